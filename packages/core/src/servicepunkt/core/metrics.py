@@ -1,0 +1,10 @@
+"""Prometheus metrics of the kernel. Labels never hold personal data, raw paths or, by default, the tenant."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+PLUGIN_FAILURES = Counter("servicepunkt_plugin_failures", "Hooks that raised", ["plugin", "hook"])
+REQUESTS = Histogram("servicepunkt_request_seconds", "Requests by route template", ["method", "route", "status"])
+NOTICES = Counter("servicepunkt_notices", "Notices by channel and resulting state", ["channel", "state"])
+SIGN_INS = Counter("servicepunkt_sign_ins", "Sign-in attempts by outcome", ["outcome"])
+JOB_FAILURES = Counter("servicepunkt_job_failures", "Background jobs that raised", ["job"])
+BOX_LAST_SEEN = Gauge("servicepunkt_box_last_seen_timestamp", "Time of a box's last heartbeat", ["tenant", "box"])

@@ -1,0 +1,1 @@
+"""Notices: a message to a person is a row with a state before anything is sent."""

@@ -1,0 +1,89 @@
+"""Built-in channels: the rehearsal telephone (shows SMS on a page instead of sending them) and mail by SMTP."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+import httpx
+
+from servicepunkt.core.errors import SettingsError
+from servicepunkt.core.notices.model import DeliveryError, Message
+from servicepunkt.core.secrets import read_secret
+
+TIMEOUT_SECONDS = 10.0
+
+
+class PhoneChannel:
+    """The rehearsal telephone: an HTTP service that keeps messages by reference, so a repeated one is kept once."""
+
+    name = "phone"
+    kind = "sms"
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def send(self, message: Message) -> str:
+        if not self._url:
+            raise DeliveryError("SERVICEPUNKT_PHONE_URL does not name a rehearsal telephone", permanent=False)
+        body = {"reference": message.reference, "recipient": message.recipient, "text": message.text}
+        try:
+            async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
+                answer = await client.post(f"{self._url}/messages", json=body)
+        except httpx.HTTPError as error:
+            raise DeliveryError(
+                f"the rehearsal telephone does not answer ({type(error).__name__})", permanent=False
+            ) from None
+        if answer.status_code >= 400:
+            raise DeliveryError(
+                f"the rehearsal telephone refused the message ({answer.status_code})",
+                permanent=answer.status_code < 500,
+            )
+        return message.reference
+
+
+class SmtpChannel:
+    """Mail by SMTP: `smtp://host:port` or `smtps://`, sender and password reference in the query's place of a URL.
+
+    Form: smtp://user@host:587/?sender=service@example.org&password=env:MAIL_PASSWORD
+    """
+
+    name = "smtp"
+    kind = "email"
+
+    def __init__(self, url: str) -> None:
+        parsed = urlsplit(url)
+        options = dict(part.partition("=")[::2] for part in parsed.query.split("&") if part)
+        if parsed.scheme not in ("smtp", "smtps") or not parsed.hostname or "sender" not in options:
+            raise SettingsError("SERVICEPUNKT_SMTP_URL has the form smtp://host:port/?sender=address")
+        self._host, self._port = parsed.hostname, parsed.port or (465 if parsed.scheme == "smtps" else 25)
+        self._tls = parsed.scheme == "smtps"
+        self._user = unquote(parsed.username) if parsed.username else None
+        self._password = options.get("password")
+        self._sender = unquote(options["sender"])
+
+    async def send(self, message: Message) -> str:
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = self._sender, message.recipient, message.subject
+        domain = self._sender.rpartition("@")[2]
+        mail["Message-ID"] = f"<{message.reference}@{domain}>"
+        mail.set_content(message.text)
+        password = read_secret(self._password).decode() if self._password else None
+        try:
+            await aiosmtplib.send(
+                mail,
+                hostname=self._host,
+                port=self._port,
+                use_tls=self._tls,
+                username=self._user,
+                password=password,
+                timeout=TIMEOUT_SECONDS,
+            )
+        except aiosmtplib.SMTPRecipientsRefused:
+            raise DeliveryError("the mail server refused the recipient", permanent=True) from None
+        except aiosmtplib.SMTPResponseException as error:
+            raise DeliveryError(f"the mail server answered {error.code}", permanent=error.code >= 500) from None
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise DeliveryError(f"the mail server does not answer ({type(error).__name__})", permanent=False) from None
+        return message.reference

@@ -1,0 +1,119 @@
+"""Make accounts and check sign-ins: Argon2id, a second factor by TOTP, a lock that survives restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import argon2
+import pyotp
+
+from servicepunkt.core.audit import service as audit
+from servicepunkt.core.db.session import Transaction
+from servicepunkt.core.errors import InvalidInputError
+from servicepunkt.core.ids import NIL, new_id
+from servicepunkt.core.metrics import SIGN_INS
+from servicepunkt.core.people import model, store
+from servicepunkt.core.people.model import Account, SignInError
+from servicepunkt.core.tenancy.model import TenantContext
+
+if TYPE_CHECKING:
+    from servicepunkt.core.deployment import Deployment
+
+# OWASP's minimum for Argon2id: 19 MiB, two passes, one lane.
+_hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
+TOTP_STEP = 30
+
+
+@lru_cache(maxsize=1)
+def _nobody() -> str:
+    """A hash to verify against when there is no account, so that both answers take the same time."""
+    return _hasher.hash("nobody has this password")
+
+
+async def create_account(
+    tx: Transaction, *, at: datetime, actor: str, login: str, name: str, password: str, roles: tuple[str, ...]
+) -> Account:
+    """Raises InvalidInputError with every mistake."""
+    login = login.strip().lower()
+    mistakes = [("password", sentence) for sentence in model.password_mistakes(password, login)]
+    mistakes += [("roles", f"There is no role {role!r}.") for role in roles if role not in model.ROLES]
+    if not login:
+        mistakes.append(("login", "The login is missing."))
+    elif await store.by_login(tx, login) is not None:
+        mistakes.append(("login", "This login is taken."))
+    if mistakes:
+        raise InvalidInputError(mistakes)
+    hashed = await asyncio.to_thread(_hasher.hash, password)
+    account = Account(id=new_id(), login=login, name=name, password_hash=hashed, roles=roles, created_at=at)
+    await store.insert(tx, account)
+    await audit.record(tx, at=at, actor=actor, action="account.create", subject=f"account:{account.id}")
+    return account
+
+
+async def enable_totp(deployment: Deployment, tx: Transaction, account: Account, secret: str, code: str) -> None:
+    """Switch the second factor on after the person has shown a valid code. Raises SignInError."""
+    if not pyotp.TOTP(secret).verify(code, for_time=deployment.clock.now(), valid_window=1):
+        raise SignInError
+    raw = base64.b32decode(secret)
+    sealed = await deployment.keyring.seal(tx, account.id, raw, field="totp")
+    await store.update(tx, account.id, totp=sealed)
+    now = deployment.clock.now()
+    await audit.record(
+        tx, at=now, actor=f"account:{account.id}", action="account.totp", subject=f"account:{account.id}"
+    )
+
+
+async def sign_in(deployment: Deployment, ctx: TenantContext, *, login: str, password: str, code: str = "") -> Account:
+    """The account, or SignInError in the same words and the same time whatever was wrong.
+
+    The failure is counted in its own transaction before the password is verified: pulling the plug gives no free try.
+    """
+    now = deployment.clock.now()
+    async with deployment.database.tenant(ctx) as tx:
+        account = await store.by_login(tx, login.strip().lower(), lock=True)
+        locked = account is None or not account.active or model.is_locked(account, now)
+        if account is not None and not locked:
+            failures, until = model.after_failure(account.failures, now)
+            await store.update(tx, account.id, failures=failures, locked_until=until)
+    right = await asyncio.to_thread(_matches, account.password_hash if account else _nobody(), password)
+    async with deployment.database.tenant(ctx) as tx:
+        step = await _second_factor(deployment, tx, account, code)
+        if account is None or locked or not right or step is None:
+            subject = f"account:{account.id if account else NIL}"
+            await audit.record(tx, at=now, actor="anonymous", action="account.sign_in_refused", subject=subject)
+            account = None
+        else:
+            await store.update(tx, account.id, failures=0, locked_until=None, totp_used=step)
+            subject = f"account:{account.id}"
+            await audit.record(tx, at=now, actor=subject, action="account.sign_in", subject=subject)
+    SIGN_INS.labels(outcome="accepted" if account else "refused").inc()
+    if account is None:
+        raise SignInError
+    return account
+
+
+async def _second_factor(deployment: Deployment, tx: Transaction, account: Account | None, code: str) -> int | None:
+    """The accepted time step (0 without a second factor), or None. A step counts once: no replay."""
+    if account is None:
+        return None
+    if account.totp is None:
+        return 0
+    secret = base64.b32encode(await deployment.keyring.unseal(tx, account.id, account.totp, field="totp")).decode()
+    now = int(deployment.clock.now().timestamp())
+    fresh = await store.by_id(tx, account.id)
+    used = fresh.totp_used if fresh else account.totp_used
+    for step in range(now // TOTP_STEP - 1, now // TOTP_STEP + 2):
+        if step > used and pyotp.utils.strings_equal(pyotp.TOTP(secret).at(step * TOTP_STEP), code):
+            return step
+    return None
+
+
+def _matches(hashed: str, password: str) -> bool:
+    try:
+        return _hasher.verify(hashed, password)
+    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+        return False

@@ -1,0 +1,122 @@
+"""The plugin host: loads plugins once, freezes, and calls hooks for exactly the plugins that a tenant allows.
+
+`subset_hook_caller` of pluggy is a deny list, made per set of plugins and cached here: that is safe only because
+nothing can be registered after `freeze()`. One raising plugin must not silence the others, which pluggy's own call
+would do; `collect()` and `first()` therefore walk the implementations themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import pluggy
+import structlog
+
+from servicepunkt.core import hookspecs
+from servicepunkt.core.errors import SettingsError
+from servicepunkt.core.metrics import PLUGIN_FAILURES
+from servicepunkt.core.tenancy.model import TenantContext
+
+hookimpl = pluggy.HookimplMarker(hookspecs.PROJECT)
+log = structlog.get_logger("servicepunkt.plugins")
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What one plugin said to a hook."""
+
+    plugin: str
+    value: Any
+
+
+class PluginError(SettingsError):
+    """A plugin cannot be loaded as it is."""
+
+    code = "SP0020"
+    staff = "A plugin cannot be loaded."
+
+
+class PluginHost:
+    """All installed plugins, in a fixed order: core, then the product's areas, then others by name."""
+
+    def __init__(self) -> None:
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._order: list[str] = []
+        self._frozen = False
+        self._allowed = lru_cache(maxsize=4096)(self._select)
+
+    def register(self, plugin: ModuleType | object, name: str) -> None:
+        """Add one plugin; refused after `freeze()`, without `servicepunkt_api`, or with an unknown argument."""
+        if self._frozen:
+            raise PluginError(f"plugin {name}: the host is already running")
+        if (version := getattr(plugin, "servicepunkt_api", None)) != hookspecs.API_VERSION:
+            raise PluginError(f"plugin {name}: servicepunkt_api is {version!r}, {hookspecs.API_VERSION!r} is needed")
+        if not name.replace("_", "").replace("-", "").isalnum():
+            raise PluginError(f"plugin {name!r}: a name consists of letters, digits, - and _")
+        try:
+            self._manager.register(plugin, name)
+        except (pluggy.PluginValidationError, ValueError) as error:
+            raise PluginError(f"plugin {name}: {error}") from error
+        self._order.append(name)
+
+    def load_installed(self, *, only: frozenset[str] | None = None) -> None:
+        """Register every entry point of the group `servicepunkt` (or those in `only`) and freeze."""
+        from servicepunkt.core import plugin as core_plugin
+
+        self.register(core_plugin, "core")
+        for point in sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name):
+            if only is None or point.name in only:
+                self.register(point.load(), point.name)
+        self.freeze()
+
+    def freeze(self) -> None:
+        """Refuse later registrations and misspelt hook names (pluggy accepts those silently until asked)."""
+        try:
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            raise PluginError(str(error)) from error
+        self._order.sort(key=lambda name: (name != "core", name))
+        self._frozen = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._order)
+
+    def startup(self, hook: str) -> Iterator[Answer]:
+        """Ask every plugin a start-up hook; an error here ends the start, half a product must not run."""
+        for name, function, _ in self._implementations(hook):
+            yield Answer(name, function())
+
+    def collect(self, ctx: TenantContext, hook: str, **arguments: object) -> list[Answer]:
+        """Ask the tenant's plugins; one that raises is logged and counted, the others' answers stand."""
+        answers = []
+        for name, function, accepted in self._allowed(hook, ctx.plugins):
+            given = {"ctx": ctx, **arguments}
+            try:
+                value = function(**{key: given[key] for key in accepted})
+            except Exception:
+                log.exception("plugin_failed", plugin=name, hook=hook)
+                PLUGIN_FAILURES.labels(plugin=name, hook=hook).inc()
+                continue
+            if value is not None:
+                answers.append(Answer(name, value))
+        return answers
+
+    def flat(self, ctx: TenantContext, hook: str, **arguments: object) -> list[Any]:
+        """Like `collect`, for hooks that return sequences: all items in order."""
+        return [item for answer in self.collect(ctx, hook, **arguments) for item in answer.value]
+
+    def _implementations(self, hook: str) -> list[tuple[str, Callable[..., Any], tuple[str, ...]]]:
+        if not self._frozen:
+            raise PluginError("the plugin host was asked before it was frozen")
+        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
+        found = [(impl.plugin_name, impl.function, tuple(impl.argnames)) for impl in caller.get_hookimpls()]
+        return sorted(found, key=lambda entry: self._order.index(entry[0]))
+
+    def _select(self, hook: str, plugins: frozenset[str]) -> list[tuple[str, Callable[..., Any], tuple[str, ...]]]:
+        return [entry for entry in self._implementations(hook) if entry[0] == "core" or entry[0] in plugins]

@@ -1,0 +1,62 @@
+"""What hooks return: small structs, and protocols for objects that do I/O on behalf of a plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from servicepunkt.core.db.session import Transaction
+
+
+class TenantSection(msgspec.Struct, frozen=True):
+    """A top-level section of the tenant file and the struct that is its schema."""
+
+    name: str
+    schema: type[msgspec.Struct]
+
+
+class DeviceKind(msgspec.Struct, frozen=True):
+    """A kind of device; `calls` are (method, path template) pairs, the only ones that its token opens."""
+
+    name: str
+    title: str
+    calls: tuple[tuple[str, str], ...] = ()
+    needs_public_key: bool = False
+
+
+class TerminalTile(msgspec.Struct, frozen=True):
+    """A tile of the terminal's start page; `title` and `text` are already in the reader's language."""
+
+    title: str
+    href: str
+    icon: str = ""
+    text: str = ""
+    order: int = 50
+
+
+class StaffEntry(msgspec.Struct, frozen=True):
+    """An entry of the staff navigation; `title` is an English message id."""
+
+    title: str
+    href: str
+    order: int = 50
+
+
+class Retention(msgspec.Struct, frozen=True):
+    """How long a field stays (days), and the function that erases what is older; it returns the count of rows."""
+
+    days: int
+    erase: Callable[[Transaction, int], Awaitable[int]]
+
+
+class HealthCheck(Protocol):
+    name: str
+
+    async def check(self, tx: Transaction) -> tuple[bool, str]: ...
+
+
+class TenantApplied(Protocol):
+    async def applied(self, tx: Transaction) -> None: ...

@@ -1,0 +1,1 @@
+"""Tenants: the context that every use case receives, and the directory that resolves it."""

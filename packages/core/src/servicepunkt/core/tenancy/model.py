@@ -1,0 +1,87 @@
+"""The tenant context: who is being served, resolved once at the edge and passed on explicitly.
+
+The context variable serves only what cannot take an argument: logs and traces. Nothing decides by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol, TypeVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from servicepunkt.core.errors import NoTenantError
+
+SectionType = TypeVar("SectionType", bound=msgspec.Struct)
+
+TENANT_STATES = ("draft", "rehearsal", "live", "paused", "retired")
+
+
+class TenantContext(msgspec.Struct, frozen=True, kw_only=True):
+    """One tenant as the code sees it during one request, job or command.
+
+    `plugins` is the allow list; core itself is always on. `settings` holds one decoded struct for each section
+    that an enabled plugin declared in the tenant file.
+    """
+
+    id: int
+    slug: str
+    name: str
+    plugins: frozenset[str] = frozenset()
+    state: str = "rehearsal"
+    locale: str = "de"
+    languages: tuple[str, ...] = ("de", "en")
+    zone: str = "Europe/Berlin"
+    subdivision: str = ""
+    settings: Mapping[str, msgspec.Struct] = {}
+
+    def allows(self, plugin: str) -> bool:
+        """Whether the plugin of this name is switched on for the tenant."""
+        return plugin == "core" or plugin in self.plugins
+
+    def section(self, name: str, kind: type[SectionType]) -> SectionType:
+        """The decoded section of the tenant file, or the defaults of `kind` where the file has none."""
+        value = self.settings.get(name)
+        return value if isinstance(value, kind) else kind()
+
+    @property
+    def zone_info(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
+
+
+class TenantDirectory(Protocol):
+    """Resolves tenants; every answer is None for what does not exist, is retired, or is not served here."""
+
+    async def by_id(self, tenant_id: int) -> TenantContext | None: ...
+    async def by_slug(self, slug: str) -> TenantContext | None: ...
+    async def by_host(self, host: str) -> TenantContext | None: ...
+    async def all(self) -> list[TenantContext]: ...
+
+
+_current: ContextVar[TenantContext | None] = ContextVar("servicepunkt_tenant", default=None)
+
+
+def current() -> TenantContext:
+    """The tenant of the running request or job, for logs and traces only. Raises NoTenantError."""
+    ctx = _current.get()
+    if ctx is None:
+        raise NoTenantError
+    return ctx
+
+
+def current_slug() -> str | None:
+    ctx = _current.get()
+    return ctx.slug if ctx else None
+
+
+@contextmanager
+def use(ctx: TenantContext) -> Iterator[TenantContext]:
+    """Name `ctx` in logs and traces for the length of the block."""
+    token = _current.set(ctx)
+    try:
+        yield ctx
+    finally:
+        _current.reset(token)

@@ -1,0 +1,131 @@
+"""Public fakes and fixtures for plugin authors: a fixed clock, a database with two tenants, a recording channel."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from servicepunkt.core.db.embedded import Urls, embedded_postgres
+from servicepunkt.core.db.migrate import conninfo, upgrade
+from servicepunkt.core.db.session import Database
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.notices.model import DeliveryError, Message
+from servicepunkt.core.plugins import PluginHost
+from servicepunkt.core.settings import Settings
+from servicepunkt.core.tenancy import store as tenancy_store
+from servicepunkt.core.tenancy.model import TenantContext
+
+
+class FixedClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, instant: datetime = datetime(2026, 11, 21, 18, 40, tzinfo=UTC)) -> None:
+        self.instant = instant
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def forward(self, **step: float) -> None:
+        self.instant += timedelta(**step)
+
+
+class RecordingChannel:
+    """A channel that keeps what it is given; set `failure` to make it refuse."""
+
+    kind = "sms"
+
+    def __init__(self, name: str = "recording") -> None:
+        self.name = name
+        self.messages: list[Message] = []
+        self.failure: DeliveryError | None = None
+
+    async def send(self, message: Message) -> str:
+        if self.failure is not None:
+            raise self.failure
+        self.messages.append(message)
+        return message.reference
+
+
+@contextmanager
+def database_server(home: Path, plugins: PluginHost) -> Iterator[Urls]:
+    """An embedded PostgreSQL with the tables of all `plugins`."""
+    with embedded_postgres(home) as urls:
+        upgrade(urls.owner, plugins)
+        yield urls
+
+
+def empty_database(owner_url: str) -> None:
+    """Remove all rows, as fast as tests need it; only ever for a test's own server."""
+    with psycopg.connect(conninfo(owner_url)) as connection:
+        names = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+        ).fetchall()
+        listed = ", ".join(name for (name,) in names)
+        connection.execute(f"TRUNCATE {listed} CASCADE")
+
+
+async def make_tenant(deployment: Deployment, owner_url: str, slug: str, **values: Any) -> TenantContext:
+    """A tenant with the given columns; the rest are sensible."""
+    row = {
+        "slug": slug,
+        "name": slug.title(),
+        "state": "rehearsal",
+        "hosts": [],
+        "plugins": list(deployment.plugins.names),
+        "locale": "de",
+        "languages": ["de", "en"],
+        "zone": "Europe/Berlin",
+        "subdivision": "HE",
+        "settings": {},
+        "updated_at": deployment.clock.now(),
+        **values,
+    }
+    engine = create_async_engine(
+        owner_url,
+        json_serializer=lambda value: msgspec.json.encode(value).decode(),
+        json_deserializer=msgspec.json.decode,
+    )
+    async with engine.begin() as connection:
+        await tenancy_store.save(connection, row)
+    await engine.dispose()
+    deployment.directory.forget()
+    ctx = await deployment.directory.by_slug(slug)
+    if ctx is None:
+        raise LookupError(slug)
+    return ctx
+
+
+@asynccontextmanager
+async def open_deployment(
+    urls: Urls, home: Path, plugins: PluginHost, *, clock: FixedClock | None = None, **settings: Any
+) -> AsyncIterator[Deployment]:
+    """A deployment on the test server, with a fixed clock."""
+    made = Settings(
+        home=home,
+        database_url=urls.application,
+        owner_database_url=urls.owner,
+        secure_cookies=False,
+        **settings,
+    )
+    deployment = Deployment(made, plugins, Database(urls.application), clock=clock or FixedClock())
+    try:
+        yield deployment
+    finally:
+        await deployment.database.close()
+
+
+__all__ = [
+    "FixedClock",
+    "RecordingChannel",
+    "database_server",
+    "empty_database",
+    "make_tenant",
+    "open_deployment",
+]
