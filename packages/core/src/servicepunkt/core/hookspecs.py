@@ -18,10 +18,11 @@ from servicepunkt.core.tenancy.model import TenantContext
 if TYPE_CHECKING:
     import click
 
-    from servicepunkt.core.notices.model import NoticeChannel, NoticeListener, NoticeTemplate
+    from servicepunkt.core.notices.model import NoticeChannel, NoticeTemplate
     from servicepunkt.core.protocols import (
         DeviceKind,
         HealthCheck,
+        NoticeListener,
         Retention,
         StaffEntry,
         TenantApplied,

@@ -9,6 +9,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from servicepunkt.core.db.session import Transaction
+    from servicepunkt.core.notices.model import Notice
 
 
 class TenantSection(msgspec.Struct, frozen=True):
@@ -60,3 +61,9 @@ class HealthCheck(Protocol):
 
 class TenantApplied(Protocol):
     async def applied(self, tx: Transaction) -> None: ...
+
+
+class NoticeListener(Protocol):
+    """Told in the settling transaction: `accepted` is False when the notice has failed for good."""
+
+    async def settled(self, tx: Transaction, notice: Notice, *, accepted: bool) -> None: ...

@@ -5,15 +5,12 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from uuid import UUID
 
 import msgspec
 
 from servicepunkt.core.errors import ConflictError, ServicepunktError
-
-if TYPE_CHECKING:
-    from servicepunkt.core.db.session import Transaction
 
 # All moves of a notice. `sending` may be entered again: a worker that died in between leaves it behind, and the
 # provider recognises the notice's id as the one it has already accepted.
@@ -98,12 +95,6 @@ class NoticeChannel(Protocol):
     kind: str
 
     async def send(self, message: Message) -> str: ...
-
-
-class NoticeListener(Protocol):
-    """Told in the settling transaction: `accepted` is False when the notice has failed for good."""
-
-    async def settled(self, tx: Transaction, notice: Notice, *, accepted: bool) -> None: ...
 
 
 def move(state: str, to: str) -> str:

@@ -1,0 +1,1 @@
+"""Hohen Neuendorf: the small-town example."""

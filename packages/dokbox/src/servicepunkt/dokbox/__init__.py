@@ -1,0 +1,1 @@
+"""The document box: lock boards and buses, pick-up codes and the hand-over of documents."""

@@ -1,0 +1,47 @@
+"""Lock boards, one module per kind; importing this package registers every kind that has a module here."""
+
+import importlib
+import pkgutil
+
+from servicepunkt.dokbox.boards.base import (
+    BadSettingError,
+    Board,
+    BoardError,
+    CabinetError,
+    Decoder,
+    Echo,
+    Frame,
+    Junk,
+    Kind,
+    LocalError,
+    NoSuchBoardError,
+    NoSuchCompartmentError,
+    Reading,
+    Request,
+    build_board,
+    kinds,
+    register,
+)
+
+__all__ = [
+    "BadSettingError",
+    "Board",
+    "BoardError",
+    "CabinetError",
+    "Decoder",
+    "Echo",
+    "Frame",
+    "Junk",
+    "Kind",
+    "LocalError",
+    "NoSuchBoardError",
+    "NoSuchCompartmentError",
+    "Reading",
+    "Request",
+    "build_board",
+    "kinds",
+    "register",
+]
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

@@ -1,0 +1,428 @@
+"""A serial bus of lock boards: one owner thread, a queue of requests, and a lock that is never fired twice.
+
+    submit() --> queue --> owner thread --> port          states and moves: `_MOVES`
+
+- One request is on the line at a time; between two frames the line rests for `Timing.gap`.
+- A frame that moves a lock (`Request.pulse` > 0) is written at most once, whatever happens, and only when the
+  lock before it draws no more current, plus `Timing.margin`: the power supply bears one lock. Requests that
+  move nothing go on meanwhile. Two buses on one supply do not know of each other.
+- Any fault of the port means that the bus is lost: the request on the line and all that wait fail with
+  `BusLostError`, the port is closed and opened again with growing pauses. Meanwhile requests fail at once.
+- What was received before a request was written belongs to no one and is thrown away.
+
+A lost port is noticed when it is used; a bus on which nobody asks anything says nothing.
+"""
+
+import enum
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Protocol, cast
+
+import msgspec
+import serial  # type: ignore[import-untyped]  # pyserial 3.5 ships no types
+
+from servicepunkt.dokbox.boards.base import Board, BoardError, Echo, Frame, Junk, LocalError, Request
+
+_PORT_FAULTS: tuple[type[Exception], ...] = (OSError,)  # SerialException is one
+if sys.platform != "win32":
+    import termios
+
+    # pyserial lets it through when a port vanishes while it is opened or drained
+    _PORT_FAULTS += (termios.error,)
+
+READ_SLICE = 0.02  # seconds one read waits for a first byte
+WRITE_TIMEOUT = 1.0  # seconds
+HEARD = 32  # bytes of an unreadable answer that an error shows
+
+# ---- Errors ----------------------------------------------------------------------------------------------
+
+
+class BusClosedError(LocalError):
+    """The bus was closed before the request was written."""
+
+    code = "SP3214"
+
+    def __init__(self) -> None:
+        super().__init__("The bus is closed; the request was not sent.")
+
+
+class NoReplyError(BoardError):
+    """The board was silent after the last try."""
+
+    code = "SP3221"
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(f"The board did not answer {request.frame.hex(' ')} ({request.tries} tries).")
+
+
+class GarbledReplyError(BoardError):
+    """Something was received after the last try, but not the reply."""
+
+    code = "SP3222"
+
+    def __init__(self, request: Request, heard: bytes) -> None:
+        super().__init__(f"The answer to {request.frame.hex(' ')} cannot be read: {heard.hex(' ')}.")
+        self.heard = heard
+
+
+class BusLostError(BoardError):
+    """The port cannot be used. `certainly_not_written`: no byte of the request left; else nobody can know."""
+
+    code = "SP3223"
+
+    def __init__(self, reason: str, *, certainly_not_written: bool) -> None:
+        outcome = "was not sent" if certainly_not_written else "may or may not have been sent"
+        super().__init__(f"The bus is lost ({reason}); the request {outcome}.")
+        self.reason = reason
+        self.certainly_not_written = certainly_not_written
+
+
+# ---- What the bus tells ----------------------------------------------------------------------------------
+
+
+class BusLost(msgspec.Struct, frozen=True, tag=True):
+    """The port cannot be used since `at`; told once, until `BusFound`."""
+
+    reason: str
+    at: datetime
+
+
+class BusFound(msgspec.Struct, frozen=True, tag=True):
+    """The port is open again."""
+
+    at: datetime
+
+
+class Noise(msgspec.Struct, frozen=True, tag=True):
+    """`count` bytes came while a reply was awaited that belong to no frame."""
+
+    count: int
+    at: datetime
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """A request that was written and drained at `at`, and its answer if it has one."""
+
+    request: Request
+    at: datetime
+    frame: Frame | None
+
+
+# ---- Settings and seams ----------------------------------------------------------------------------------
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds: rest between frames, distance of two locks beyond the pulse, pauses before opening again.
+
+    `nap` is the longest sleep in which the owner thread does not look at its queue.
+    """
+
+    gap: float = 0.01
+    margin: float = 0.2
+    reopen: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 5.0)
+    nap: float = 0.02
+
+
+class Port(Protocol):
+    """What the bus needs of a serial port; pyserial's `Serial` with a short read timeout is one."""
+
+    @property
+    def in_waiting(self) -> int: ...
+    def read(self, size: int, /) -> bytes: ...
+    def write(self, data: bytes, /) -> int | None: ...
+    def flush(self) -> None: ...
+    def close(self) -> None: ...
+
+
+def serial_port(path: str, baudrate: int) -> Port:
+    """Open a port for this process alone: 8N1, no flow control. Raises OSError or termios.error."""
+    port = serial.Serial(
+        port=path,
+        baudrate=baudrate,
+        parity=serial.PARITY_NONE,
+        timeout=READ_SLICE,
+        write_timeout=WRITE_TIMEOUT,
+        exclusive=True,
+    )
+    return cast(Port, port)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _unheard(_: BusLost | BusFound | Noise) -> None:
+    return None
+
+
+# ---- States ----------------------------------------------------------------------------------------------
+
+
+class _State(enum.Enum):
+    STARTING = enum.auto()  # the first opening is under way; requests wait
+    UP = enum.auto()  # requests are served
+    DOWN = enum.auto()  # requests fail at once
+    CLOSED = enum.auto()
+
+
+class _Signal(enum.Enum):
+    OPENED = enum.auto()
+    FAULT = enum.auto()
+    CLOSE = enum.auto()
+
+
+_MOVES: dict[tuple[_State, _Signal], _State] = {
+    (_State.STARTING, _Signal.OPENED): _State.UP,
+    (_State.STARTING, _Signal.FAULT): _State.DOWN,
+    (_State.STARTING, _Signal.CLOSE): _State.CLOSED,
+    (_State.UP, _Signal.FAULT): _State.DOWN,
+    (_State.UP, _Signal.CLOSE): _State.CLOSED,
+    (_State.DOWN, _Signal.OPENED): _State.UP,
+    (_State.DOWN, _Signal.FAULT): _State.DOWN,
+    (_State.DOWN, _Signal.CLOSE): _State.CLOSED,
+    (_State.CLOSED, _Signal.OPENED): _State.CLOSED,
+    (_State.CLOSED, _Signal.FAULT): _State.CLOSED,
+    (_State.CLOSED, _Signal.CLOSE): _State.CLOSED,
+}
+
+
+class _Job:
+    """A request and the future of who asked."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.future: Future[Reply] = Future()
+
+    def fail(self, error: Exception) -> None:
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)
+
+
+class Bus:
+    """One bus; opening the port begins at once, in the owner thread.
+
+    `report` is called in the owner thread and must not block. `clock` and `sleep` count seconds (monotonic),
+    `now` gives the instant that is told to people.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        open_port: Callable[[], Port],
+        *,
+        report: Callable[[BusLost | BusFound | Noise], object] = _unheard,
+        timing: Timing | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._board = board
+        self._open_port = open_port
+        self._report = report
+        self._timing = timing or Timing()
+        self._clock = clock
+        self._sleep = sleep
+        self._now = now
+        self._state = _State.STARTING
+        self._changed = threading.Condition()
+        self._moving: deque[_Job] = deque()
+        self._asking: deque[_Job] = deque()
+        self._port: Port | None = None
+        self._reason = ""
+        self._faults_in_a_row = 0
+        self._rest_until = self._next_pulse = clock()
+        self._thread = threading.Thread(target=self._own, name="lock-board-bus", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish the request on the line, fail what waits, close the port; blocks as long as that takes."""
+        with self._changed:
+            self._move(_Signal.CLOSE)
+            self._changed.notify_all()
+        self._thread.join()
+
+    def submit(self, request: Request) -> Future[Reply]:
+        """Queue a request. The future ends with its `Reply`, a `BoardError` or `BusClosedError`.
+
+        Cancelling the future before its turn means that no byte is written; later it cannot be cancelled.
+        """
+        job = _Job(request)
+        with self._changed:
+            refusal = self._refusal()
+            if refusal is None:
+                (self._moving if request.pulse else self._asking).append(job)
+                self._changed.notify_all()
+        if refusal is not None:
+            job.fail(refusal)
+        return job.future
+
+    def _refusal(self) -> Exception | None:
+        if self._state is _State.CLOSED:
+            return BusClosedError()
+        if self._state is _State.DOWN:
+            return BusLostError(self._reason, certainly_not_written=True)
+        return None
+
+    # ---- owner thread: the port --------------------------------------------------------------------------
+
+    def _own(self) -> None:
+        try:
+            while not self._closed():
+                if self._port is None:
+                    self._open()
+                elif job := self._next_job():
+                    self._serve(self._port, job)
+        finally:
+            self._move(_Signal.CLOSE)
+            self._close_port()
+            self._fail_waiting(BusClosedError)
+
+    def _closed(self) -> bool:
+        return self._state is _State.CLOSED
+
+    def _move(self, signal: _Signal) -> _State:
+        """Make a move of `_MOVES` and return the state left."""
+        with self._changed:
+            before = self._state
+            self._state = _MOVES[before, signal]
+            return before
+
+    def _open(self) -> None:
+        if self._faults_in_a_row:
+            pauses = self._timing.reopen
+            self._nap(pauses[min(self._faults_in_a_row, len(pauses)) - 1])
+        if self._closed():
+            return
+        try:
+            self._port = self._open_port()
+        except _PORT_FAULTS as fault:
+            self._lose(str(fault))
+            return
+        if self._move(_Signal.OPENED) is _State.DOWN:
+            self._report(BusFound(at=self._now()))
+
+    def _lose(self, reason: str) -> None:
+        self._faults_in_a_row += 1
+        self._reason = reason
+        before = self._move(_Signal.FAULT)
+        self._close_port()
+        # told before the futures fail: whoever wakes up finds the news already there
+        if before in (_State.STARTING, _State.UP):
+            self._report(BusLost(reason=reason, at=self._now()))
+        self._fail_waiting(lambda: BusLostError(reason, certainly_not_written=True))
+
+    def _close_port(self) -> None:
+        port, self._port = self._port, None
+        if port is not None:
+            # a port whose device is gone may refuse even this, and there is nothing left to close then
+            with suppress(*_PORT_FAULTS):
+                port.close()
+
+    def _fail_waiting(self, error: Callable[[], Exception]) -> None:
+        with self._changed:
+            waiting = [*self._moving, *self._asking]
+            self._moving.clear()
+            self._asking.clear()
+        for job in waiting:
+            job.fail(error())
+
+    def _nap(self, seconds: float) -> None:
+        until = self._clock() + seconds
+        while not self._closed() and (left := until - self._clock()) > 0:
+            self._sleep(min(left, self._timing.nap))
+
+    # ---- owner thread: requests --------------------------------------------------------------------------
+
+    def _next_job(self) -> _Job | None:
+        """Wait for a request and take the one whose turn it is; None means: look again."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._moving or self._asking or self._closed())
+            if self._closed():
+                return None
+            pulse_over_in = self._next_pulse - self._clock()
+            if self._moving and pulse_over_in <= 0:
+                return self._moving.popleft()
+            if self._asking:
+                return self._asking.popleft()
+        self._sleep(min(self._timing.nap, pulse_over_in))
+        return None
+
+    def _serve(self, port: Port, job: _Job) -> None:
+        if not job.future.set_running_or_notify_cancel():
+            return
+        try:
+            reply = self._transact(port, job.request)
+        except BusLostError as lost:
+            self._lose(lost.reason)
+            job.future.set_exception(lost)
+        except BoardError as error:
+            self._faults_in_a_row = 0
+            job.future.set_exception(error)
+        except BaseException as fault:
+            # a fault of this program ends the thread, but whoever asked must not wait for ever
+            job.future.set_exception(fault)
+            raise
+        else:
+            self._faults_in_a_row = 0
+            job.future.set_result(reply)
+
+    def _transact(self, port: Port, request: Request) -> Reply:
+        untouched = True
+        heard = b""
+        try:
+            for _ in range(request.tries):
+                self._clear_line(port)
+                untouched = False
+                self._write(port, request)
+                at = self._now()
+                if not request.deadline:
+                    return Reply(request=request, at=at, frame=None)
+                answer, heard = self._listen(port, request)
+                if answer is not None:
+                    return Reply(request=request, at=at, frame=answer)
+        except _PORT_FAULTS as fault:
+            raise BusLostError(str(fault), certainly_not_written=untouched) from fault
+        raise GarbledReplyError(request, heard) if heard else NoReplyError(request)
+
+    def _clear_line(self, port: Port) -> None:
+        rest = self._rest_until - self._clock()
+        if rest > 0:
+            self._sleep(rest)
+        if stale := port.in_waiting:
+            port.read(stale)
+
+    def _write(self, port: Port, request: Request) -> None:
+        try:
+            if port.write(request.frame) != len(request.frame):
+                raise OSError("the port took a part of the frame")
+            port.flush()
+        finally:
+            self._rest_until = self._clock() + self._timing.gap
+            if request.pulse:
+                # a write that failed may still have fired the lock
+                self._next_pulse = self._clock() + request.pulse + self._timing.margin
+
+    def _listen(self, port: Port, request: Request) -> tuple[Frame | None, bytes]:
+        """The reply, if it came in time, and the beginning of what came instead."""
+        decoder = self._board.decoder()
+        deadline = self._clock() + request.deadline
+        answer: Frame | None = None
+        other: list[Frame | Junk] = []
+        while answer is None and self._clock() < deadline:
+            for event in decoder.feed(port.read(max(1, port.in_waiting))):
+                if isinstance(event, Frame) and self._board.answers(request, event):
+                    answer = event
+                elif not isinstance(event, Echo):
+                    other.append(event)
+        if decoder.pending:
+            other.append(Junk(decoder.pending))
+        self._rest_until = self._clock() + self._timing.gap
+        if noise := sum(len(event.raw) for event in other if isinstance(event, Junk)):
+            self._report(Noise(count=noise, at=self._now()))
+        return answer, b"".join(event.raw for event in other)[:HEARD]

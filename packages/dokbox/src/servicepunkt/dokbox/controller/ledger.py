@@ -1,0 +1,98 @@
+"""The ledger: the journal and the state that it gives, always changed together and on disk before it is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from servicepunkt.dokbox import model
+from servicepunkt.dokbox.journal import Journal
+from servicepunkt.dokbox.model import Box, Deposit, Entry, Event
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+
+Data = Mapping[str, str | int | bool | None]
+Also = Callable[[Entry], None]
+
+
+class Ledger:
+    """State by replay. `record` returns after the entry has reached the disk."""
+
+    def __init__(self, journal: Journal, clock: Clock, listener: Callable[[Entry, Deposit | None], None]) -> None:
+        self.journal = journal
+        self._clock = clock
+        self._listener = listener
+        self.box: Box = model.replay(journal.entries())
+
+    def now(self) -> datetime:
+        """The time for deadlines of days: a clock that was set back does not bring an expired code to life."""
+        present = self._clock.now()
+        return max(present, self.box.at) if self.box.at else present
+
+    def deposit(self, deposit_id: str) -> Deposit | None:
+        return self.box.deposits.get(deposit_id)
+
+    def record(
+        self, event: Event, deposit: Deposit, *, data: Data | None = None, also: Also | None = None
+    ) -> Deposit | None:
+        """Journal an event of a deposit; returns the deposit after it, None when that was the end of it.
+
+        `also` writes secrets in the same transaction. Raises IllegalMoveError before anything is written.
+        """
+        self.record_all([(event, deposit, data or {})], also=also)
+        return self.deposit(deposit.id)
+
+    def record_all(self, events: list[tuple[Event, Deposit, Data]], *, also: Also | None = None) -> None:
+        """Journal several events of several deposits in one transaction."""
+        box, written = self.box, []
+        with self.journal.transaction():
+            for event, deposit, data in events:
+                current = box.deposits[deposit.id]
+                entry = model.next_entry(box, at=self._clock.now(), event=event, deposit=current, data=data)
+                box = self._write(box, entry, also)
+                written.append((entry, box.deposits.get(deposit.id) or current))
+        self.box = box
+        for entry, after in written:
+            self._listener(entry, after)
+
+    def reserve(self, deposit_id: str, compartment: int, *, data: Data, also: Also) -> Deposit:
+        """Journal a new deposit."""
+        entry = model.next_entry(
+            self.box,
+            at=self._clock.now(),
+            event=Event.RESERVE,
+            deposit_id=deposit_id,
+            compartment=compartment,
+            data=data,
+        )
+        with self.journal.transaction():
+            box = self._write(self.box, entry, also)
+        self.box = box
+        self._listener(entry, box.deposits[deposit_id])
+        return box.deposits[deposit_id]
+
+    def note(
+        self, what: str, *, deposit_id: str = "", compartment: int | None = None, data: Data | None = None
+    ) -> None:
+        """Journal something about the box that moves no deposit."""
+        entry = model.next_entry(
+            self.box, at=self._clock.now(), event=what, deposit_id=deposit_id, compartment=compartment, data=data
+        )
+        with self.journal.transaction():
+            box = self._write(self.box, entry, None)
+        self.box = box
+        self._listener(entry, None)
+
+    def _write(self, box: Box, entry: Entry, also: Also | None) -> Box:
+        after = model.apply(box, entry)
+        self.journal.append(entry)
+        if also is not None:
+            also(entry)
+        if entry.deposit and entry.deposit in box.deposits and entry.deposit not in after.deposits:
+            # The end of a deposit is the end of everything by which it could be opened.
+            self.journal.shred(entry.deposit)
+        return after

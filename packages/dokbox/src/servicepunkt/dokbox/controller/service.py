@@ -1,0 +1,605 @@
+"""The hand-over at the box: what citizens, clerks and doors do, each step journaled before the next may happen."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from typing import Protocol
+
+import msgspec
+
+from servicepunkt.dokbox import model, pins, wire
+from servicepunkt.dokbox.boards import CabinetError
+from servicepunkt.dokbox.bus import BusFound, BusLost, BusLostError, Noise
+from servicepunkt.dokbox.cabinet import (
+    BoardBack,
+    BoardSilent,
+    Cabinet,
+    DoorClosed,
+    DoorOpened,
+    ItemChanged,
+    Snapshot,
+)
+from servicepunkt.dokbox.cabinet import Event as CabinetEvent
+from servicepunkt.dokbox.controller.ledger import Clock, Ledger
+from servicepunkt.dokbox.errors import (
+    ClosedError,
+    DokboxError,
+    OutOfOrderError,
+    RefusedError,
+    VisitOverError,
+)
+from servicepunkt.dokbox.journal import Journal, Secret
+from servicepunkt.dokbox.model import Deposit, Entry, Event, State, Step
+from servicepunkt.dokbox.vault import Vault, seal_to
+
+
+class OpeningHours(Protocol):
+    """Whether people may collect at an instant; the house's hours algebra stands behind it."""
+
+    def is_open(self) -> bool: ...
+
+
+class Numbers(Protocol):
+    """Turns what a person typed into a mobile number in E.164, or None."""
+
+    def __call__(self, text: str, countries: tuple[str, ...]) -> str | None: ...
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds. `refusal`: every refusal is answered this long after it was asked, so that its time says nothing."""
+
+    opens_within: float = 5.0
+    left_open: float = 60.0
+    visit_idle: float = 120.0
+    refusal: float = 1.0
+    refusal_longest: float = 16.0
+    refusal_window: float = 600.0
+    refusals_free: int = 10
+    tick: float = 0.25
+
+
+class Visit(msgspec.Struct):
+    """A citizen in front of the box, from the right code to the closed door. Lives in memory only."""
+
+    token: str
+    deposit: str
+    compartment: int
+    kind: str
+    state: State
+    last_seen: float
+    asked: tuple[Step, ...] = ()
+    confirmed: tuple[Step, ...] = ()
+    left_open: bool = False
+
+    @property
+    def next_question(self) -> Step | None:
+        return next((step for step in self.asked if step not in self.confirmed), None)
+
+
+class Controller:
+    """One box. `run()` serves the doors; the other methods are called by pages and by the link to the centre."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        vault: Vault,
+        cabinet: Cabinet,
+        *,
+        clock: Clock,
+        randomness: Callable[[int], bytes],
+        randbelow: Callable[[int], int],
+        numbers: Numbers,
+        hours: Callable[[wire.BoxConfig], OpeningHours],
+        timing: Timing | None = None,
+        cost: pins.Cost = pins.DEFAULT_COST,
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._vault = vault
+        self._cabinet = cabinet
+        self._randomness = randomness
+        self._randbelow = randbelow
+        self._numbers = numbers
+        self._hours = hours
+        self._timing = timing or Timing()
+        self._cost = cost
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._journal = journal
+        self.ledger = Ledger(journal, clock, self._heard)
+        self.config: wire.BoxConfig | None = self._stored_config()
+        self.changed = asyncio.Event()
+        self.items: dict[int, bool | None] = {}
+        self._lock = asyncio.Lock()
+        self._attempt = asyncio.Lock()
+        self._visits: dict[str, Visit] = {}
+        self._opened: dict[str, float] = {}
+        self._alarmed: set[str] = set()
+        self._watching: dict[str, ExitStack] = {}
+        self._refusals: deque[float] = deque()
+        self._seen_snapshot = False
+        self._bus_lost = False
+        self._silent: set[int] = set()
+
+    # --- configuration ----------------------------------------------------------------------------------------
+
+    def _stored_config(self) -> wire.BoxConfig | None:
+        raw = self._journal.meta("config")
+        return msgspec.json.decode(raw, type=wire.BoxConfig) if raw else None
+
+    def configure(self, config: wire.BoxConfig) -> None:
+        """Keep what the centre said, for the days on which it says nothing."""
+        with self._journal.transaction():
+            self._journal.put_meta("config", msgspec.json.encode(config))
+        self.config = config
+
+    @property
+    def context(self) -> str:
+        """tenant|box, to which every tag is bound."""
+        return f"{self.config.tenant}|{self.config.box}" if self.config else ""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the doors can be seen; without sight nothing is opened."""
+        return self._seen_snapshot and not self._bus_lost and not self._silent
+
+    def require_open(self) -> None:
+        """Raises OutOfOrderError or ClosedError."""
+        if self.config is None or not self.healthy:
+            raise OutOfOrderError
+        if not self._hours(self.config).is_open():
+            raise ClosedError
+
+    # --- the citizen ------------------------------------------------------------------------------------------
+
+    async def present(self, number: str, code: str) -> Visit:
+        """A number and a code were typed: start a visit, or raise RefusedError in the same words and time as ever."""
+        self.require_open()
+        started = self._monotonic()
+        async with self._attempt:
+            try:
+                return await self._present(number, code)
+            except RefusedError:
+                pause = started + self._refusal_seconds() - self._monotonic()
+        await self._sleep(max(0.0, pause))
+        raise RefusedError
+
+    def _refusal_seconds(self) -> float:
+        """How long a refusal takes: longer when many codes are tried at this box."""
+        now = self._monotonic()
+        self._refusals.append(now)
+        while self._refusals[0] < now - self._timing.refusal_window:
+            self._refusals.popleft()
+        excess = max(0, len(self._refusals) - self._timing.refusals_free)
+        return float(min(self._timing.refusal * 2**excess, self._timing.refusal_longest))
+
+    async def _present(self, number: str, code: str) -> Visit:
+        config = self._configured()
+        typed = self._numbers(number, config.countries) or ""
+        locator = pins.locator(self._vault.locator_key, typed)
+        async with self._lock:
+            found = self._collectable(locator)
+            # The attempt is on disk before the code is looked at: pulling the plug gives no try back.
+            if found:
+                self.ledger.record_all([(Event.ATTEMPT, deposit, {}) for deposit, _ in found])
+            else:
+                self.ledger.note("attempt_unknown")
+            kid, salt = self._journal.salt_of(locator) or (self._vault.kid, self._decoy_salt(locator))
+        key = await asyncio.to_thread(
+            pins.stretch,
+            code if pins.is_code(code) else "------",
+            salt=salt,
+            pepper=self._vault.pepper(kid),
+            context=self.context,
+            cost=self._cost,
+        )
+        async with self._lock:
+            return self._judge(key, found)
+
+    def _decoy_salt(self, locator: bytes) -> bytes:
+        return hmac.digest(self._vault.locator_key, b"decoy" + locator, "sha256")[: pins.SALT_BYTES]
+
+    def _collectable(self, locator: bytes) -> list[tuple[Deposit, Secret]]:
+        now = self.ledger.now()
+        found = []
+        for secret in self._journal.secrets_of(locator):
+            deposit = self.ledger.deposit(secret.deposit)
+            if deposit is None or deposit.state not in model.COLLECTABLE or secret.tag is None:
+                continue
+            expires = deposit.expires_at()
+            if expires is None or now < expires:
+                found.append((deposit, secret))
+        return found
+
+    def _judge(self, key: bytes, found: list[tuple[Deposit, Secret]]) -> Visit:
+        """Compare with every candidate; what changed while the key was stretched no longer counts."""
+        right: Deposit | None = None
+        others: list[Deposit] = []
+        for before, secret in found:
+            deposit = self.ledger.deposit(before.id)
+            current = self._journal.secret(before.id)
+            fresh = deposit is not None and deposit.state in model.COLLECTABLE and current == secret
+            expected = self._tag(key, before, secret.version)
+            if deposit is not None and fresh and pins.same(secret.tag or b"", expected):
+                right = deposit
+            elif deposit is not None and fresh:
+                others.append(deposit)
+        if right is None:
+            self._refuse(others)
+            raise RefusedError
+        self.ledger.record_all(
+            [(Event.CODE_RIGHT, right, {}), *((Event.ATTEMPT_VOID, deposit, {}) for deposit in others)]
+        )
+        return self._start_visit(right)
+
+    def _refuse(self, deposits: list[Deposit]) -> None:
+        limit = self._configured().max_attempts
+        events: list[tuple[Event, Deposit, dict[str, str | int | bool | None]]] = []
+        for deposit in deposits:
+            events.append((Event.CODE_WRONG, deposit, {"attempt": deposit.attempts}))
+            if deposit.attempts >= limit:
+                events.append((Event.LOCK, deposit, {}))
+        if events:
+            self.ledger.record_all(list(events))
+        else:
+            self.ledger.note("attempt_refused")
+
+    def _tag(self, key: bytes, deposit: Deposit, version: int) -> bytes:
+        return pins.tag(key, context=self.context, deposit=deposit.id, compartment=deposit.compartment, version=version)
+
+    def _start_visit(self, deposit: Deposit) -> Visit:
+        policy = self._configured().policy(deposit.kind)
+        visit = Visit(
+            token=self._randomness(16).hex(),
+            deposit=deposit.id,
+            compartment=deposit.compartment,
+            kind=deposit.kind,
+            state=State.PRESENTED,
+            last_seen=self._monotonic(),
+            asked=policy.confirmations if policy else (),
+        )
+        self._visits[visit.token] = visit
+        return visit
+
+    def visit(self, token: str) -> Visit:
+        """The visit of `token`. Raises VisitOverError."""
+        visit = self._visits.get(token)
+        if visit is None:
+            raise VisitOverError
+        visit.last_seen = self._monotonic()
+        return visit
+
+    async def confirm(self, token: str, step: Step, *, answer: bool) -> Visit:
+        """Answer one question. "No" ends the visit and leaves the code valid: the document waits for the counter."""
+        async with self._lock:
+            visit = self.visit(token)
+            deposit = self.ledger.deposit(visit.deposit)
+            if deposit is None or deposit.state is not State.PRESENTED or step not in visit.asked:
+                raise VisitOverError
+            if answer:
+                visit.confirmed = (*visit.confirmed, step) if step not in visit.confirmed else visit.confirmed
+            else:
+                self.ledger.record(Event.WITHDRAW, deposit, data={"reason": f"{step}:no"})
+                del self._visits[token]
+            return visit
+
+    async def release(self, token: str) -> Visit:
+        """Spend the code, then open the door: in this order, each once, whatever fails in between."""
+        self.require_open()
+        async with self._lock:
+            visit = self.visit(token)
+            deposit = self.ledger.deposit(visit.deposit)
+            if deposit is None or deposit.state is not State.PRESENTED or visit.next_question is not None:
+                raise VisitOverError
+            data = {"confirmed": ",".join(visit.confirmed), "item": self.items.get(deposit.compartment)}
+            self.ledger.record(Event.REDEEM, deposit, data=data, also=lambda _: self._journal.shred(deposit.id))
+            await self._open(deposit)
+            return visit
+
+    async def leave(self, token: str) -> None:
+        """The citizen ends the visit; before the door has opened the code stays valid."""
+        async with self._lock:
+            visit = self._visits.pop(token, None)
+            deposit = self.ledger.deposit(visit.deposit) if visit else None
+            if deposit is not None and deposit.state is State.PRESENTED:
+                self.ledger.record(Event.WITHDRAW, deposit, data={"reason": "left"})
+
+    # --- commands of the centre -------------------------------------------------------------------------------
+
+    async def handle(self, command: wire.Command) -> None:
+        """Carry out one command. Each leaves exactly one entry that names it, so that none is done twice."""
+        async with self._lock:
+            if command.seq <= self.ledger.box.command:
+                return
+            try:
+                await self._carry_out(command)
+            except (DokboxError, CabinetError) as error:
+                if self.ledger.box.command < command.seq:
+                    self._decline(command, error.code)
+
+    def _decline(self, command: wire.Command, reason: str) -> None:
+        data = {"command": command.seq, "kind": command.kind, "reason": reason}
+        self.ledger.note("command_declined", deposit_id=command.deposit, data=data)
+
+    async def _carry_out(self, command: wire.Command) -> None:
+        if command.kind in wire.OPENS_A_DOOR and (
+            command.valid_until is None or self.ledger.now() > command.valid_until
+        ):
+            self._decline(command, "too_late")
+            return
+        match command.kind:
+            case "reserve":
+                self._reserve(command)
+            case "open_for_load":
+                await self._open_for(Event.OPEN_FOR_LOAD, command)
+            case "recall":
+                await self._open_for(Event.RECALL, command)
+            case "confirm_loaded":
+                await self._confirm_loaded(command)
+            case "new_code":
+                deposit = self._commanded(command)
+                model.move(deposit.state, Event.NEW_CODE)
+                await self._make_code(Event.NEW_CODE, deposit, {"command": command.seq, "actor": command.actor})
+            case "notice_accepted" | "notice_failed":
+                self._notice(command)
+            case "cancel":
+                self.ledger.record(Event.CANCEL, self._commanded(command), data={"command": command.seq})
+            case "compartment_in":
+                self.ledger.note("compartment_in", compartment=command.compartment, data={"command": command.seq})
+
+    def _commanded(self, command: wire.Command) -> Deposit:
+        deposit = self.ledger.deposit(command.deposit)
+        if deposit is None:
+            raise VisitOverError
+        return deposit
+
+    def _reserve(self, command: wire.Command) -> None:
+        config = self._configured()
+        policy = config.policy(command.document)
+        if policy is None or self.ledger.deposit(command.deposit) is not None:
+            self._decline(command, "unknown_document" if policy is None else "known")
+            return
+        context = wire.phone_context(config.tenant, config.box, command.deposit)
+        number = self._vault.unseal(bytes.fromhex(command.sealed), context=context).decode()
+        locator = pins.locator(self._vault.locator_key, number)
+        if len(self._journal.secrets_of(locator)) >= model.MAX_DEPOSITS_PER_PHONE:
+            self._decline(command, "too_many_for_this_number")
+            return
+        compartment = model.choose_compartment(
+            self.ledger.box,
+            compartments=config.compartments,
+            rows=config.rows,
+            rows_by_reach=config.rows_by_reach,
+        )
+        if compartment is None:
+            self._decline(command, "full")
+            return
+        self.ledger.reserve(
+            command.deposit,
+            compartment,
+            data={"command": command.seq, "kind": policy.type, "hold_days": policy.hold_days, "actor": command.actor},
+            also=lambda _: self._journal.put_secret(Secret(command.deposit, locator, 0, None)),
+        )
+
+    async def _open_for(self, event: Event, command: wire.Command) -> None:
+        deposit = self._commanded(command)
+        if not self.healthy:
+            raise OutOfOrderError
+        item = self.items.get(deposit.compartment)
+        data: dict[str, str | int | bool | None] = {"command": command.seq, "actor": command.actor, "item": item}
+
+        def also(_: Entry) -> None:
+            if event is Event.RECALL:
+                self._journal.shred(deposit.id)
+
+        if (after := self.ledger.record(event, deposit, data=data, also=also)) is not None:
+            await self._open(after)
+
+    async def _confirm_loaded(self, command: wire.Command) -> None:
+        deposit = self._commanded(command)
+        if not deposit.confirmable:
+            self._decline(command, "door_was_not_open")
+            return
+        await self._make_code(Event.CONFIRM_LOADED, deposit, {"command": command.seq, "actor": command.actor})
+
+    def _notice(self, command: wire.Command) -> None:
+        deposit = self._commanded(command)
+        if deposit.version != command.version:
+            self._decline(command, "of_an_older_code")
+            return
+        event = Event.NOTICE_ACCEPTED if command.kind == "notice_accepted" else Event.NOTICE_FAILED
+        self.ledger.record(event, deposit, data={"command": command.seq, "version": command.version})
+
+    # --- codes ------------------------------------------------------------------------------------------------
+
+    async def _make_code(self, event: Event, deposit: Deposit, data: dict[str, str | int | bool | None]) -> None:
+        """Make a code for `deposit`; event, tag and sealed message reach the disk together or not at all."""
+        config = self._configured()
+        secret = self._journal.secret(deposit.id)
+        if secret is None:
+            raise VisitOverError
+        known = self._journal.salt_of(secret.locator)
+        kid, salt = known or (self._vault.kid, self._randomness(pins.SALT_BYTES))
+        version = deposit.version + 1
+        siblings = [(d, s) for d, s in self._collectable(secret.locator) if d.id != deposit.id]
+        while True:
+            code = pins.new_code(self._randbelow)
+            key = await asyncio.to_thread(
+                pins.stretch, code, salt=salt, pepper=self._vault.pepper(kid), context=self.context, cost=self._cost
+            )
+            # Two documents of one person never have the same code: one code, one door.
+            if not any(pins.same(s.tag or b"", self._tag(key, d, s.version)) for d, s in siblings):
+                break
+        new = Secret(deposit.id, secret.locator, version, self._tag(key, deposit, version))
+        context = wire.code_context(config.tenant, config.box, deposit.id, version)
+        sealed = seal_to(bytes.fromhex(config.notice_key), code.encode(), context=context)
+
+        def also(entry: Entry) -> None:
+            self._journal.put_salt(secret.locator, kid, salt)
+            self._journal.put_secret(new)
+            self._journal.put_envelope(entry.seq, sealed)
+
+        self.ledger.record(event, deposit, data={**data, "version": version}, also=also)
+
+    # --- doors ------------------------------------------------------------------------------------------------
+
+    async def _open(self, deposit: Deposit) -> None:
+        """Send the one unlock frame of this opening. A lost reply is never answered with a second one."""
+        self._watch(deposit)
+        try:
+            await self._cabinet.unlock(deposit.compartment)
+        except BusLostError as error:
+            data = {"certainly_not_written": error.certainly_not_written}
+            self.ledger.note("unlock_lost", deposit_id=deposit.id, compartment=deposit.compartment, data=data)
+
+    def _watch(self, deposit: Deposit) -> None:
+        """Look at this door often until it is closed again."""
+        self._stop_watching(deposit.id)
+        watch = ExitStack()
+        watch.enter_context(self._cabinet.watch(deposit.compartment))
+        self._watching[deposit.id] = watch
+        self._opened[deposit.id] = self._monotonic()
+
+    def _stop_watching(self, deposit_id: str) -> None:
+        if (watch := self._watching.pop(deposit_id, None)) is not None:
+            watch.close()
+        self._opened.pop(deposit_id, None)
+        self._alarmed.discard(deposit_id)
+
+    async def run(self) -> None:
+        """Serve the doors until cancelled."""
+        self.ledger.note("started")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._ticks())
+            tasks.create_task(self._doors())
+
+    async def _doors(self) -> None:
+        async for event in self._cabinet.events():
+            async with self._lock:
+                await self.on_cabinet(event)
+
+    async def on_cabinet(self, event: CabinetEvent) -> None:
+        """Take in what the cabinet says; the caller holds the lock."""
+        match event:
+            case Snapshot(readings=readings):
+                self._bus_lost, self._seen_snapshot = False, True
+                self._silent.clear()
+                for number, reading in readings.items():
+                    self.items[number] = reading.item
+                    await self._after_darkness(number, closed=reading.closed, item=reading.item)
+            case DoorOpened(compartment=number):
+                self._door_opened(number)
+            case DoorClosed(compartment=number, item=item):
+                self.items[number] = item
+                await self._door_closed(number, item)
+            case ItemChanged(compartment=number, item=item):
+                self.items[number] = item
+            case BusLost():
+                self._bus_lost = True
+                self.ledger.note("bus_lost")
+            case BusFound():
+                self.ledger.note("bus_found")
+            case BoardSilent(board=board):
+                self._silent.add(board)
+                self.ledger.note("board_silent", data={"board": board})
+            case BoardBack(board=board):
+                self._silent.discard(board)
+                self.ledger.note("board_back", data={"board": board})
+            case Noise():
+                pass
+
+    def _door_opened(self, number: int) -> None:
+        deposit = self.ledger.box.in_compartment(number)
+        if deposit is None:
+            if number not in self.ledger.box.out_of_service:
+                self.ledger.note("compartment_out", compartment=number, data={"reason": "forced"})
+        elif deposit.state in model.DOOR_COMMANDED:
+            if not deposit.door_seen:
+                self.ledger.record(Event.DOOR_OPENED, deposit)
+        elif deposit.state is not State.BLOCKED:
+            self.ledger.record(Event.FORCED, deposit)
+
+    async def _door_closed(self, number: int, item: bool | None) -> None:
+        deposit = self.ledger.box.in_compartment(number)
+        if deposit is not None and deposit.state in model.DOOR_COMMANDED and deposit.door_seen:
+            await self._closed(deposit, model.after_closing(deposit, item), item)
+
+    async def _after_darkness(self, number: int, *, closed: bool, item: bool | None) -> None:
+        deposit = self.ledger.box.in_compartment(number)
+        if deposit is None:
+            if not closed and number not in self.ledger.box.out_of_service:
+                self.ledger.note("compartment_out", compartment=number, data={"reason": "open_at_start"})
+            return
+        event = model.after_darkness(deposit, closed=closed, item=item)
+        if event is not None:
+            await self._closed(deposit, event, item)
+        after = self.ledger.deposit(deposit.id)
+        if after is not None and after.state in model.DOOR_COMMANDED and after.id not in self._opened:
+            self._watch(after)
+
+    async def _closed(self, deposit: Deposit, event: Event, item: bool | None) -> None:
+        if deposit.state is State.LOADING and event is Event.CLOSED_FULL:
+            await self._make_code(event, deposit, {"item": item})
+        else:
+            self.ledger.record(event, deposit, data={"item": item})
+
+    # --- time -------------------------------------------------------------------------------------------------
+
+    async def _ticks(self) -> None:
+        while True:
+            await self._sleep(self._timing.tick)
+            async with self._lock:
+                self.tick()
+
+    def tick(self) -> None:
+        """What time alone brings about; the caller holds the lock."""
+        now = self._monotonic()
+        for visit in [v for v in self._visits.values() if now - v.last_seen > self._timing.visit_idle]:
+            del self._visits[visit.token]
+            deposit = self.ledger.deposit(visit.deposit)
+            if deposit is not None and deposit.state is State.PRESENTED:
+                self.ledger.record(Event.WITHDRAW, deposit, data={"reason": "idle"})
+        for deposit_id, opened in list(self._opened.items()):
+            deposit = self.ledger.deposit(deposit_id)
+            if deposit is None or deposit.state not in model.DOOR_COMMANDED:
+                self._stop_watching(deposit_id)
+            elif not deposit.door_seen and self.healthy and now - opened > self._timing.opens_within:
+                self.ledger.record(Event.NOT_OPENED, deposit)
+            elif deposit.door_seen and now - opened > self._timing.left_open and deposit_id not in self._alarmed:
+                self._alarmed.add(deposit_id)
+                self.ledger.record(Event.LEFT_OPEN, deposit)
+        self._expire()
+
+    def _expire(self) -> None:
+        present = self.ledger.now()
+        for deposit in list(self.ledger.box.deposits.values()):
+            expires = deposit.expires_at()
+            if expires is not None and expires <= present and (deposit.state, Event.EXPIRE) in model.MOVES:
+                self.ledger.record(Event.EXPIRE, deposit, also=lambda _, d=deposit: self._forget_code(d))  # type: ignore[misc]
+
+    def _forget_code(self, deposit: Deposit) -> None:
+        secret = self._journal.secret(deposit.id)
+        if secret is not None:
+            self._journal.put_secret(Secret(deposit.id, secret.locator, secret.version, None))
+
+    # --- the rest ---------------------------------------------------------------------------------------------
+
+    def _configured(self) -> wire.BoxConfig:
+        if self.config is None:
+            raise OutOfOrderError
+        return self.config
+
+    def _heard(self, entry: Entry, deposit: Deposit | None) -> None:
+        """After each entry: tell the visit, end what is over, wake the link to the centre."""
+        if deposit is not None and entry.state:
+            for visit in self._visits.values():
+                if visit.deposit == entry.deposit:
+                    visit.state = State(entry.state)
+                    visit.left_open = visit.left_open or entry.event == Event.LEFT_OPEN
+            if State(entry.state) not in model.DOOR_COMMANDED:
+                self._stop_watching(entry.deposit)
+        self.changed.set()

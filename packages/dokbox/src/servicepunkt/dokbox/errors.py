@@ -1,0 +1,62 @@
+"""What the box refuses, with stable codes: SP31nn hand-over, SP32nn boards and buses, SP33nn vault and journal.
+
+These errors stand on their own: the package works without the house around it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class DokboxError(Exception):
+    """Base of everything that the box refuses on purpose; `details` hold no personal data."""
+
+    code: ClassVar[str] = "SP3100"
+    sentence: ClassVar[str] = "The box refused."
+
+    def __init__(self, **details: str | int) -> None:
+        self.details = details
+        said = ", ".join(f"{name} {value}" for name, value in details.items())
+        super().__init__(f"{self.code}: {self.sentence}" + (f" ({said})" if said else ""))
+
+
+class IllegalMoveError(DokboxError):
+    code = "SP3101"
+    sentence = "This cannot happen to the deposit in its present state."
+
+
+class RefusedError(DokboxError):
+    """The one answer to every unknown, wrong, expired, used, locked, foreign or malformed code."""
+
+    code = "SP3102"
+    sentence = "This combination of number and code opens nothing."
+
+
+class ClosedError(DokboxError):
+    code = "SP3103"
+    sentence = "The place is closed now."
+
+
+class OutOfOrderError(DokboxError):
+    code = "SP3104"
+    sentence = "The box does not work at the moment; codes stay valid."
+
+
+class FullError(DokboxError):
+    code = "SP3105"
+    sentence = "No compartment is free."
+
+
+class VisitOverError(DokboxError):
+    code = "SP3106"
+    sentence = "The visit is over; please start again."
+
+
+class JournalError(DokboxError):
+    code = "SP3301"
+    sentence = "The journal does not hold: an entry is missing, out of order or was changed."
+
+
+class VaultError(DokboxError):
+    code = "SP3302"
+    sentence = "The box's own secrets cannot be read."

@@ -1,0 +1,367 @@
+"""The hand-over: all states and moves of a deposit as tables, what a journal entry is, and how replaying gives state.
+
+Everything that decides whether a document may leave the box lives in this file; it does no I/O and knows no clock.
+State is what replaying the journal gives, at the box and in the centre's mirror alike. The diagram in the
+documentation is drawn from `MOVES`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from servicepunkt.dokbox.errors import IllegalMoveError, JournalError
+
+
+class State(StrEnum):
+    RESERVED = "reserved"  # a compartment is kept for a document that is not in it yet
+    LOADING = "loading"  # the door was opened for a clerk
+    STORED = "stored"  # in the box behind a closed door; the code is made and on its way
+    NOTIFIED = "notified"  # a provider has accepted the message with the code
+    PRESENTED = "presented"  # the code was right; the citizen is asked for confirmations
+    RELEASING = "releasing"  # the code is spent, the lock was told to open
+    TAKING = "taking"  # the door stands open for the citizen
+    DONE = "done"  # handed over
+    LOCKED_OUT = "locked_out"  # too many wrong codes
+    EXPIRED = "expired"  # not collected in time
+    RECALLING = "recalling"  # the door was opened for staff to take the document back
+    RETURNED = "returned"  # back with the office
+    BLOCKED = "blocked"  # something does not add up: only staff may touch it
+    MISSING = "missing"  # staff found the compartment empty and nobody saw the hand-over
+    CANCELLED = "cancelled"  # given up before anything was laid in
+
+
+class Event(StrEnum):
+    RESERVE = "reserve"
+    CANCEL = "cancel"
+    OPEN_FOR_LOAD = "open_for_load"
+    CONFIRM_LOADED = "confirm_loaded"
+    DOOR_OPENED = "door_opened"
+    CLOSED_FULL = "closed_full"
+    CLOSED_EMPTY = "closed_empty"
+    NOT_OPENED = "not_opened"
+    LEFT_OPEN = "left_open"
+    FORCED = "forced"
+    NOTICE_ACCEPTED = "notice_accepted"
+    NOTICE_FAILED = "notice_failed"
+    NEW_CODE = "new_code"
+    ATTEMPT = "attempt"
+    ATTEMPT_VOID = "attempt_void"
+    CODE_WRONG = "code_wrong"
+    LOCK = "lock"
+    CODE_RIGHT = "code_right"
+    WITHDRAW = "withdraw"
+    REDEEM = "redeem"
+    EXPIRE = "expire"
+    RECALL = "recall"
+    FOUND_EMPTY = "found_empty"
+
+
+S, E = State, Event
+
+MOVES: Mapping[tuple[State | None, Event], State] = {
+    (None, E.RESERVE): S.RESERVED,
+    (S.RESERVED, E.CANCEL): S.CANCELLED,
+    (S.RESERVED, E.OPEN_FOR_LOAD): S.LOADING,
+    (S.RESERVED, E.CONFIRM_LOADED): S.STORED,  # a thin booklet that the item sensor did not see
+    (S.RESERVED, E.FORCED): S.BLOCKED,
+    (S.LOADING, E.DOOR_OPENED): S.LOADING,
+    (S.LOADING, E.CLOSED_FULL): S.STORED,
+    (S.LOADING, E.CLOSED_EMPTY): S.RESERVED,
+    (S.LOADING, E.NOT_OPENED): S.RESERVED,
+    (S.LOADING, E.LEFT_OPEN): S.LOADING,
+    (S.STORED, E.NOTICE_ACCEPTED): S.NOTIFIED,
+    (S.STORED, E.NOTICE_FAILED): S.STORED,
+    # A code is known only through its message; when the network goes dark right after it went out, the box must
+    # still open for it. Hence all moves with a code exist from STORED too.
+    **{
+        move: target
+        for state in (S.STORED, S.NOTIFIED)
+        for move, target in {
+            (state, E.ATTEMPT): state,
+            (state, E.ATTEMPT_VOID): state,  # the code opened another document of the same person
+            (state, E.CODE_WRONG): state,
+            (state, E.LOCK): S.LOCKED_OUT,
+            (state, E.CODE_RIGHT): S.PRESENTED,
+        }.items()
+    },
+    (S.NOTIFIED, E.NOTICE_ACCEPTED): S.NOTIFIED,
+    (S.PRESENTED, E.NOTICE_ACCEPTED): S.PRESENTED,
+    (S.PRESENTED, E.WITHDRAW): S.NOTIFIED,
+    (S.PRESENTED, E.REDEEM): S.RELEASING,
+    (S.PRESENTED, E.FORCED): S.BLOCKED,
+    (S.RELEASING, E.DOOR_OPENED): S.TAKING,
+    (S.RELEASING, E.NOT_OPENED): S.BLOCKED,
+    (S.TAKING, E.CLOSED_EMPTY): S.DONE,
+    (S.TAKING, E.CLOSED_FULL): S.BLOCKED,  # never armed again by itself
+    (S.TAKING, E.LEFT_OPEN): S.TAKING,
+    (S.RECALLING, E.DOOR_OPENED): S.RECALLING,
+    (S.RECALLING, E.LEFT_OPEN): S.RECALLING,
+    (S.RECALLING, E.CLOSED_EMPTY): S.RETURNED,
+    (S.RECALLING, E.FOUND_EMPTY): S.MISSING,
+    (S.RECALLING, E.CLOSED_FULL): S.BLOCKED,
+    (S.RECALLING, E.NOT_OPENED): S.BLOCKED,
+    (S.BLOCKED, E.DOOR_OPENED): S.BLOCKED,
+    (S.BLOCKED, E.FORCED): S.BLOCKED,
+    (S.EXPIRED, E.FORCED): S.BLOCKED,
+    **{(state, E.FORCED): S.BLOCKED for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT)},
+    **{(state, E.NEW_CODE): S.STORED for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT)},
+    **{(state, E.EXPIRE): S.EXPIRED for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT)},
+    **{(state, E.RECALL): S.RECALLING for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT, S.EXPIRED, S.BLOCKED)},
+}
+
+FINAL = frozenset({S.DONE, S.RETURNED, S.MISSING, S.CANCELLED})
+COLLECTABLE = frozenset({S.STORED, S.NOTIFIED})
+DOOR_COMMANDED = frozenset({S.LOADING, S.RELEASING, S.TAKING, S.RECALLING})
+NEEDS_STAFF = frozenset({S.BLOCKED, S.MISSING, S.LOCKED_OUT, S.EXPIRED})
+
+Step = Literal["phone", "code", "pin_letter", "old_document", "open", "removal", "close"]
+CONFIRMATIONS: tuple[Step, ...] = ("pin_letter", "old_document")
+
+MAX_ATTEMPTS = 5
+MAX_DEPOSITS_PER_PHONE = 3
+GENESIS = "0" * 64
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of what is read from files and from the centre: an unknown key is a mistake."""
+
+
+class DocumentPolicy(Settings, frozen=True, kw_only=True):
+    """What a document type needs: ordered steps, and how many days it is kept. A new type is a block of TOML."""
+
+    type: str
+    name: dict[str, str]
+    steps: tuple[Step, ...] = ("phone", "code", "open", "removal", "close")
+    hold_days: int = 14
+    notice: str = "pickup-code"
+
+    @property
+    def confirmations(self) -> tuple[Step, ...]:
+        """What the citizen is asked between the right code and the open door."""
+        return tuple(step for step in self.steps if step in CONFIRMATIONS)
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the journal: what happened, at the box's own time (UTC), with the state that it led to.
+
+    `data` names ids, sensor values, versions; never a code, a number that a person typed, or a name.
+    """
+
+    seq: int
+    at: datetime
+    event: str
+    deposit: str = ""
+    compartment: int | None = None
+    state: str = ""
+    data: dict[str, str | int | bool | None] = {}
+    previous: str = GENESIS
+    hash: str = ""
+
+
+class Deposit(msgspec.Struct, frozen=True, kw_only=True):
+    """A deposit as the journal tells it."""
+
+    id: str
+    kind: str
+    compartment: int
+    state: State
+    version: int = 0
+    attempts: int = 0
+    door_seen: bool = False
+    sensed: bool = False
+    confirmable: bool = False
+    was_blocked: bool = False
+    item_before: bool | None = None
+    opened_at: datetime | None = None
+    loaded_at: datetime | None = None
+    notified_at: datetime | None = None
+    hold_days: int = 14
+
+    def expires_at(self) -> datetime | None:
+        """The hold period runs from the notice, not from loading: nobody can collect what he was not told of."""
+        return self.notified_at + timedelta(days=self.hold_days) if self.notified_at else None
+
+
+class Box(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that replaying a journal gives. `command` is the last command of the centre that was dealt with."""
+
+    seq: int = 0
+    head: str = GENESIS
+    at: datetime | None = None
+    deposits: Mapping[str, Deposit] = {}
+    out_of_service: frozenset[int] = frozenset()
+    command: int = 0
+
+    def in_compartment(self, compartment: int) -> Deposit | None:
+        return next((d for d in self.deposits.values() if d.compartment == compartment), None)
+
+
+def move(state: State | None, event: Event) -> State:
+    """The state after `event`. Raises IllegalMoveError."""
+    try:
+        return MOVES[state, event]
+    except KeyError:
+        raise IllegalMoveError(state=str(state), event=str(event)) from None
+
+
+def entry_hash(entry: Entry) -> str:
+    """SHA-256 over the previous hash and the canonical form, in hexadecimal."""
+    body = msgspec.to_builtins(entry)
+    del body["hash"]
+    return hashlib.sha256(bytes.fromhex(entry.previous) + msgspec.json.encode(body, order="sorted")).hexdigest()
+
+
+def next_entry(
+    box: Box,
+    *,
+    at: datetime,
+    event: Event | str,
+    deposit: Deposit | None = None,
+    deposit_id: str = "",
+    compartment: int | None = None,
+    data: Mapping[str, str | int | bool | None] | None = None,
+) -> Entry:
+    """The entry that follows `box`; raises IllegalMoveError before anything is written."""
+    state = ""
+    if isinstance(event, Event) and (deposit is not None or event is Event.RESERVE):
+        state = str(move(deposit.state if deposit else None, event))
+    entry = Entry(
+        seq=box.seq + 1,
+        at=at,
+        event=str(event),
+        deposit=deposit.id if deposit else deposit_id,
+        compartment=deposit.compartment if deposit else compartment,
+        state=state,
+        data=dict(data or {}),
+        previous=box.head,
+    )
+    return msgspec.structs.replace(entry, hash=entry_hash(entry))
+
+
+def apply(box: Box, entry: Entry) -> Box:
+    """The box after one entry. Raises JournalError when the entry does not follow or was changed."""
+    if entry.seq != box.seq + 1 or entry.previous != box.head or entry.hash != entry_hash(entry):
+        raise JournalError(seq=entry.seq)
+    deposits = dict(box.deposits)
+    out_of_service = box.out_of_service
+    if entry.state:
+        event = Event(entry.event)
+        before = deposits.get(entry.deposit)
+        after = _deposit(before, event, entry)
+        if str(after.state) != entry.state:
+            raise JournalError(seq=entry.seq)
+        deposits[entry.deposit] = after
+        if after.state in FINAL:
+            del deposits[entry.deposit]
+    elif entry.event == "compartment_out" and entry.compartment is not None:
+        out_of_service |= {entry.compartment}
+    elif entry.event == "compartment_in" and entry.compartment is not None:
+        out_of_service -= {entry.compartment}
+    # The clock may be set back; the journal's own time never goes back, and expiry follows it.
+    at = max(entry.at, box.at) if box.at else entry.at
+    command = int(entry.data.get("command") or box.command)
+    return Box(seq=entry.seq, head=entry.hash, at=at, deposits=deposits, out_of_service=out_of_service, command=command)
+
+
+def _deposit(before: Deposit | None, event: Event, entry: Entry) -> Deposit:
+    """The deposit after `event`, with the fields that the event sets."""
+    state = move(before.state if before else None, event)
+    if before is None:
+        return Deposit(
+            id=entry.deposit,
+            kind=str(entry.data.get("kind", "")),
+            compartment=entry.compartment or 0,
+            state=state,
+            hold_days=int(entry.data.get("hold_days") or 14),
+        )
+    changed: dict[str, object] = {"state": state}
+    match event:
+        case Event.OPEN_FOR_LOAD | Event.REDEEM | Event.RECALL:
+            changed |= {
+                "door_seen": False,
+                "opened_at": entry.at,
+                "confirmable": False,
+                "was_blocked": before.state is State.BLOCKED,
+                "item_before": entry.data.get("item"),
+            }
+        case Event.DOOR_OPENED:
+            changed |= {"door_seen": True}
+        case Event.CLOSED_EMPTY if before.state is State.LOADING:
+            changed |= {"confirmable": before.door_seen}
+        case Event.CLOSED_FULL if before.state is State.LOADING:
+            changed |= {"sensed": True, "loaded_at": entry.at, "version": before.version + 1, "attempts": 0}
+        case Event.CONFIRM_LOADED:
+            changed |= {"sensed": False, "loaded_at": entry.at, "version": before.version + 1, "attempts": 0}
+        case Event.NEW_CODE:
+            changed |= {"version": before.version + 1, "attempts": 0, "notified_at": None}
+        case Event.NOTICE_ACCEPTED:
+            changed |= {"notified_at": before.notified_at or entry.at}
+        case Event.ATTEMPT_VOID:
+            changed |= {"attempts": max(0, before.attempts - 1)}
+        case Event.ATTEMPT:
+            changed |= {"attempts": before.attempts + 1}
+        case Event.CODE_RIGHT:
+            changed |= {"attempts": 0, "notified_at": before.notified_at or entry.at}
+        case _:
+            pass
+    return msgspec.structs.replace(before, **changed)
+
+
+def after_closing(deposit: Deposit, item: bool | None) -> Event:
+    """What a closed door means, given what the item sensor says (None: no sensor).
+
+    Whatever the sensor cannot prove is left to staff: no document is marked as handed over that was not.
+    """
+    match deposit.state:
+        case State.LOADING:
+            return Event.CLOSED_FULL if item else Event.CLOSED_EMPTY
+        case State.TAKING:
+            return Event.CLOSED_EMPTY if item is False and deposit.sensed else Event.CLOSED_FULL
+        case State.RECALLING if item:
+            return Event.CLOSED_FULL
+        case State.RECALLING if deposit.item_before or not (deposit.sensed or deposit.was_blocked):
+            return Event.CLOSED_EMPTY
+        case _:
+            return Event.FOUND_EMPTY
+
+
+def after_darkness(deposit: Deposit, *, closed: bool, item: bool | None) -> Event | None:
+    """What the first look at the sensors means after a restart or a lost bus; None when nothing has changed.
+
+    A hand-over counts as done only if the open door had been journaled before the lights went out.
+    """
+    if deposit.state is State.PRESENTED:
+        return Event.WITHDRAW if closed else Event.FORCED
+    if deposit.state not in DOOR_COMMANDED:
+        return None if closed or deposit.state is State.BLOCKED else Event.FORCED
+    if not closed:
+        return None if deposit.door_seen else Event.DOOR_OPENED
+    if deposit.state is State.LOADING:
+        # The compartment was empty before: what lies in it now came through the door.
+        return Event.CLOSED_FULL if item else (Event.CLOSED_EMPTY if deposit.door_seen else Event.NOT_OPENED)
+    return after_closing(deposit, item) if deposit.door_seen else Event.NOT_OPENED
+
+
+def replay(entries: Iterable[Entry]) -> Box:
+    """The box after all entries. Raises JournalError at the first that does not hold."""
+    box = Box()
+    for entry in entries:
+        box = apply(box, entry)
+    return box
+
+
+def choose_compartment(box: Box, *, compartments: int, rows: int, rows_by_reach: tuple[int, ...]) -> int | None:
+    """A free compartment, those in the most convenient row first; None when the box is full.
+
+    Compartments are numbered down the columns; `rows_by_reach` lists rows from 1 (top), the best reachable first.
+    """
+    taken = {deposit.compartment for deposit in box.deposits.values()} | box.out_of_service
+    order = {row: place for place, row in enumerate(rows_by_reach)}
+    free = [number for number in range(1, compartments + 1) if number not in taken]
+    return min(free, key=lambda number: (order.get((number - 1) % rows + 1, len(order)), number), default=None)

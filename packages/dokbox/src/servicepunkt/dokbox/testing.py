@@ -1,0 +1,228 @@
+"""Public fakes for plugin authors: a cabinet in memory, and a box around it that needs no hardware and no waiting."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from servicepunkt.dokbox import pins, wire
+from servicepunkt.dokbox.boards import Reading
+from servicepunkt.dokbox.bus import BusLostError
+from servicepunkt.dokbox.cabinet import DoorClosed, DoorOpened, Event, Snapshot, Unlocked
+from servicepunkt.dokbox.controller.service import Controller, Timing
+from servicepunkt.dokbox.journal import Journal
+from servicepunkt.dokbox.model import DocumentPolicy
+from servicepunkt.dokbox.vault import HPKE, FileVault, seal_to
+
+NOW = datetime(2026, 11, 21, 18, 40, tzinfo=UTC)
+
+
+class Doors:
+    """A cabinet in memory with the outside of `cabinet.Cabinet`; doors and items outlive the controller."""
+
+    def __init__(self, compartments: int = 16) -> None:
+        self.compartments = tuple(range(1, compartments + 1))
+        self.closed = dict.fromkeys(self.compartments, True)
+        self.items = dict.fromkeys(self.compartments, False)
+        self.pulses = dict.fromkeys(self.compartments, 0)
+        self.stuck: set[int] = set()
+        self.lost: BusLostError | None = None
+
+    async def unlock(self, compartment: int) -> Unlocked:
+        if self.lost is not None:
+            raise self.lost
+        self.pulses[compartment] += 1
+        if compartment not in self.stuck:
+            self.closed[compartment] = False
+        return Unlocked(compartment, frame="", at=NOW)
+
+    @contextmanager
+    def watch(self, compartment: int) -> Iterator[None]:
+        assert compartment in self.compartments
+        yield
+
+    def snapshot(self) -> Snapshot:
+        readings = {n: Reading(closed=self.closed[n], item=self.items[n]) for n in self.compartments}
+        return Snapshot(readings, NOW)
+
+
+class Ticking:
+    """A clock for instants and for durations, moved by hand; it is also the `sleep` that takes no time."""
+
+    def __init__(self, instant: datetime = NOW) -> None:
+        self.instant = instant
+        self.seconds = 1000.0
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.seconds += seconds
+
+    def forward(self, **step: float) -> None:
+        self.instant += timedelta(**step)
+        self.seconds += timedelta(**step).total_seconds()
+
+
+class Always:
+    """Opening hours that are always, or never."""
+
+    def __init__(self, *, open_now: bool = True) -> None:
+        self.open_now = open_now
+
+    def is_open(self) -> bool:
+        return self.open_now
+
+
+class Bench:
+    """A box on the bench: real journal, vault and controller, doors in memory, commands given by hand."""
+
+    def __init__(self, folder: Path, *, doors: Doors | None = None, seed: int = 1, **timing: float) -> None:
+        self.folder = folder
+        self.doors = doors or Doors()
+        self.clock = Ticking()
+        self.hours = Always()
+        self.random = random.Random(seed)  # noqa: S311 - a test repeats itself
+        self.timing = Timing(**timing)  # type: ignore[arg-type]
+        self.commands = 0
+        self.worker = HPKE_PRIVATE
+        self.controller = self._start()
+
+    def _start(self) -> Controller:
+        self.journal = Journal(self.folder / "journal.sqlite")
+        self.vault = FileVault(self.folder / "vault", self.random.randbytes)
+        controller = Controller(
+            self.journal,
+            self.vault,
+            self.doors,  # type: ignore[arg-type]  # the same outside as Cabinet
+            clock=self.clock,
+            randomness=self.random.randbytes,
+            randbelow=self.random.randrange,
+            numbers=plain_number,
+            hours=lambda _: self.hours,
+            timing=self.timing,
+            cost=CHEAP,
+            monotonic=self.clock.monotonic,
+            sleep=self.clock.sleep,
+        )
+        if controller.config is None:
+            controller.configure(example_config())
+        return controller
+
+    async def see(self, *events: Event) -> None:
+        for event in events:
+            await self.controller.on_cabinet(event)
+
+    async def look(self) -> None:
+        await self.see(self.doors.snapshot())
+
+    async def restart(self) -> None:
+        """Pull the plug and plug it in again: only what is on disk, and the doors, remain."""
+        self.journal.close()
+        self.controller = self._start()
+        await self.look()
+
+    async def command(self, kind: wire.CommandKind, **fields: object) -> None:
+        self.commands += 1
+        await self.controller.handle(
+            wire.Command(
+                seq=self.commands,
+                kind=kind,
+                valid_until=self.clock.now() + timedelta(seconds=60),
+                **fields,  # type: ignore[arg-type]
+            )
+        )
+
+    async def reserve(self, deposit: str, number: str = "+4915112345678", document: str = "passport") -> None:
+        context = wire.phone_context(1, "box-1", deposit)
+        sealed = seal_to(self.vault.public_key, number.encode(), context=context).hex()
+        await self.command("reserve", deposit=deposit, document=document, sealed=sealed)
+
+    async def opened(self, compartment: int) -> None:
+        if not self.doors.closed[compartment]:
+            await self.see(DoorOpened(compartment, NOW))
+
+    async def close(self, compartment: int, *, item: bool) -> None:
+        self.doors.closed[compartment], self.doors.items[compartment] = True, item
+        await self.see(DoorClosed(compartment, item, NOW))
+
+    async def load(self, deposit: str, number: str = "+4915112345678") -> tuple[int, str]:
+        """Reserve, open, lay in, close, notify; returns (compartment, code)."""
+        await self.reserve(deposit, number)
+        compartment = self.controller.ledger.box.deposits[deposit].compartment
+        await self.command("open_for_load", deposit=deposit)
+        await self.opened(compartment)
+        await self.close(compartment, item=True)
+        code = self.code(deposit)
+        version = self.controller.ledger.box.deposits[deposit].version
+        await self.command("notice_accepted", deposit=deposit, version=version)
+        return compartment, code
+
+    def code(self, deposit: str) -> str:
+        """What the notice worker would read from the newest envelope of `deposit`."""
+        for entry in reversed(list(self.journal.entries())):
+            sealed = self.journal.envelope(entry.seq)
+            if entry.deposit == deposit and sealed is not None:
+                context = wire.code_context(1, "box-1", deposit, int(entry.data["version"] or 0))
+                return bytes(HPKE.decrypt(sealed, self.worker, info=context.encode())).decode()
+        raise LookupError(deposit)
+
+    def state(self, deposit: str) -> str | None:
+        found = self.controller.ledger.deposit(deposit)
+        return str(found.state) if found else None
+
+    def last_state(self, deposit: str) -> str:
+        return [entry.state for entry in self.journal.entries() if entry.deposit == deposit and entry.state][-1]
+
+
+CHEAP = pins.Cost(passes=1, memory=64)
+
+
+def plain_number(text: str, countries: tuple[str, ...]) -> str | None:
+    """Accepts German mobile numbers as they stand."""
+    del countries
+    return text if text.startswith("+491") and text[1:].isdigit() else None
+
+
+HPKE_PRIVATE = X25519PrivateKey.from_private_bytes(bytes(range(32)))
+
+
+def example_config() -> wire.BoxConfig:
+    """A box of 16 compartments with one document that asks for the old one."""
+    public = HPKE_PRIVATE.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return wire.BoxConfig(
+        tenant=1,
+        tenant_name="Example",
+        box="box-1",
+        point="point-1",
+        point_name={"de": "Beispiel", "en": "Example"},
+        languages=("de", "en"),
+        zone="Europe/Berlin",
+        subdivision="HE",
+        hours=msgspec.Raw(b'{"type":"osm","expression":"24/7"}'),
+        compartments=16,
+        rows=8,
+        rows_by_reach=(7, 6),
+        policies=(
+            DocumentPolicy(
+                type="passport",
+                name={"de": "Reisepass", "en": "Passport"},
+                steps=("phone", "code", "old_document", "open", "removal", "close"),
+            ),
+            DocumentPolicy(type="licence", name={"de": "Führerschein", "en": "Licence"}),
+        ),
+        countries=("DE",),
+        notice_key=public.hex(),
+    )

@@ -1,0 +1,1 @@
+"""The Kassel Service Point: the reference tenant."""
