@@ -1,1 +1,1 @@
-"""The Kassel Service Point: the reference tenant."""
+"""The Kassel Service Point: the reference tenant. Its files stand below `tenant/`."""

@@ -1,1 +1,1 @@
-"""Hohen Neuendorf: the small-town example."""
+"""Hohen Neuendorf as a tenant: the small-town example. Its files stand below `tenant/`."""
