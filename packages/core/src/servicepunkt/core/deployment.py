@@ -62,7 +62,9 @@ def configured(settings: Settings | None = None) -> Iterator[Settings]:
 @asynccontextmanager
 async def running(settings: Settings, plugins: PluginHost | None = None) -> AsyncIterator[Deployment]:
     """A deployment whose database connections are closed at the end of the block."""
-    deployment = Deployment(settings, plugins or load_plugins(settings), Database(settings.database_url))
+    deployment = Deployment(
+        settings, plugins or load_plugins(settings), Database(settings.database_url, clock=settings.clock)
+    )
     try:
         yield deployment
     finally:

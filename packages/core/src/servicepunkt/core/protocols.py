@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -47,10 +48,10 @@ class StaffEntry(msgspec.Struct, frozen=True):
 
 
 class Retention(msgspec.Struct, frozen=True):
-    """How long a field stays (days), and the function that erases what is older; it returns the count of rows."""
+    """How long a field stays (days), and what erases everything older than an instant; it returns the count."""
 
     days: int
-    erase: Callable[[Transaction, int], Awaitable[int]]
+    erase: Callable[[Transaction, datetime], Awaitable[int]]
 
 
 class HealthCheck(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from servicepunkt.core.audit import service as audit
@@ -18,9 +19,9 @@ async def erase_expired(deployment: Deployment, ctx: TenantContext) -> None:
     for answer in deployment.plugins.collect(ctx, "retention_rules"):
         for field, rule in answer.value.items():
             async with deployment.database.tenant(ctx) as tx:
-                count = await rule.erase(tx, rule.days)
+                now = deployment.clock.now()
+                count = await rule.erase(tx, now - timedelta(days=rule.days))
                 if count:
-                    now = deployment.clock.now()
                     await audit.record(
                         tx,
                         at=now,

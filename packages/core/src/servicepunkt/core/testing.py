@@ -114,7 +114,8 @@ async def open_deployment(
         secure_cookies=False,
         **settings,
     )
-    deployment = Deployment(made, plugins, Database(urls.application), clock=clock or FixedClock())
+    clock = clock or FixedClock()
+    deployment = Deployment(made, plugins, Database(urls.application, clock=clock), clock=clock)
     try:
         yield deployment
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from sqlalchemy import Executable, text
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from servicepunkt.core.clock import Clock, SystemClock
 from servicepunkt.core.db import guard
 from servicepunkt.core.tenancy.model import TenantContext, use
 
@@ -18,9 +20,14 @@ from servicepunkt.core.tenancy.model import TenantContext, use
 class Transaction:
     """An open transaction of one tenant. `ctx.id` is what its statements must be bound to."""
 
-    def __init__(self, ctx: TenantContext, connection: AsyncConnection) -> None:
+    def __init__(self, ctx: TenantContext, connection: AsyncConnection, clock: Clock) -> None:
         self.ctx = ctx
         self.connection = connection
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """The present instant by the deployment's clock, for objects that plugins return and that know no other."""
+        return self._clock.now()
 
     @property
     def tenant_id(self) -> int:
@@ -48,8 +55,9 @@ class Transaction:
 class Database:
     """The application's engine. Statements outside `tenant()` and `platform()` are refused."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, clock: Clock | None = None, pool_size: int = 10) -> None:
         self.url = url
+        self._clock = clock or SystemClock()
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=pool_size,
@@ -69,7 +77,7 @@ class Database:
                 connection = await plain.execution_options(**{guard.TENANT_OPTION: ctx.id})
                 async with connection.begin():
                     await set_tenant(connection, ctx.id)
-                    yield Transaction(ctx, connection)
+                    yield Transaction(ctx, connection, self._clock)
 
     @asynccontextmanager
     async def platform(self, reason: str) -> AsyncIterator[AsyncConnection]:
@@ -80,6 +88,16 @@ class Database:
             connection = await plain.execution_options(**{guard.PLATFORM_OPTION: True})
             async with connection.begin():
                 yield connection
+
+    @asynccontextmanager
+    async def within(self, connection: AsyncConnection, ctx: TenantContext) -> AsyncIterator[Transaction]:
+        """Go on as `ctx` inside a platform transaction, so that both commit together (applying a tenant file)."""
+        with use(ctx):
+            await set_tenant(connection, ctx.id)
+            bound = await connection.execution_options(
+                **{guard.PLATFORM_OPTION: False, guard.TENANT_OPTION: ctx.id}
+            )
+            yield Transaction(ctx, bound, self._clock)
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -54,6 +54,15 @@ async def create_account(
     return account
 
 
+async def set_password(tx: Transaction, account: Account, password: str, *, at: datetime, actor: str) -> None:
+    """Give an account another password. Raises InvalidInputError with every mistake."""
+    if sentences := model.password_mistakes(password, account.login):
+        raise InvalidInputError([("password", sentence) for sentence in sentences])
+    hashed = await asyncio.to_thread(_hasher.hash, password)
+    await store.update(tx, account.id, password_hash=hashed)
+    await audit.record(tx, at=at, actor=actor, action="account.password", subject=f"account:{account.id}")
+
+
 async def enable_totp(deployment: Deployment, tx: Transaction, account: Account, secret: str, code: str) -> None:
     """Switch the second factor on after the person has shown a valid code. Raises SignInError."""
     if not pyotp.TOTP(secret).verify(code, for_time=deployment.clock.now(), valid_window=1):

@@ -13,7 +13,7 @@ import msgspec
 
 from servicepunkt.dokbox import model, pins, wire
 from servicepunkt.dokbox.boards import CabinetError
-from servicepunkt.dokbox.bus import BusFound, BusLost, BusLostError, Noise
+from servicepunkt.dokbox.bus import BusClosedError, BusFound, BusLost, BusLostError, Noise
 from servicepunkt.dokbox.cabinet import (
     BoardBack,
     BoardSilent,
@@ -46,7 +46,7 @@ class OpeningHours(Protocol):
 class Numbers(Protocol):
     """Turns what a person typed into a mobile number in E.164, or None."""
 
-    def __call__(self, text: str, countries: tuple[str, ...]) -> str | None: ...
+    def __call__(self, typed: str, countries: tuple[str, ...], /) -> str | None: ...
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -452,8 +452,10 @@ class Controller:
         self._watch(deposit)
         try:
             await self._cabinet.unlock(deposit.compartment)
-        except BusLostError as error:
-            data = {"certainly_not_written": error.certainly_not_written}
+        except (BusLostError, BusClosedError) as error:
+            # Nothing is sent again: the sensors will say what became of it, or staff will.
+            unwritten = isinstance(error, BusClosedError) or error.certainly_not_written
+            data = {"certainly_not_written": unwritten}
             self.ledger.note("unlock_lost", deposit_id=deposit.id, compartment=deposit.compartment, data=data)
 
     def _watch(self, deposit: Deposit) -> None:

@@ -1,0 +1,5 @@
+"""`python -m servicepunkt.core`: the `servicepunkt` command line."""
+
+from servicepunkt.core.cli import main
+
+main()

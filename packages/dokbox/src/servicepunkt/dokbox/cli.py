@@ -1,0 +1,86 @@
+"""`servicepunkt box`: run a box, simulate a cabinet, verify a journal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from servicepunkt.core.settings import read_settings
+from servicepunkt.dokbox.verify import verify_journal
+
+out = Console()
+
+
+@click.group()
+def box() -> None:
+    """The document box: run it, simulate a cabinet, verify a journal."""
+
+
+@box.command("run")
+@click.option("--home", type=click.Path(path_type=Path), required=True, help="Folder of journal and token.")
+@click.option("--vault", type=click.Path(path_type=Path), help="Folder of the keys; default: HOME-vault.")
+@click.option("--cabinet", required=True, help="krcu16:/dev/ttyUSB0?boards=3&compartments=48")
+@click.option("--centre", required=True, help="Address of the tenant at the centre.")
+@click.option("--enrol", default="", help="One-time code, needed once.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8620, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--url", default="", help="Address of the box's own pages for terminals of the point.")
+def box_run(
+    home: Path, vault: Path | None, cabinet: str, centre: str, enrol: str, host: str, port: int, url: str
+) -> None:
+    """Run a box: doors, local pages, link to the centre. Works on when the centre is away."""
+    from servicepunkt.dokbox.controller.app import BoxProcess, run
+
+    settings = read_settings(os.environ)
+    process = BoxProcess(
+        home=home,
+        vault=vault or home.with_name(home.name + "-vault"),
+        cabinet=cabinet,
+        centre=centre.rstrip("/"),
+        enrol=enrol,
+        host=host,
+        port=port,
+        url=url,
+        secure_cookies=settings.secure_cookies,
+    )
+    run(process, settings.clock)
+
+
+@box.command("simulate")
+@click.option("--compartments", default=48, show_default=True, type=click.IntRange(1, 160))
+@click.option("--link", required=True, help="Path of the serial line that the simulated boards offer.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=None, type=click.IntRange(0, 65535), help="Port of the picture of the cabinet.")
+@click.option("--baud", default=19200, show_default=True, help="Pace of the line; 0 for as fast as it goes.")
+@click.option("--state-file", default=None, help="Keeps doors and documents over a restart.")
+def box_simulate(compartments: int, link: str, host: str, port: int | None, baud: int, state_file: str | None) -> None:
+    """Simulate a cabinet with lock boards on a serial line, with a picture that one can open, fill and close."""
+    from servicepunkt.dokbox.simulator.command import run
+
+    sys.exit(run(compartments=compartments, link=link, host=host, port=port, baud=baud or None, state_file=state_file))
+
+
+@box.command("verify")
+@click.argument("journal", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def box_verify(journal: Path, as_json: bool) -> None:
+    """Verify a journal: the chain, every move, and what is in the box according to it."""
+    verdict = verify_journal(journal)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(verdict).decode() + "\n")
+    else:
+        table = Table("compartment", "deposit", "state")
+        for deposit in verdict.deposits:
+            table.add_row(str(deposit.compartment), deposit.id, str(deposit.state))
+        out.print(table)
+        out.print(f"{verdict.entries} entries, head {verdict.head}")
+        if verdict.fault:
+            out.print(f"[red]{verdict.fault}[/]")
+    if verdict.fault:
+        sys.exit(1)

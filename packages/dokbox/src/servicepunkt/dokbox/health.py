@@ -1,0 +1,26 @@
+"""Whether a box is heard of, for operators and staff."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from servicepunkt.core.db.session import Transaction
+from servicepunkt.dokbox import store
+
+MISSING_AFTER = timedelta(minutes=2)
+
+
+class BoxesSeen:
+    """One box: seen lately, or how long it has been silent."""
+
+    def __init__(self, box_id: str) -> None:
+        self.name = box_id
+        self._box = box_id
+
+    async def check(self, tx: Transaction) -> tuple[bool, str]:
+        row = await store.find_box(tx, self._box)
+        if row is None or row.seen_at is None:
+            return False, "The box has not been enrolled yet."
+        if tx.now() - row.seen_at > MISSING_AFTER:
+            return False, "The box has not reported for more than two minutes."
+        return True, "The box reports regularly."

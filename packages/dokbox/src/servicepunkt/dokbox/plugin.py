@@ -1,0 +1,156 @@
+"""What the box brings to the house: deposits for clerks, boxes for staff, a tile at the terminal, codes by SMS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from servicepunkt.core.notices.model import NoticeTemplate
+from servicepunkt.core.plugins import hookimpl
+from servicepunkt.core.protocols import DeviceKind, Retention, StaffEntry, TenantSection, TerminalTile
+from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.dokbox.settings import DokboxSettings
+
+if TYPE_CHECKING:
+    import click
+
+    from servicepunkt.core.db.session import Transaction
+
+servicepunkt_api = "1"
+HERE = Path(__file__).parent
+
+BOX = DeviceKind(
+    "box",
+    "DokBox",
+    calls=(
+        ("POST", "/api/v1/box/events"),
+        ("GET", "/api/v1/box/commands"),
+        ("GET", "/api/v1/box/config"),
+    ),
+    needs_public_key=True,
+)
+
+# GSM-7 and one segment in every language, no name, no link: checked when a tenant file is applied.
+PICKUP_CODE = NoticeTemplate(
+    "pickup-code",
+    {
+        "de": "{tenant}: Ihr Dokument liegt bereit. {box}, Code {code}, bis {until} Abholung mit dieser Handynummer.",
+        "en": "{tenant}: your document is ready. {box}, code {code}, until {until}. Collect with this mobile number.",
+    },
+)
+
+
+@hookimpl
+def commands() -> Sequence[click.Command]:
+    from servicepunkt.dokbox.cli import box
+
+    return (box,)
+
+
+@hookimpl
+def migrations() -> Path:
+    return HERE / "migrations"
+
+
+@hookimpl
+def tables() -> Sequence[Any]:
+    from servicepunkt.dokbox.store import TABLES
+
+    return TABLES
+
+
+@hookimpl
+def routes() -> Sequence[Any]:
+    from servicepunkt.dokbox import api, pages
+
+    return (*api.HANDLERS, *pages.HANDLERS)
+
+
+@hookimpl
+def templates() -> Path:
+    return HERE / "templates"
+
+
+@hookimpl
+def static_files() -> Path:
+    return HERE / "static"
+
+
+@hookimpl
+def texts() -> Path:
+    return HERE / "locale"
+
+
+@hookimpl
+def tenant_sections() -> Sequence[TenantSection]:
+    return (TenantSection("dokbox", DokboxSettings),)
+
+
+@hookimpl
+def device_kinds() -> Sequence[DeviceKind]:
+    return (BOX,)
+
+
+@hookimpl
+def terminal_tiles(ctx: TenantContext, locale: str, point: str) -> Sequence[TerminalTile]:
+    settings = ctx.section("dokbox", DokboxSettings)
+    here = [box for box in settings.boxes if box.point == point]
+    title, text = {"de": ("Dokument abholen", "Mit Handynummer und Code")}.get(
+        locale.partition("-")[0], ("Collect a document", "With mobile number and code")
+    )
+    return [TerminalTile(title, f"/k/box/{box.id}", icon="box", text=text, order=0) for box in here]
+
+
+@hookimpl
+def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[StaffEntry]:  # noqa: ARG001
+    entries = []
+    if "deposits.read" in permissions:
+        entries.append(StaffEntry("Deposits", "/staff/deposits", order=10))
+    if permissions & {"boxes.read", "deposits.read"}:
+        entries.append(StaffEntry("Boxes", "/staff/boxes", order=15))
+    return entries
+
+
+@hookimpl
+def notice_templates(ctx: TenantContext) -> Sequence[NoticeTemplate]:  # noqa: ARG001
+    return (PICKUP_CODE,)
+
+
+@hookimpl
+def notice_listeners(ctx: TenantContext) -> Sequence[Any]:  # noqa: ARG001
+    from servicepunkt.dokbox.service import DepositNotices
+
+    return (DepositNotices(),)
+
+
+@hookimpl
+def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:
+    return {"deposit": Retention(ctx.section("dokbox", DokboxSettings).retention_days, erase_finished)}
+
+
+@hookimpl
+def health_checks(ctx: TenantContext) -> Sequence[Any]:
+    from servicepunkt.dokbox.health import BoxesSeen
+
+    return [BoxesSeen(box.id) for box in ctx.section("dokbox", DokboxSettings).boxes]
+
+
+@hookimpl
+def tenant_applied(ctx: TenantContext) -> Any:  # noqa: ARG001
+    from servicepunkt.dokbox.service import SyncBoxes
+
+    return SyncBoxes()
+
+
+async def erase_finished(tx: Transaction, before: datetime) -> int:
+    """Erase the mirror of deposits that ended before `before`, with their notices; the audit chain keeps the fact."""
+    from servicepunkt.core.notices import store as notices
+    from servicepunkt.dokbox import service, store
+
+    ids = await store.finished_before(tx, tuple(service.FINAL), before)
+    for deposit_id in ids:
+        await notices.delete_of_case(tx, deposit_id)
+    await store.delete_deposits(tx, ids)
+    return len(ids)

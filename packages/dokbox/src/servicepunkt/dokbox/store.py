@@ -1,0 +1,259 @@
+"""The centre's tables: boxes, the mirror of their deposits, their journals, and commands that wait for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from servicepunkt.core.db.schema import Instant, tenant_table
+from servicepunkt.core.db.session import Transaction
+
+box = tenant_table(
+    "box",
+    sa.Column("id", sa.Text, nullable=False),
+    sa.Column("point", sa.Text, nullable=False),
+    sa.Column("acknowledged", sa.BigInteger, nullable=False),
+    sa.Column("head", sa.Text, nullable=False),
+    sa.Column("commands", sa.BigInteger, nullable=False),
+    sa.Column("seen_at", Instant, nullable=True),
+    key=("id",),
+)
+
+deposit = tenant_table(
+    "deposit",
+    sa.Column("id", sa.Uuid, nullable=False),
+    sa.Column("box", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("compartment", sa.Integer, nullable=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("alert", sa.Text, nullable=False),
+    sa.Column("document_index", sa.LargeBinary, nullable=False),
+    sa.Column("personal", sa.LargeBinary, nullable=True),
+    sa.Column("locale", sa.Text, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.ForeignKeyConstraint(["tenant_id", "box"], ["box.tenant_id", "box.id"]),
+    sa.UniqueConstraint("tenant_id", "reference"),
+    sa.Index("ix_deposit_state", "tenant_id", "state", "updated_at"),
+    sa.Index("ix_deposit_document", "tenant_id", "document_index"),
+    key=("id",),
+)
+
+box_event = tenant_table(
+    "box_event",
+    sa.Column("box", sa.Text, nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("deposit", sa.Text, nullable=False),
+    sa.Column("compartment", sa.Integer, nullable=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("data", JSONB, nullable=False),
+    sa.Column("previous", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("received_at", Instant, nullable=False),
+    sa.ForeignKeyConstraint(["tenant_id", "box"], ["box.tenant_id", "box.id"]),
+    sa.Index("ix_box_event_deposit", "tenant_id", "deposit", "seq"),
+    key=("box", "seq"),
+)
+
+box_command = tenant_table(
+    "box_command",
+    sa.Column("box", sa.Text, nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("body", JSONB, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.ForeignKeyConstraint(["tenant_id", "box"], ["box.tenant_id", "box.id"]),
+    key=("box", "seq"),
+)
+
+TABLES = (box, deposit, box_event, box_command)
+
+
+class BoxRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A box as the centre knows it; `acknowledged` and `head` are the end of its journal that is stored here."""
+
+    id: str
+    point: str
+    acknowledged: int = 0
+    head: str
+    commands: int = 0
+    seen_at: datetime | None = None
+
+
+class DepositRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The mirror of a deposit. `state` is the box's, or `announced` before the box knows of it, or `refused`."""
+
+    id: UUID
+    box: str
+    reference: str
+    kind: str
+    state: str = "announced"
+    compartment: int | None = None
+    version: int = 0
+    attempts: int = 0
+    alert: str = ""
+    document_index: bytes
+    personal: bytes | None
+    locale: str
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class EventRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of a box's journal, as it was received."""
+
+    box: str
+    seq: int
+    at: datetime
+    event: str
+    deposit: str
+    compartment: int | None
+    state: str
+    data: dict[str, str | int | bool | None]
+    previous: str
+    hash: str
+    received_at: datetime
+
+
+# --- boxes --------------------------------------------------------------------------------------------------------
+
+
+async def ensure_box(tx: Transaction, new: BoxRow) -> None:
+    """Insert a box, or move it to another point; its journal's end stays as it is."""
+    statement = insert(box).values(tenant_id=tx.tenant_id, **msgspec.structs.asdict(new))
+    await tx.execute(
+        statement.on_conflict_do_update(index_elements=["tenant_id", "id"], set_={"point": statement.excluded.point})
+    )
+
+
+async def find_box(tx: Transaction, box_id: str, *, lock: bool = False) -> BoxRow | None:
+    query = sa.select(box).where(box.c.tenant_id == tx.tenant_id, box.c.id == box_id)
+    row = (await tx.execute(query.with_for_update() if lock else query)).first()
+    return _as(BoxRow, row) if row else None
+
+
+async def boxes(tx: Transaction) -> list[BoxRow]:
+    query = sa.select(box).where(box.c.tenant_id == tx.tenant_id).order_by(box.c.id)
+    return [_as(BoxRow, row) for row in await tx.execute(query)]
+
+
+async def update_box(tx: Transaction, box_id: str, **values: Any) -> None:
+    await tx.execute(sa.update(box).where(box.c.tenant_id == tx.tenant_id, box.c.id == box_id).values(**values))
+
+
+# --- deposits -----------------------------------------------------------------------------------------------------
+
+
+async def insert_deposit(tx: Transaction, new: DepositRow) -> None:
+    await tx.execute(sa.insert(deposit).values(tenant_id=tx.tenant_id, **msgspec.structs.asdict(new)))
+
+
+async def find_deposit(tx: Transaction, deposit_id: UUID, *, lock: bool = False) -> DepositRow | None:
+    query = sa.select(deposit).where(deposit.c.tenant_id == tx.tenant_id, deposit.c.id == deposit_id)
+    row = (await tx.execute(query.with_for_update() if lock else query)).first()
+    return _as(DepositRow, row) if row else None
+
+
+async def deposits(
+    tx: Transaction, *, states: Sequence[str] = (), document_index: bytes | None = None, limit: int = 200
+) -> list[DepositRow]:
+    """The newest first."""
+    query = sa.select(deposit).where(deposit.c.tenant_id == tx.tenant_id)
+    if states:
+        query = query.where(deposit.c.state.in_(states))
+    if document_index is not None:
+        query = query.where(deposit.c.document_index == document_index)
+    return [_as(DepositRow, row) for row in await tx.execute(query.order_by(deposit.c.id.desc()).limit(limit))]
+
+
+async def count_by_state(tx: Transaction, box_id: str) -> dict[str, int]:
+    query = (
+        sa.select(deposit.c.state, sa.func.count().label("total"))
+        .where(deposit.c.tenant_id == tx.tenant_id, deposit.c.box == box_id)
+        .group_by(deposit.c.state)
+    )
+    return {row.state: row.total for row in await tx.execute(query)}
+
+
+async def update_deposit(tx: Transaction, deposit_id: UUID, **values: Any) -> None:
+    statement = sa.update(deposit).where(deposit.c.tenant_id == tx.tenant_id, deposit.c.id == deposit_id)
+    await tx.execute(statement.values(**values))
+
+
+async def finished_before(tx: Transaction, states: Sequence[str], before: datetime) -> list[UUID]:
+    query = sa.select(deposit.c.id).where(
+        deposit.c.tenant_id == tx.tenant_id, deposit.c.state.in_(states), deposit.c.updated_at < before
+    )
+    return [row.id for row in await tx.execute(query)]
+
+
+async def delete_deposits(tx: Transaction, ids: Sequence[UUID]) -> None:
+    await tx.execute(sa.delete(deposit).where(deposit.c.tenant_id == tx.tenant_id, deposit.c.id.in_(ids)))
+
+
+# --- events and commands ------------------------------------------------------------------------------------------
+
+
+async def insert_event(tx: Transaction, new: EventRow) -> None:
+    await tx.execute(sa.insert(box_event).values(tenant_id=tx.tenant_id, **msgspec.structs.asdict(new)))
+
+
+async def events_of(tx: Transaction, deposit_id: str) -> list[EventRow]:
+    query = (
+        sa.select(box_event)
+        .where(box_event.c.tenant_id == tx.tenant_id, box_event.c.deposit == deposit_id)
+        .order_by(box_event.c.seq)
+    )
+    return [_as(EventRow, row) for row in await tx.execute(query)]
+
+
+async def newest_events(tx: Transaction, box_id: str, kinds: Sequence[str], *, limit: int = 50) -> list[EventRow]:
+    query = (
+        sa.select(box_event)
+        .where(box_event.c.tenant_id == tx.tenant_id, box_event.c.box == box_id, box_event.c.event.in_(kinds))
+        .order_by(box_event.c.seq.desc())
+        .limit(limit)
+    )
+    return [_as(EventRow, row) for row in await tx.execute(query)]
+
+
+async def insert_command(tx: Transaction, box_id: str, seq: int, body: Any, *, at: datetime) -> None:
+    await tx.execute(
+        sa.insert(box_command).values(tenant_id=tx.tenant_id, box=box_id, seq=seq, body=body, created_at=at)
+    )
+
+
+async def commands_after(tx: Transaction, box_id: str, after: int, *, limit: int) -> list[Any]:
+    query = (
+        sa.select(box_command.c.body)
+        .where(box_command.c.tenant_id == tx.tenant_id, box_command.c.box == box_id, box_command.c.seq > after)
+        .order_by(box_command.c.seq)
+        .limit(limit)
+    )
+    return [row.body for row in await tx.execute(query)]
+
+
+async def delete_commands(tx: Transaction, box_id: str, up_to: int) -> None:
+    """What the box has dealt with holds a sealed number that nobody needs any more."""
+    statement = sa.delete(box_command).where(
+        box_command.c.tenant_id == tx.tenant_id, box_command.c.box == box_id, box_command.c.seq <= up_to
+    )
+    await tx.execute(statement)
+
+
+def _as(kind: type[Any], row: sa.Row[Any]) -> Any:
+    values = dict(row._mapping)
+    del values["tenant_id"]
+    return kind(**values)

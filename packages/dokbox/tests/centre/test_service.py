@@ -1,0 +1,294 @@
+"""The centre's part of the hand-over, with a real journal on the other side and PostgreSQL on this one."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+
+from servicepunkt.core.audit import service as audit
+from servicepunkt.core.audit import store as audit_store
+from servicepunkt.core.catalogue.service import CatalogueReader
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
+from servicepunkt.core.keys.model import UnreadableError
+from servicepunkt.core.notices import service as notices
+from servicepunkt.core.notices import store as notice_store
+from servicepunkt.core.notices.model import DeliveryError
+from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.core.testing import FixedClock, RecordingChannel
+from servicepunkt.dokbox import service, store, wire
+from servicepunkt.dokbox.model import State
+from servicepunkt.dokbox.service import BoxUnknownError, JournalForkError
+from servicepunkt.dokbox.store import DepositRow
+from servicepunkt.dokbox.testing import Bench
+from servicepunkt.dokbox.wire import SentEntry
+
+PHONE = "0151 12345678"
+
+
+class Wire:
+    """Carries commands down and entries up, as the link does, without HTTP."""
+
+    def __init__(self, deployment: Deployment, ctx: TenantContext, bench: Bench) -> None:
+        self.deployment, self.ctx, self.bench = deployment, ctx, bench
+
+    async def down(self) -> None:
+        published = await CatalogueReader(self.deployment.database).current(self.ctx)
+        self.bench.controller.configure(await service.config_for(self.deployment, self.ctx, "box-1", published))
+        after = self.bench.controller.ledger.box.command
+        for command in await service.commands_for(self.deployment, self.ctx, "box-1", after=after):
+            await self.bench.controller.handle(command)
+
+    def entries(self, after: int = 0) -> list[SentEntry]:
+        journal = self.bench.journal
+        return [
+            SentEntry(entry=entry, sealed=(journal.envelope(entry.seq) or b"").hex())
+            for entry in journal.entries(after=after, limit=100)
+        ]
+
+    async def up(self) -> int:
+        async with self.deployment.database.tenant(self.ctx) as tx:
+            row = await store.find_box(tx, "box-1")
+        assert row is not None
+        return await service.ingest(self.deployment, self.ctx, "box-1", self.entries(row.acknowledged))
+
+    async def both(self) -> None:
+        await self.down()
+        await self.up()
+
+
+@pytest.fixture
+def line(deployment: Deployment, tenant: TenantContext, bench: Bench, token: str) -> Wire:
+    assert token
+    return Wire(deployment, tenant, bench)
+
+
+@pytest.fixture
+def channel(monkeypatch: pytest.MonkeyPatch) -> RecordingChannel:
+    made = RecordingChannel("phone")
+    monkeypatch.setattr(notices, "builtin_channels", lambda _: (made,))
+    return made
+
+
+async def announce(deployment: Deployment, ctx: TenantContext, **changed: str) -> DepositRow:
+    fields = {"box_id": "box-1", "kind": "passport", "document_number": "C01X00T47", "phone": PHONE, "locale": "de"}
+    return await service.announce(deployment, ctx, actor="account:test", **{**fields, **changed})
+
+
+async def fresh(deployment: Deployment, ctx: TenantContext, row: DepositRow) -> DepositRow:
+    async with deployment.database.tenant(ctx) as tx:
+        found = await store.find_deposit(tx, row.id)
+    assert found is not None
+    return found
+
+
+async def loaded(line: Wire, row: DepositRow) -> int:
+    """Carry a deposit to STORED; returns its compartment."""
+    await line.both()
+    await service.request(line.deployment, line.ctx, actor="account:test", deposit_id=row.id, kind="open_for_load")
+    await line.both()
+    compartment = (await fresh(line.deployment, line.ctx, row)).compartment
+    assert compartment is not None
+    await line.bench.opened(compartment)
+    await line.bench.close(compartment, item=True)
+    await line.up()
+    return compartment
+
+
+async def deliver(line: Wire, row: DepositRow) -> None:
+    async with line.deployment.database.tenant(line.ctx) as tx:
+        waiting = [notice for notice in await notice_store.of_case(tx, row.id) if notice.state != "sent"]
+    for notice in waiting:
+        await notices.deliver.function(line.deployment, line.ctx, notice_id=str(notice.id))
+
+
+async def test_the_whole_way(line: Wire, channel: RecordingChannel, tenant: TenantContext) -> None:
+    row = await announce(line.deployment, tenant)
+    compartment = await loaded(line, row)
+    assert channel.messages == []
+    await deliver(line, row)
+    await line.both()
+    assert (await fresh(line.deployment, tenant, row)).state == State.NOTIFIED
+    [message] = channel.messages
+    assert message.recipient == "+4915112345678"
+    code = next(word.strip(",") for word in message.text.split() if word.strip(",").isdigit() and len(word) >= 6)
+    visit = await line.bench.controller.present("+4915112345678", code)
+    await line.bench.controller.release(visit.token)
+    await line.bench.opened(compartment)
+    await line.bench.close(compartment, item=False)
+    await line.up()
+    done = await fresh(line.deployment, tenant, row)
+    assert done.state == State.DONE
+    assert done.personal is None
+    async with line.deployment.database.tenant(tenant) as tx:
+        with pytest.raises(UnreadableError):
+            await service.personal_of(line.deployment, tx, row)
+        lines = [entry async for entry in audit.export(tx)]
+        actions = [entry.action async for entry in audit_store.entries(tx, subject=f"deposit:{row.id}")]
+    assert audit.verify_export(lines).faults == []
+    assert actions[0] == "deposit.announce"
+    assert actions[-1] == "box.closed_empty"
+    everything = b"".join(lines)
+    assert b"4915112345678" not in everything
+    assert code.encode() not in everything
+    assert b"C01X00T47" not in everything
+
+
+@pytest.mark.parametrize(
+    ("phone", "reason"),
+    [
+        ("0561 787", "not a mobile number|does not exist"),
+        ("0900 1234567", "premium"),
+        ("110", "does not exist|not a telephone"),
+        ("+43 664 1234567", "not sent to this country"),
+        ("hello", "not a telephone"),
+        ("", "missing"),
+        ("0" * 60, "not a telephone"),
+    ],
+)
+async def test_numbers_that_get_no_sms(line: Wire, tenant: TenantContext, phone: str, reason: str) -> None:
+    with pytest.raises(InvalidInputError, match=reason):
+        await announce(line.deployment, tenant, phone=phone)
+
+
+async def test_all_mistakes_at_once(line: Wire, tenant: TenantContext) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        await announce(line.deployment, tenant, phone="1", kind="x", box_id="y", document_number="?", locale="fr")
+    assert {place for place, _ in refused.value.mistakes} == {"phone", "kind", "box", "document_number", "locale"}
+
+
+async def test_a_document_is_announced_once(line: Wire, tenant: TenantContext) -> None:
+    await announce(line.deployment, tenant)
+    with pytest.raises(InvalidInputError, match="already on its way"):
+        await announce(line.deployment, tenant, document_number=" c01x00t47 ")
+
+
+async def test_a_box_without_a_key_takes_nothing(deployment: Deployment, other: TenantContext) -> None:
+    with pytest.raises(BoxUnknownError):
+        await announce(deployment, other)
+
+
+async def test_events_are_taken_in_once(line: Wire, channel: RecordingChannel, tenant: TenantContext) -> None:
+    row = await announce(line.deployment, tenant)
+    await loaded(line, row)
+    for _ in range(3):
+        await service.ingest(line.deployment, tenant, "box-1", line.entries())
+    async with line.deployment.database.tenant(tenant) as tx:
+        assert len(await notice_store.of_case(tx, row.id)) == 1
+        assert len(await store.events_of(tx, str(row.id))) == len(
+            {e.entry.seq for e in line.entries() if e.entry.deposit}
+        )
+
+
+async def test_two_senders_at_once_make_one_notice(line: Wire, tenant: TenantContext) -> None:
+    row = await announce(line.deployment, tenant)
+    await line.both()
+    await service.request(line.deployment, tenant, actor="a", deposit_id=row.id, kind="open_for_load")
+    await line.down()
+    await line.bench.opened(7)
+    await line.bench.close(7, item=True)
+    entries = line.entries()
+    await asyncio.gather(*(service.ingest(line.deployment, tenant, "box-1", entries) for _ in range(5)))
+    async with line.deployment.database.tenant(tenant) as tx:
+        assert len(await notice_store.of_case(tx, row.id)) == 1
+
+
+async def test_a_rolled_back_journal_is_noticed(line: Wire, tenant: TenantContext) -> None:
+    await announce(line.deployment, tenant)
+    await line.both()
+    entries = line.entries()
+    forged = msgspec.structs.replace(entries[-1].entry, event="note", hash="0" * 64)
+    with pytest.raises(JournalForkError):
+        await service.ingest(line.deployment, tenant, "box-1", [SentEntry(entry=forged)])
+    gap = msgspec.structs.replace(entries[-1].entry, seq=entries[-1].entry.seq + 5)
+    with pytest.raises(JournalForkError):
+        await service.ingest(line.deployment, tenant, "box-1", [SentEntry(entry=gap)])
+    async with line.deployment.database.tenant(tenant) as tx:
+        actions = [entry.action async for entry in audit_store.entries(tx, subject="box:box-1")]
+    assert actions.count("box.journal_fork") == 2
+
+
+async def test_a_new_code_supersedes_a_message_that_was_not_sent(
+    line: Wire, channel: RecordingChannel, tenant: TenantContext
+) -> None:
+    row = await announce(line.deployment, tenant)
+    await loaded(line, row)
+    channel.failure = DeliveryError("down", permanent=False)
+    with pytest.raises(DeliveryError):
+        await deliver(line, row)
+    await service.request(line.deployment, tenant, actor="a", deposit_id=row.id, kind="new_code")
+    await line.both()
+    channel.failure = None
+    await deliver(line, row)
+    assert len(channel.messages) == 1
+    code = line.bench.controller.ledger.box.deposits[str(row.id)].version
+    assert code == 2
+
+
+async def test_a_permanent_failure_reaches_box_and_clerk(
+    line: Wire, channel: RecordingChannel, tenant: TenantContext
+) -> None:
+    row = await announce(line.deployment, tenant)
+    await loaded(line, row)
+    channel.failure = DeliveryError("unknown subscriber", permanent=True)
+    await deliver(line, row)
+    await line.both()
+    found = await fresh(line.deployment, tenant, row)
+    assert (found.state, found.alert) == (State.STORED, "notice_failed")
+
+
+async def test_a_late_opening_is_told_to_the_clerk(line: Wire, clock: FixedClock, tenant: TenantContext) -> None:
+    row = await announce(line.deployment, tenant)
+    await line.both()
+    await service.request(line.deployment, tenant, actor="a", deposit_id=row.id, kind="open_for_load")
+    line.bench.clock.forward(hours=1)
+    await line.both()
+    assert (await fresh(line.deployment, tenant, row)).alert == "too_late"
+    assert line.bench.doors.pulses[7] == 0
+
+
+async def test_a_full_box_refuses(line: Wire, tenant: TenantContext) -> None:
+    rows = [
+        await announce(line.deployment, tenant, document_number=f"C01X{n:05d}", phone=f"0151 123456{n:02d}")
+        for n in range(17)
+    ]
+    await line.both()
+    states = [(await fresh(line.deployment, tenant, row)).state for row in rows]
+    assert states.count("reserved") == 16
+    assert states.count("refused") == 1
+
+
+async def test_what_cannot_be_is_a_conflict(line: Wire, tenant: TenantContext) -> None:
+    row = await announce(line.deployment, tenant)
+    await line.both()
+    with pytest.raises(ConflictError):
+        await service.request(line.deployment, tenant, actor="a", deposit_id=row.id, kind="new_code")
+
+
+async def test_another_tenants_deposit_does_not_exist(line: Wire, tenant: TenantContext, other: TenantContext) -> None:
+    row = await announce(line.deployment, tenant)
+    with pytest.raises(NotFoundError):
+        await service.request(line.deployment, other, actor="a", deposit_id=row.id, kind="open_for_load")
+    assert await service.find_by_document(line.deployment, other, "C01X00T47") == []
+    assert [found.id for found in await service.find_by_document(line.deployment, tenant, "C01X00T47")] == [row.id]
+
+
+async def test_commands_are_forgotten_when_they_are_done(line: Wire, tenant: TenantContext) -> None:
+    await announce(line.deployment, tenant)
+    await line.both()
+    assert await service.commands_for(line.deployment, tenant, "box-1", after=1) == []
+    async with line.deployment.database.tenant(tenant) as tx:
+        assert await store.commands_after(tx, "box-1", 0, limit=10) == []
+
+
+async def test_config_tells_no_secret(line: Wire, tenant: TenantContext) -> None:
+    published = await CatalogueReader(line.deployment.database).current(tenant)
+    config = await service.config_for(line.deployment, tenant, "box-1", published)
+    body = msgspec.json.encode(config)
+    assert msgspec.json.decode(body, type=wire.BoxConfig).point_name == {"de": "Punkt", "en": "Point"}
+    async with line.deployment.database.tenant(tenant) as tx:
+        private, public = await line.deployment.keyring._notice_pair(tx)
+    assert public.hex().encode() in body
+    assert private.hex().encode() not in body

@@ -1,0 +1,1 @@
+"""Tenant files, the application that serves every tenant, and the demonstration."""

@@ -1,0 +1,362 @@
+"""The demonstration's supervisor: real processes, real PostgreSQL, a desk to look at; Ctrl-C ends everything."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import socket
+import time
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+import msgspec
+import uvicorn
+from rich.console import Console
+from rich.table import Table
+
+from servicepunkt.core import deployment as deployments
+from servicepunkt.core.clock import RehearsalClock
+from servicepunkt.core.db import migrate
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.errors import NotFoundError, SettingsError
+from servicepunkt.core.people import service as people
+from servicepunkt.core.people import store as people_store
+from servicepunkt.core.settings import Settings
+from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.tenants import files, service
+from servicepunkt.tenants.demo.desk import create_desk
+from servicepunkt.tenants.demo.phone import Phone
+from servicepunkt.tenants.demo.processes import Process, stop_all
+from servicepunkt.tenants.demo.story_file import StoryFile, read_story
+from servicepunkt.web.devices import service as devices
+
+out = Console()
+HOST = "127.0.0.1"
+READY_SECONDS = 60.0
+
+# Example accounts of the demonstration; nobody real.
+ACCOUNTS = (
+    ("clerk", "Beispiel Sachbearbeitung", ("clerk", "point_staff")),
+    ("admin", "Beispiel Verwaltung", ("city_admin", "auditor")),
+)
+
+
+class BoxPlace(msgspec.Struct, frozen=True):
+    """One box of one tenant with its addresses."""
+
+    box: str
+    point: str
+    compartments: int
+    pages: str
+    cabinet: str
+    home: Path
+    line: Path
+
+
+class Stage(msgspec.Struct):
+    """One tenant on stage."""
+
+    ctx: TenantContext
+    boxes: list[BoxPlace]
+    passwords: dict[str, str]
+    story: StoryFile | None = None
+
+
+class Demo:
+    """Everything that runs, by name, and where it is reached."""
+
+    def __init__(self, settings: Settings, deployment: Deployment, ports: list[int]) -> None:
+        self.settings = settings
+        self.deployment = deployment
+        self.home = settings.home
+        self._ports = iter(ports)
+        self.centre = f"http://{HOST}:{next(self._ports)}"
+        self.desk = f"http://{HOST}:{next(self._ports)}"
+        self.clock = RehearsalClock(self.home / "clock")
+        self.phone = Phone(self.home / "phone.jsonl")
+        self.stages: list[Stage] = []
+        self.processes: dict[str, Process] = {}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the processes are told; the owner's role is not theirs to know."""
+        return {
+            "SERVICEPUNKT_HOME": str(self.home),
+            "SERVICEPUNKT_DATABASE_URL": self.settings.database_url,
+            "SERVICEPUNKT_PUBLIC_URL": self.centre,
+            "SERVICEPUNKT_PHONE_URL": f"{self.desk}/phone",
+            "SERVICEPUNKT_REHEARSAL_CLOCK": str(self.home / "clock"),
+            "SERVICEPUNKT_SECURE_COOKIES": "false",
+        }
+
+    def process(self, name: str, *arguments: str) -> Process:
+        log = self.home / "logs" / f"{name.replace('/', '-')}.log"
+        made = Process(name, arguments, environment=self.environment, log=log)
+        self.processes[name] = made
+        return made
+
+    async def prepare(self, packs: dict[str, Path]) -> None:
+        """Tenants, example accounts and box devices; what is there already stays."""
+        for folder in packs.values():
+            read = service.load(self.deployment, folder)
+            await service.apply(self.deployment, read, actor="demo")
+            ctx = await self.deployment.directory.by_slug(read.tenant.slug)
+            if ctx is None:
+                raise NotFoundError(f"{read.tenant.slug} is not served: its state is {read.tenant.state}")
+            stage = Stage(ctx, self._places(ctx), await self._accounts(ctx), read_story(folder))
+            self.stages.append(stage)
+
+    def _places(self, ctx: TenantContext) -> list[BoxPlace]:
+        # The supervisor must not know the box's package; its section of the tenant file is read by shape.
+        section = msgspec.to_builtins(ctx.settings.get("dokbox")) or {}
+        places = []
+        for box in section.get("boxes", []):
+            home = self.home / "boxes" / ctx.slug / box["id"]
+            pages, cabinet = next(self._ports), next(self._ports)
+            places.append(
+                BoxPlace(
+                    box["id"],
+                    box["point"],
+                    box["compartments"],
+                    f"http://{HOST}:{pages}",
+                    f"http://{HOST}:{cabinet}",
+                    home,
+                    home.parent / f"{box['id']}.line",
+                )
+            )
+        return places
+
+    async def _accounts(self, ctx: TenantContext) -> dict[str, str]:
+        """Example accounts with passwords of their own, kept beside the demonstration's data."""
+        path = self.home / "accounts" / f"{ctx.slug}.json"
+        known: dict[str, str] = msgspec.json.decode(path.read_bytes()) if path.exists() else {}
+        async with self.deployment.database.tenant(ctx) as tx:
+            for login, name, roles in ACCOUNTS:
+                if await people_store.by_login(tx, login) is None:
+                    known[login] = "-".join(secrets.token_hex(2) for _ in range(4))
+                    await people.create_account(
+                        tx,
+                        at=self.deployment.clock.now(),
+                        actor="demo",
+                        login=login,
+                        name=name,
+                        password=known[login],
+                        roles=roles,
+                    )
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.write_bytes(msgspec.json.encode(known))
+        path.chmod(0o600)
+        return known
+
+    async def start(self) -> None:
+        """Start every process and wait until each answers."""
+        self.process("serve", "serve", "--port", self.centre.rpartition(":")[2]).start()
+        self.process("worker", "worker").start()
+        for stage in self.stages:
+            for place in stage.boxes:
+                self._simulator(stage, place).start()
+        await self.answers(f"{self.centre}/health/ready", self.processes["serve"])
+        for stage in self.stages:
+            for place in stage.boxes:
+                await self.answers(f"{place.cabinet}/state", self.processes[f"cabinet/{stage.ctx.slug}/{place.box}"])
+                (await self._controller(stage, place)).start()
+        for stage in self.stages:
+            for place in stage.boxes:
+                await self.answers(f"{place.pages}/health/live", self.processes[f"box/{stage.ctx.slug}/{place.box}"])
+
+    def _simulator(self, stage: Stage, place: BoxPlace) -> Process:
+        place.line.parent.mkdir(parents=True, exist_ok=True)
+        return self.process(
+            f"cabinet/{stage.ctx.slug}/{place.box}",
+            *("box", "simulate", "--link", str(place.line), "--compartments", str(place.compartments)),
+            *("--port", place.cabinet.rpartition(":")[2], "--state-file", str(place.line.with_suffix(".state"))),
+        )
+
+    async def _controller(self, stage: Stage, place: BoxPlace) -> Process:
+        enrol: tuple[str, ...] = ()
+        if not (place.home / "token").exists():
+            _, code = await devices.announce(
+                self.deployment, stage.ctx, actor="demo", kind="box", target=place.box, label=place.box
+            )
+            enrol = ("--enrol", code)
+        boards = -(-place.compartments // 16)
+        return self.process(
+            f"box/{stage.ctx.slug}/{place.box}",
+            *("box", "run", "--home", str(place.home), "--centre", f"{self.centre}/t/{stage.ctx.slug}"),
+            *("--cabinet", f"krcu16:{place.line}?boards={boards}&compartments={place.compartments}"),
+            *("--port", place.pages.rpartition(":")[2], "--url", place.pages, *enrol),
+        )
+
+    async def answers(self, address: str, process: Process) -> None:
+        """Wait until `address` answers. Raises SettingsError with the end of the log when the process died."""
+        deadline = time.monotonic() + READY_SECONDS
+        async with httpx.AsyncClient(timeout=2) as client:
+            while time.monotonic() < deadline:
+                if not process.alive:
+                    raise SettingsError(f"{process.name} has ended:\n{process.tail()}")
+                try:
+                    if (await client.get(address)).status_code == 200:
+                        return
+                except httpx.HTTPError:
+                    pass
+                await asyncio.sleep(0.1)
+        raise SettingsError(f"{process.name} does not answer at {address}:\n{process.tail()}")
+
+    async def terminal_address(self, stage: Stage, point: str) -> str:
+        """An address that makes the browser a terminal of `point`: a fresh one-time code each time."""
+        _, code = await devices.announce(
+            self.deployment, stage.ctx, actor="demo", kind="terminal", target=point, label="Demo-Terminal"
+        )
+        return f"{self.centre}/t/{stage.ctx.slug}/device/enrol?code={code}"
+
+    def set_clock(self, instant: datetime | None) -> None:
+        """Make it another time for all processes; None is the real time."""
+        if instant is None:
+            (self.home / "clock").unlink(missing_ok=True)
+        else:
+            self.clock.set(instant)
+
+    def stop(self) -> None:
+        stop_all(list(self.processes.values()))
+
+
+def run_demo(*, base_port: int, story: bool, only: str) -> int:
+    """Run until Ctrl-C, or until the story has been told; returns the exit code."""
+    packs = files.installed_packs()
+    if only:
+        if only not in packs:
+            raise NotFoundError(f"there is no installed tenant pack {only!r}: {', '.join(packs) or 'none'}")
+        packs = {only: packs[only]}
+    if not packs:
+        raise NotFoundError("no tenant pack is installed")
+    with deployments.configured() as settings:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        settings = msgspec.structs.replace(settings, secure_cookies=False, rehearsal_clock=str(settings.home / "clock"))
+        plugins = deployments.load_plugins(settings)
+        with out.status("Preparing the database …"):
+            migrate.upgrade(settings.owner_database_url, plugins)
+        return asyncio.run(_run(settings, packs, base_port=base_port, story=story))
+
+
+async def _run(settings: Settings, packs: dict[str, Path], *, base_port: int, story: bool) -> int:
+    ports = (
+        free_ports(40) if base_port == 0 else [*range(base_port, base_port + 2), *range(base_port + 10, base_port + 48)]
+    )
+    if base_port:
+        require_free(ports[:2])
+    settings = msgspec.structs.replace(settings, public_url=f"http://{HOST}:{ports[0]}")
+    async with deployments.running(settings) as deployment:
+        demo = Demo(settings, deployment, ports)
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        try:
+            await demo.prepare(packs)
+            async with _desk(demo):
+                with out.status("Starting the processes …"):
+                    await demo.start()
+                if story:
+                    return await _tell(demo, stop)
+                _print_addresses(demo)
+                await _until_stopped(demo, stop)
+                return 0
+        finally:
+            out.print("Ending all processes …", style="dim")
+            await asyncio.to_thread(demo.stop)
+
+
+async def _tell(demo: Demo, stop: asyncio.Event) -> int:
+    from servicepunkt.tenants.demo.story import tell
+
+    telling = asyncio.create_task(tell(demo))
+    stopping = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([telling, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if telling not in done:
+        telling.cancel()
+        return 1
+    stopping.cancel()
+    return 0 if telling.result() else 1
+
+
+async def _until_stopped(demo: Demo, stop: asyncio.Event) -> None:
+    """Wait for Ctrl-C; say it when a process has died that nobody switched off."""
+    reported: set[str] = set()
+    while not stop.is_set():
+        for name, process in demo.processes.items():
+            if not process.alive and name not in reported and not name.startswith("box/"):
+                reported.add(name)
+                out.print(f"[red]{name} has ended:[/]\n{process.tail()}")
+        try:
+            async with asyncio.timeout(1):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+class _desk:  # noqa: N801 - a context manager, used like a function
+    """The desk's web server inside this process."""
+
+    def __init__(self, demo: Demo) -> None:
+        port = int(demo.desk.rpartition(":")[2])
+        config = uvicorn.Config(
+            create_desk(demo), host=HOST, port=port, log_level="warning", access_log=False, server_header=False
+        )
+        self._server = uvicorn.Server(config)
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        # Not `serve()`: that would take Ctrl-C away from the supervisor.
+        self._task = asyncio.create_task(self._server._serve())
+        while not self._server.started and not self._task.done():  # noqa: ASYNC110 - it offers no event
+            await asyncio.sleep(0.02)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on at this moment."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for found in sockets:
+            found.bind((HOST, 0))
+        return [found.getsockname()[1] for found in sockets]
+    finally:
+        for found in sockets:
+            found.close()
+
+
+def require_free(ports: list[int]) -> None:
+    """Raises SettingsError naming the port that somebody uses."""
+    for port in ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                raise SettingsError(f"port {port} is in use; choose another with --base-port") from None
+
+
+def _print_addresses(demo: Demo) -> None:
+    table = Table(title="Servicepunkt", title_justify="left")
+    for column in ("tenant", "what", "address"):
+        table.add_column(column, overflow="fold")
+    table.add_row("", "desk: clock, plug, telephone, everything below", demo.desk)
+    table.add_row("", "telephone (SMS as they arrive)", f"{demo.desk}/phone")
+    for stage in demo.stages:
+        base = f"{demo.centre}/t/{stage.ctx.slug}"
+        table.add_section()
+        table.add_row(stage.ctx.name, "web", f"{base}/")
+        for place in stage.boxes:
+            table.add_row("", f"terminal at {place.point}", f"{demo.desk}/terminal/{stage.ctx.slug}/{place.point}")
+            table.add_row("", f"{place.box}: collect", place.pages)
+            table.add_row("", f"{place.box}: the cabinet", place.cabinet)
+        table.add_row("", "staff", f"{base}/staff")
+        for login, password in stage.passwords.items():
+            table.add_row("", f"sign in as {login}", password)
+    out.print(table)
+    out.print("Ctrl-C ends everything. Data stays in " + str(demo.home))

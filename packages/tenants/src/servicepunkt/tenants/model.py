@@ -1,0 +1,118 @@
+"""The tenant file: what `tenant.toml` and the files of its `catalogue` folder say. Pure.
+
+The kernel's part of the file is declared here; each plugin declares its own sections by the hook `tenant_sections`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from servicepunkt.core.catalogue.model import (
+    IDENTIFIER,
+    Catalogue,
+    Host,
+    Offer,
+    Partner,
+    Point,
+    Service,
+    Strict,
+    Theme,
+)
+
+SCHEMA = 1
+CATALOGUE_KEYS = ("hosts", "points", "partners", "themes", "services", "offers")
+
+
+class TenantPart(Strict, frozen=True, kw_only=True):
+    """The table [tenant]. `subdivision` is the Land (HE, BB); `hosts` are host names of web addresses."""
+
+    slug: str
+    name: str
+    ags: str
+    subdivision: str
+    state: Literal["draft", "rehearsal", "live", "paused", "retired"] = "draft"
+    locale: str = "de"
+    languages: tuple[str, ...] = ("de", "en")
+    zone: str = "Europe/Berlin"
+    plugins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    district: str = ""
+    serves: tuple[str, ...] = ()
+
+
+class TenantFile(msgspec.Struct, frozen=True):
+    """Everything that was read: the tenant, its catalogue, and the sections of plugins, decoded by their schemas."""
+
+    tenant: TenantPart
+    catalogue: Catalogue
+    sections: Mapping[str, msgspec.Struct]
+
+
+Mistake = tuple[str, str]
+
+
+def read(
+    documents: Mapping[str, Mapping[str, Any]], schemas: Mapping[str, type[msgspec.Struct]]
+) -> tuple[TenantFile | None, list[Mistake]]:
+    """Decode the parsed TOML documents (file name → content); every mistake is (place, sentence).
+
+    msgspec stops at the first mistake of a struct, therefore each entry of each list is decoded by itself.
+    """
+    main = dict(documents.get("tenant.toml", {}))
+    mistakes: list[Mistake] = []
+    if main.pop("schema", None) != SCHEMA:
+        mistakes.append(("tenant.toml: schema", f"the file says schema = {SCHEMA}"))
+    tenant = _one(main.pop("tenant", {}), TenantPart, "tenant.toml: [tenant]", mistakes)
+    lists: dict[str, list[Any]] = {key: [] for key in CATALOGUE_KEYS}
+    for name, document in sorted(documents.items()):
+        content = main if name == "tenant.toml" else dict(document)
+        for key in CATALOGUE_KEYS:
+            lists[key] += _many(content.pop(key, []), ENTRIES[key], f"{name}: [[{key}]]", mistakes)
+        if name != "tenant.toml":
+            mistakes += [(f"{name}: {key}", "this key does not exist here") for key in content]
+    sections = {}
+    for key, value in main.items():
+        if key not in schemas:
+            mistakes.append((f"tenant.toml: {key}", "no installed plugin knows this section"))
+        elif (section := _one(value, schemas[key], f"tenant.toml: [{key}]", mistakes)) is not None:
+            sections[key] = section
+    catalogue = Catalogue(**{key: tuple(value) for key, value in lists.items()})
+    if tenant is not None and not IDENTIFIER.match(tenant.slug):
+        mistakes.append(("tenant.toml: tenant.slug", "a slug has small letters, digits and hyphens"))
+    if mistakes or tenant is None:
+        return None, mistakes
+    return TenantFile(tenant, catalogue, sections), []
+
+
+ENTRIES: Mapping[str, type[msgspec.Struct]] = {
+    "hosts": Host,
+    "points": Point,
+    "partners": Partner,
+    "themes": Theme,
+    "services": Service,
+    "offers": Offer,
+}
+
+
+def _one(value: Any, kind: type[Any], place: str, mistakes: list[Mistake]) -> Any:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        mistakes.append((place, str(error)))
+        return None
+
+
+def _many(values: Any, kind: type[Any], place: str, mistakes: list[Mistake]) -> list[Any]:
+    if not isinstance(values, list):
+        mistakes.append((place, "this is a list of tables"))
+        return []
+    found = []
+    for number, value in enumerate(values, start=1):
+        label = value.get("id") or value.get("service") if isinstance(value, dict) else None
+        decoded = _one(value, kind, f"{place} {number}" + (f" ({label})" if label else ""), mistakes)
+        if decoded is not None:
+            found.append(decoded)
+    return found
