@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import Parameter
+from litestar.params import JSONBody, QueryParameter
 
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError
@@ -25,7 +25,7 @@ LONGEST_WAIT = 25
 
 @post("/api/v1/box/events", guards=[access.device("box")], opt=JSON_ONLY, status_code=200)
 async def send_events(
-    ctx: TenantContext, deployment: Deployment, device: Device, data: wire.Events
+    ctx: TenantContext, deployment: Deployment, device: Device, data: JSONBody[wire.Events]
 ) -> wire.Acknowledged:
     """Journal entries of the box, idempotent by (box, seq); answers how far the centre has them."""
     if len(data.events) > wire.MAX_EVENTS:
@@ -39,8 +39,8 @@ async def wait_for_commands(
     ctx: TenantContext,
     deployment: Deployment,
     device: Device,
-    after: Annotated[int, Parameter(ge=0, le=2**53)] = 0,
-    wait: Annotated[int, Parameter(ge=0, le=LONGEST_WAIT)] = 0,
+    after: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
+    wait: Annotated[int, QueryParameter(ge=0, le=LONGEST_WAIT)] = 0,
 ) -> wire.Commands:
     """Commands after `after`; with `wait` the answer comes when there is one, or after so many seconds."""
     with _wakeups(request, deployment).waiting(ctx.id, device.target) as announced:

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, Parameter
+from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect
 
 from servicepunkt.core.catalogue.model import pick
@@ -136,7 +136,7 @@ async def list_deposits(
     ctx: TenantContext,
     deployment: Deployment,
     visitor: Visitor,
-    show: Annotated[str, Parameter(max_length=20)] = "open",
+    show: Annotated[str, QueryParameter(max_length=20)] = "open",
 ) -> Response[str]:
     """Deposits by what is to be done with them."""
     show = show if show in FILTERS else "open"
@@ -221,7 +221,7 @@ async def _new_page(
 
 @get("/staff/deposits/{deposit_id:uuid}", guards=[access.permission("deposits.read")])
 async def show_deposit(
-    request: WebRequest, ctx: TenantContext, deployment: Deployment, visitor: Visitor, deposit_id: UUID
+    request: WebRequest, ctx: TenantContext, deployment: Deployment, visitor: Visitor, deposit_id: FromPath[UUID]
 ) -> Response[str]:
     """One deposit: where it stands, what can be done, and its history. Asks itself again while it moves."""
     async with deployment.database.tenant(ctx) as tx:
@@ -251,8 +251,8 @@ async def act(
     ctx: TenantContext,
     deployment: Deployment,
     visitor: Visitor,
-    deposit_id: UUID,
-    action: str,
+    deposit_id: FromPath[UUID],
+    action: FromPath[str],
 ) -> Redirect:
     """Ask the box for one of the actions."""
     if action not in ACTION_PERMISSIONS:
@@ -323,7 +323,7 @@ def out_of_service(newest_first: list[store.EventRow]) -> set[int]:
 
 @post("/staff/boxes/{box_id:str}/return", guards=[access.permission("deposits.recall")], status_code=303)
 async def return_compartment(
-    request: WebRequest, ctx: TenantContext, deployment: Deployment, visitor: Visitor, box_id: str, data: Form
+    request: WebRequest, ctx: TenantContext, deployment: Deployment, visitor: Visitor, box_id: FromPath[str], data: Form
 ) -> Redirect:
     """Put a compartment back into service after somebody has looked into it."""
     try:
@@ -336,7 +336,7 @@ async def return_compartment(
 
 @get("/k/box/{box_id:str}", guards=[access.terminal])
 async def to_the_box(
-    request: WebRequest, ctx: TenantContext, deployment: Deployment, box_id: str, device: Device
+    request: WebRequest, ctx: TenantContext, deployment: Deployment, box_id: FromPath[str], device: Device
 ) -> Response[Any]:
     """From the terminal to the box's own pages, as far as the box has said where they are."""
     async with deployment.database.tenant(ctx) as tx:

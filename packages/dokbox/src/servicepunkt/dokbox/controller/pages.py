@@ -342,7 +342,8 @@ def create_box_app(controller: Controller, *, clock: Clock, link: Connected, sec
             Exception: problems.unknown,
         },
         csrf_config=CSRFConfig(
-            secret=secrets.token_hex(32),
+            # The same after a restart: a browser keeps its token, and the framework would not replace it.
+            secret=controller.form_secret,
             cookie_name="sp_box_csrf",
             cookie_path="/",
             cookie_secure=secure_cookies,

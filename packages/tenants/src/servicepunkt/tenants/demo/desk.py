@@ -12,7 +12,7 @@ import msgspec
 from litestar import Litestar, Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.exceptions import HTTPException
-from litestar.params import Body
+from litestar.params import Body, FromPath, JSONBody
 from litestar.response import Redirect
 from litestar.types import ASGIApp
 
@@ -62,7 +62,7 @@ async def messages(request: WebRequest) -> list[dict[str, Any]]:
 
 
 @post("/phone/messages", opt=OPEN, status_code=201)
-async def receive(request: WebRequest, data: Incoming) -> dict[str, bool]:
+async def receive(request: WebRequest, data: JSONBody[Incoming]) -> dict[str, bool]:
     """What the rehearsal channel posts."""
     return {"new": demo_of(request).phone.receive(data)}
 
@@ -96,7 +96,7 @@ async def plug(request: WebRequest, data: Form) -> Redirect:
 
 
 @get("/terminal/{slug:str}/{point:str}")
-async def terminal(request: WebRequest, slug: str, point: str) -> Redirect:
+async def terminal(request: WebRequest, slug: FromPath[str], point: FromPath[str]) -> Redirect:
     """Make this browser a terminal of the point."""
     demo = demo_of(request)
     stage = next((stage for stage in demo.stages if stage.ctx.slug == slug), None)

@@ -9,7 +9,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 out = Console()
 PATIENCE_SECONDS = 20.0
+HAND_SECONDS = 0.8
 CODE = re.compile(r"\b(\d{6})\b")
 
 
@@ -110,15 +111,16 @@ class Story:
         self.cabinet = httpx.AsyncClient(base_url=place.cabinet, timeout=10)
         self.box = demo.processes[f"box/{stage.ctx.slug}/{place.box}"]
         self.base = base
+        moments = stage.moments
+        if moments is None:
+            raise CheckFailedError("this tenant has no story")
+        self.moments = moments
         self.deposit = ""
         self.compartment = told.compartment
         self.code = ""
         self.refusal = ""
         self.pulses_before = 0
         self.started = datetime.now(UTC)
-
-    def at(self, moment: datetime) -> None:
-        self.demo.set_clock(moment.replace(tzinfo=self.stage.ctx.zone_info))
 
     async def until(self, what: str, look: Callable[[], Awaitable[Any]]) -> Any:
         """Look again until the answer is true."""
@@ -137,6 +139,8 @@ class Story:
         return next(entry for entry in state["compartments"] if entry["number"] == self.compartment)
 
     async def act(self, verb: str) -> None:
+        """What a hand does at the cabinet, at the pace of a hand: the sensors look ten times a second."""
+        await asyncio.sleep(HAND_SECONDS)
         answer = await self.cabinet.post(f"/compartments/{self.compartment}/{verb}")
         check(answer.status_code < 400, f"the cabinet refused to {verb} door {self.compartment}")
 
@@ -147,7 +151,14 @@ class Story:
         await self.demo.answers(f"{self.place.pages}/health/live", self.box)
 
     async def deposit_page(self) -> str:
-        return await self.clerk.open(f"{self.base}/staff/deposits/{self.deposit}")
+        """The clerk's page of the deposit; days pass in this story, so the session may have ended."""
+        text = await self.clerk.open(f"{self.base}/staff/deposits/{self.deposit}")
+        if "/sign-in" in str(self.clerk.answer.url if self.clerk.answer else ""):
+            text = await self.sign_in()
+        return text
+
+    async def sign_in(self) -> str:
+        return await self.clerk.send("/staff/sign-in", login="clerk", password=self.stage.passwords["clerk"])
 
     async def deposit_state(self, *wanted: str) -> bool:
         await self.deposit_page()
@@ -164,10 +175,10 @@ class Story:
     # --- the steps, in order ----------------------------------------------------------------------------------
 
     async def clerk_signs_in(self) -> str:
-        self.at(self.told.loading_at)
+        self.demo.set_clock(self.moments.loading)
         await self.clerk.open(f"{self.base}/staff/deposits")
         check("/sign-in" in str(self.clerk.answer.url if self.clerk.answer else ""), "deposits ask for a sign-in")
-        await self.clerk.send("/staff/sign-in", login="clerk", password=self.stage.passwords["clerk"])
+        await self.sign_in()
         check(self.clerk.status == 200, "the clerk is signed in")
         return "The clerk signs in"
 
@@ -241,7 +252,8 @@ class Story:
         return "The plug is pulled and put in again: the document is still there"
 
     async def closed_at_night(self) -> str:
-        self.at(self.told.closed_at)
+        # Back from Saturday night to Saturday evening would be a step back in time; the day before will do.
+        self.demo.set_clock(self.moments.closed - timedelta(days=1))
         text = await self.citizen.open(f"{self.place.pages}/")
         check("eöffnet" in text or "ffnet " in text or "pens" in text, f"the screen says when it opens ({text[:300]})")
         await self.citizen.open(f"{self.place.pages}/number")
@@ -251,7 +263,7 @@ class Story:
         return "At night the store is closed, and the screen says when it opens"
 
     async def wrong_code_is_refused(self) -> str:
-        self.at(self.told.open_at)
+        self.demo.set_clock(self.moments.open)
         await self.until("the box's readiness", self.box_ready)
         text = await self.type_code(self.told.phone, f"{(int(self.code) + 1) % 10**6:06d}")
         self.refusal = text

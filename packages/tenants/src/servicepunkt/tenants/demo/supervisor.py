@@ -7,7 +7,7 @@ import secrets
 import signal
 import socket
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -21,6 +21,7 @@ from servicepunkt.core.clock import RehearsalClock
 from servicepunkt.core.db import migrate
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import NotFoundError, SettingsError
+from servicepunkt.core.hours.model import Calendar
 from servicepunkt.core.people import service as people
 from servicepunkt.core.people import store as people_store
 from servicepunkt.core.settings import Settings
@@ -29,7 +30,7 @@ from servicepunkt.tenants import files, service
 from servicepunkt.tenants.demo.desk import create_desk
 from servicepunkt.tenants.demo.phone import Phone
 from servicepunkt.tenants.demo.processes import Process, stop_all
-from servicepunkt.tenants.demo.story_file import StoryFile, read_story
+from servicepunkt.tenants.demo.story_file import Moments, StoryFile, read_story
 from servicepunkt.web.devices import service as devices
 
 out = Console()
@@ -62,6 +63,12 @@ class Stage(msgspec.Struct):
     boxes: list[BoxPlace]
     passwords: dict[str, str]
     story: StoryFile | None = None
+
+    @property
+    def moments(self) -> Moments | None:
+        """When the story can happen next."""
+        calendar = Calendar(self.ctx.zone, self.ctx.subdivision)
+        return self.story.moments(datetime.now(UTC), calendar) if self.story else None
 
 
 class Demo:
