@@ -10,6 +10,7 @@ import asyncio
 import os
 import random
 import re
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -186,7 +187,12 @@ async def keep_killing(demo: Demo, chance: random.Random, killed: Counter[str]) 
 
 
 @pytest.mark.skipif(not files.installed_packs(), reason="no tenant pack is installed")
-async def test_kill_loop(tmp_path: Path) -> None:
+async def test_kill_loop() -> None:
+    with tempfile.TemporaryDirectory(prefix="servicepunkt-") as folder:
+        await _kill_loop(Path(folder))
+
+
+async def _kill_loop(tmp_path: Path) -> None:
     chance = random.Random(SEED)
     name, folder = next((n, f) for n, f in files.installed_packs().items() if (f / "story.toml").exists())
     with deployments.configured(Settings(home=tmp_path)) as settings:
@@ -229,7 +235,6 @@ async def _loop(demo: Demo, chance: random.Random) -> None:
         finally:
             await cycle.close()
         ends[end] += 1
-        assert end != "missing", f"a document is missing; seed {SEED}"
         door = await cycle.door()
         openings = door["pulses"] - cycle.pulses
         journal = await _events(demo, stage, cycle.deposit)
@@ -240,6 +245,9 @@ async def _loop(demo: Demo, chance: random.Random) -> None:
         assert not door["item"], f"the compartment is not empty; seed {SEED}"
         if end == "done":
             assert redeemed == 1
+        if end == "missing":
+            # Opened once for its code, taken and closed while the box was dead: nobody saw it, so nobody says "done".
+            assert journal[journal.index("redeem") :][1] == "not_opened", f"{journal}; seed {SEED}"
     await killer
     await _verify(demo, stage, place, cycles)
     print(f"kill loop: seed {SEED}, killed {dict(killed)}, {len(cycles)} documents: {dict(ends)}")

@@ -157,6 +157,13 @@ def test_pieces_make_no_difference(number: int, data: st.DataObject) -> None:
     assert cabinet.compartment(number).pulses == 1
 
 
+def test_frames_that_come_together_are_all_obeyed() -> None:
+    bus = boards(Cabinet())
+    assert ask(bus, f"{UNLOCK_1} {UNLOCK_17} {STATUS_OF_0} {STATUS_OF_1}") == (
+        "02 00 35 FE FF 00 00 03 37 02 10 35 FE FF 00 00 03 47"
+    )
+
+
 def test_a_bus_carries_ten_boards() -> None:
     assert ask(KrCu16Boards(Cabinet(160), Random(0)), "02 90 30 03 C5") == "02 90 35 FF FF 00 00 03 C8"
     with pytest.raises(ValueError, match="10 boards"):

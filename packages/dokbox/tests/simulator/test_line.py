@@ -218,6 +218,7 @@ def test_stopping_leaves_nothing_behind(cabinet: Cabinet, link: Path) -> None:
 
 def test_a_link_left_over_is_replaced_and_a_file_is_not(cabinet: Cabinet, link: Path) -> None:
     link.symlink_to("/nowhere")
+    link.with_name(".dokbox.new").symlink_to("/half/way")
     with line_of(cabinet, link), client(link) as port:
         port.write(STATUS_OF_0)
         assert port.read(9) == ALL_SHUT_AND_EMPTY

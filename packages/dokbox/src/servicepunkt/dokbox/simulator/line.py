@@ -206,6 +206,7 @@ class _Terminal:
     def __init__(self) -> None:
         self.master, self._slave = pty.openpty()
         tty.setraw(self._slave)
+        os.set_blocking(self.master, False)
         self.path = os.ttyname(self._slave)
 
     def write(self, data: bytes) -> None:

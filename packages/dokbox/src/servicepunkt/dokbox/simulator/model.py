@@ -238,7 +238,7 @@ class Cabinet:
             before = self._compartments[number]
             after = replace(before, pulses=before.pulses + 1)
             if before.latched and StuckLatch(number) not in self._faults:
-                after = replace(after, latched=False, closed=False)
+                after = replace(after, latched=False, closed=WeakSpring(number) in self._faults)
             self._history.append(Happening(time, What.PULSE, number))
             if before.closed and not after.closed:
                 self._history.append(Happening(time, What.SPRANG_OPEN, number))

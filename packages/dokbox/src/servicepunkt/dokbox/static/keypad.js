@@ -9,6 +9,7 @@ for (const form of document.querySelectorAll("form[data-keypad]")) {
   const add = (text, label, act, extra = "") => {
     const key = document.createElement("button");
     key.type = "button";
+    key.dataset.repeat = ""; // the same digit twice in a row is meant
     key.className = `kern-btn kern-btn--secondary sp-key ${extra}`;
     if (label) key.setAttribute("aria-label", label);
     const span = document.createElement("span");
@@ -31,5 +32,5 @@ for (const form of document.querySelectorAll("form[data-keypad]")) {
   add("⌫", german ? "Letzte Ziffer löschen" : "Delete the last digit", () => {
     input.value = input.value.slice(0, -1);
   });
-  form.querySelector("[type=submit]").before(keys);
+  form.lastElementChild.before(keys);
 }

@@ -1,0 +1,124 @@
+"""Who may call what: dependencies that hand a handler its tenant, visitor or device, and guards that refuse.
+
+A handler states its rule beside its path: `guards=[permission("deposits.read")]`, `guards=[device("box")]`, or
+`opt={"public": True}`. A handler without any rule is a fault that a test finds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.handlers.base import BaseRouteHandler
+from litestar.types import Guard
+
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.errors import ForbiddenError, NotFoundError
+from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.web.devices import model as devices
+from servicepunkt.web.devices import service as device_service
+from servicepunkt.web.devices.model import Device, DeviceRefusedError
+from servicepunkt.web.sessions import model as sessions
+from servicepunkt.web.sessions import service as session_service
+from servicepunkt.web.sessions.model import NotSignedInError, Visitor
+from servicepunkt.web.tenancy import TENANT_KEY
+
+VISITOR_KEY = "servicepunkt_visitor"
+DEVICE_KEY = "servicepunkt_device"
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+def tenant_of(connection: Connection) -> TenantContext:
+    """Raises NotFoundError where no tenant is served."""
+    ctx = connection.scope.get(TENANT_KEY)
+    if not isinstance(ctx, TenantContext):
+        raise NotFoundError
+    return ctx
+
+
+def deployment_of(connection: Connection) -> Deployment:
+    found: Deployment = connection.app.state["deployment"]
+    return found
+
+
+async def provide_ctx(request: Request[Any, Any, Any]) -> TenantContext:
+    return tenant_of(request)
+
+
+async def provide_deployment(request: Request[Any, Any, Any]) -> Deployment:
+    return deployment_of(request)
+
+
+async def provide_visitor(request: Request[Any, Any, Any]) -> Visitor:
+    """The signed-in person. Raises NotSignedInError."""
+    return await _visitor(request)
+
+
+async def provide_device(request: Request[Any, Any, Any]) -> Device:
+    """The recognised device. Raises DeviceRefusedError."""
+    found = request.scope.get(DEVICE_KEY)
+    if not isinstance(found, Device):
+        raise DeviceRefusedError
+    return found
+
+
+async def _visitor(connection: Connection) -> Visitor:
+    found = connection.scope.get(VISITOR_KEY)
+    if not isinstance(found, Visitor):
+        ctx, deployment = tenant_of(connection), deployment_of(connection)
+        found = await session_service.visitor(deployment, ctx, connection.cookies.get(sessions.COOKIE, ""))
+        if found is None:
+            raise NotSignedInError
+        connection.scope[VISITOR_KEY] = found  # type: ignore[literal-required]
+    return found
+
+
+def permission(name: str) -> Guard:
+    """Only people with this permission."""
+
+    async def guard(connection: Connection, handler: BaseRouteHandler) -> None:  # noqa: ARG001 - the framework's shape
+        if not (await _visitor(connection)).may(name):
+            raise ForbiddenError
+
+    guard.rule = f"permission:{name}"  # type: ignore[attr-defined]
+    return guard
+
+
+def device(kind: str) -> Guard:
+    """Only devices of this kind, with a token in `Authorization: Bearer`, for calls on the kind's allow list."""
+
+    async def guard(connection: Connection, handler: BaseRouteHandler) -> None:  # noqa: ARG001
+        header = connection.headers.get("authorization", "")
+        found = await _recognise(connection, header.removeprefix("Bearer ") if header.startswith("Bearer ") else "")
+        known = device_service.kinds(deployment_of(connection), tenant_of(connection)).get(found.kind)
+        method, template = str(connection.scope.get("method", "")), str(connection.scope.get("path_template", ""))
+        wrong_kind = kind not in ("*", found.kind)
+        if known is None or wrong_kind or not devices.allows(known, method, template):
+            raise DeviceRefusedError
+
+    guard.rule = f"device:{kind}"  # type: ignore[attr-defined]
+    return guard
+
+
+async def terminal(connection: Connection, handler: BaseRouteHandler) -> None:  # noqa: ARG001
+    """Only enrolled terminals: browsers that hold a device cookie."""
+    found = await _recognise(connection, connection.cookies.get(devices.COOKIE, ""))
+    if found.kind != devices.TERMINAL.name:
+        raise DeviceRefusedError
+
+
+terminal.rule = "device:terminal"  # type: ignore[attr-defined]
+
+
+async def _recognise(connection: Connection, token: str) -> Device:
+    found = await device_service.recognise(deployment_of(connection), tenant_of(connection), token)
+    connection.scope[DEVICE_KEY] = found  # type: ignore[literal-required]
+    return found
+
+
+async def plugin_gate(connection: Connection, handler: BaseRouteHandler) -> None:
+    """A route of a plugin that the tenant has not switched on does not exist for that tenant."""
+    name = handler.opt.get("plugin", "core")
+    if name != "core" and not tenant_of(connection).allows(str(name)):
+        raise NotFoundError

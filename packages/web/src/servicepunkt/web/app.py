@@ -1,0 +1,89 @@
+"""The web application: handlers of all plugins behind the tenant's gate, in one process for every tenant."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from litestar import Litestar, Router
+from litestar.config.csrf import CSRFConfig
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp
+
+from servicepunkt.core.catalogue.service import CatalogueReader
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.errors import ServicepunktError
+from servicepunkt.web import access, assets, health
+from servicepunkt.web.frame import build_frame
+from servicepunkt.web.problems import Problems
+from servicepunkt.web.security import SecurityHeaders
+from servicepunkt.web.tenancy import TenantMiddleware
+
+MAX_BODY = 256 * 1024
+
+
+def create_app(deployment: Deployment) -> ASGIApp:
+    """The ASGI application of a deployment."""
+    litestar = create_litestar(deployment)
+    tenants = TenantMiddleware(litestar, deployment, litestar)
+    return SecurityHeaders(tenants, secure=deployment.settings.secure_cookies)
+
+
+def create_litestar(deployment: Deployment) -> Litestar:
+    """The framework's application, without the middleware that resolves tenants."""
+    frame = build_frame(deployment.plugins, deployment.texts)
+    problems = Problems(frame)
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        app.state["deployment"] = deployment
+        app.state["frame"] = frame
+        app.state["catalogue"] = CatalogueReader(deployment.database)
+        closing: list[Callable[[], Awaitable[None]]] = []
+        app.state["at_shutdown"] = closing
+        yield
+        for close in closing:
+            await close()
+
+    return Litestar(
+        route_handlers=[health.live, health.ready, health.metrics, assets.static_file, *plugin_routers(deployment)],
+        dependencies={
+            "ctx": Provide(access.provide_ctx),
+            "deployment": Provide(access.provide_deployment),
+            "visitor": Provide(access.provide_visitor),
+            "device": Provide(access.provide_device),
+        },
+        exception_handlers={
+            ServicepunktError: problems.known,
+            HTTPException: problems.framework,
+            Exception: problems.unknown,
+        },
+        csrf_config=CSRFConfig(
+            secret=hmac.digest(deployment.settings.master_key_bytes(), b"csrf", "sha256").hex(),
+            cookie_name="sp_csrf",
+            cookie_path="/",
+            cookie_secure=deployment.settings.secure_cookies,
+            cookie_httponly=True,
+            cookie_samesite="strict",
+        ),
+        request_max_body_size=MAX_BODY,
+        lifespan=[lifespan],
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )
+
+
+def plugin_routers(deployment: Deployment) -> list[Router]:
+    """One router for each plugin; its gate makes the plugin's routes exist only where the tenant wants them."""
+    return [
+        Router(
+            path="",
+            route_handlers=list(answer.value),
+            guards=[access.plugin_gate],
+            opt={"plugin": answer.plugin},
+        )
+        for answer in deployment.plugins.startup("routes")
+    ]

@@ -1,0 +1,82 @@
+"""The table of devices."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from servicepunkt.core.db.schema import Instant, tenant_table
+from servicepunkt.core.db.session import Transaction
+from servicepunkt.web.devices.model import Device
+
+device = tenant_table(
+    "device",
+    sa.Column("id", sa.Uuid, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("code_hash", sa.LargeBinary, nullable=True),
+    sa.Column("code_until", Instant, nullable=True),
+    sa.Column("token_hash", sa.LargeBinary, nullable=True),
+    sa.Column("public_key", sa.LargeBinary, nullable=True),
+    sa.Column("info", JSONB, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("seen_at", Instant, nullable=True),
+    sa.CheckConstraint("state IN ('pending', 'active', 'revoked')", name="state"),
+    key=("id",),
+)
+
+
+async def insert(tx: Transaction, new: Device) -> None:
+    values = {name: getattr(new, name) for name in new.__struct_fields__}
+    await tx.execute(sa.insert(device).values(tenant_id=tx.tenant_id, **values))
+
+
+async def by_id(tx: Transaction, device_id: UUID) -> Device | None:
+    query = sa.select(device).where(device.c.tenant_id == tx.tenant_id, device.c.id == device_id)
+    return _device((await tx.execute(query)).first())
+
+
+async def pending(tx: Transaction, code_hash: bytes) -> Device | None:
+    query = sa.select(device).where(
+        device.c.tenant_id == tx.tenant_id, device.c.state == "pending", device.c.code_hash == code_hash
+    )
+    return _device((await tx.execute(query.with_for_update())).first())
+
+
+async def active(tx: Transaction, kind: str, target: str) -> Device | None:
+    """The newest active device of a kind for a target."""
+    query = (
+        sa.select(device)
+        .where(
+            device.c.tenant_id == tx.tenant_id,
+            device.c.kind == kind,
+            device.c.target == target,
+            device.c.state == "active",
+        )
+        .order_by(device.c.id.desc())
+        .limit(1)
+    )
+    return _device((await tx.execute(query)).first())
+
+
+async def all_devices(tx: Transaction) -> list[Device]:
+    query = sa.select(device).where(device.c.tenant_id == tx.tenant_id).order_by(device.c.kind, device.c.id)
+    return [found for row in await tx.execute(query) if (found := _device(row)) is not None]
+
+
+async def update(tx: Transaction, device_id: UUID, **values: Any) -> None:
+    statement = sa.update(device).where(device.c.tenant_id == tx.tenant_id, device.c.id == device_id)
+    await tx.execute(statement.values(**values))
+
+
+def _device(row: sa.Row[Any] | None) -> Device | None:
+    if row is None:
+        return None
+    values = dict(row._mapping)
+    del values["tenant_id"]
+    return Device(**values)

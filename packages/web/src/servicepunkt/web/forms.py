@@ -1,0 +1,50 @@
+"""HTML forms: what was typed becomes a struct, or a list of every mistake in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request
+
+from servicepunkt.core.errors import InvalidInputError
+
+CSRF_FIELD = "_csrf_token"
+FormType = TypeVar("FormType", bound=msgspec.Struct)
+DOES_NOT_FIT = "What you entered here does not fit."
+FOREIGN_FIELD = "The form holds something that does not belong there."
+
+
+async def typed(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """What the form holds, without its token, to be shown again. Of a repeated field the last value counts.
+
+    Raises InvalidInputError where a file was sent in place of text.
+    """
+    form = await request.form()
+    values = {name: value for name, value in form.items() if name != CSRF_FIELD}
+    if not all(isinstance(value, str) for value in values.values()):
+        raise InvalidInputError([("", FOREIGN_FIELD)])
+    return values
+
+
+def convert(values: Mapping[str, str], kind: type[FormType], sentences: Mapping[str, str]) -> FormType:
+    """The form as a struct; a field that is not in the struct is a mistake.
+
+    `sentences` says for each field what to enter, as a message id. Raises InvalidInputError with every mistake.
+    """
+    mistakes = []
+    given: dict[str, Any] = {}
+    fields = msgspec.structs.fields(kind)
+    for field in fields:
+        if field.name not in values and not field.required:
+            continue
+        try:
+            given[field.name] = msgspec.convert(values.get(field.name), field.type, strict=False)
+        except msgspec.ValidationError:
+            mistakes.append((field.name, sentences.get(field.name, DOES_NOT_FIT)))
+    if set(values) - {field.name for field in fields}:
+        mistakes.append(("", FOREIGN_FIELD))
+    if mistakes:
+        raise InvalidInputError(mistakes)
+    return kind(**given)

@@ -1,0 +1,63 @@
+"""The table of help calls."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from servicepunkt.core.db.schema import Instant, tenant_table
+from servicepunkt.core.db.session import Transaction
+from servicepunkt.web.help.model import TRANSITIONS, HelpCall
+
+help_call = tenant_table(
+    "help_call",
+    sa.Column("id", sa.Uuid, nullable=False),
+    sa.Column("point", sa.Text, nullable=False),
+    sa.Column("device", sa.Uuid, nullable=True),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("changed_at", Instant, nullable=False),
+    sa.CheckConstraint(sa.column("state").in_(tuple(TRANSITIONS)), name="state"),
+    sa.Index("ix_help_call_state", "tenant_id", "state", "created_at"),
+    key=("id",),
+)
+
+
+async def insert(tx: Transaction, new: HelpCall) -> None:
+    values = {name: getattr(new, name) for name in new.__struct_fields__}
+    await tx.execute(sa.insert(help_call).values(tenant_id=tx.tenant_id, **values))
+
+
+async def by_id(tx: Transaction, call_id: UUID, *, lock: bool = False) -> HelpCall | None:
+    query = sa.select(help_call).where(help_call.c.tenant_id == tx.tenant_id, help_call.c.id == call_id)
+    return _call((await tx.execute(query.with_for_update() if lock else query)).first())
+
+
+async def waiting(tx: Transaction, *, device: UUID | None = None) -> list[HelpCall]:
+    """Calls that are not closed, the oldest first; of one device if it is named."""
+    query = (
+        sa.select(help_call)
+        .where(help_call.c.tenant_id == tx.tenant_id, help_call.c.state != "closed")
+        .order_by(help_call.c.created_at)
+        .limit(200)
+    )
+    if device is not None:
+        query = query.where(help_call.c.device == device)
+    return [found for row in await tx.execute(query) if (found := _call(row)) is not None]
+
+
+async def update(tx: Transaction, call_id: UUID, *, state: str, at: datetime) -> None:
+    statement = sa.update(help_call).where(help_call.c.tenant_id == tx.tenant_id, help_call.c.id == call_id)
+    await tx.execute(statement.values(state=state, changed_at=at))
+
+
+def _call(row: sa.Row[Any] | None) -> HelpCall | None:
+    if row is None:
+        return None
+    values = dict(row._mapping)
+    del values["tenant_id"]
+    return HelpCall(**values)

@@ -1,0 +1,74 @@
+"""Addresses and cookies below a tenant's prefix: redirects stay there, cookies are sent only there."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar import Request, Response
+from litestar.datastructures import Cookie
+from litestar.response import Redirect
+
+from servicepunkt.web.access import deployment_of
+from servicepunkt.web.frame import local_path
+from servicepunkt.web.tenancy import PREFIX_KEY
+
+# What a browser sends as a name goes back into a header only when it is a plain one.
+COOKIE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def prefix_of(request: Request[Any, Any, Any]) -> str:
+    return str(request.scope.get(PREFIX_KEY, ""))
+
+
+def see_other(request: Request[Any, Any, Any], path: str, *, fallback: str = "/") -> Redirect:
+    """Go on with a GET of `path`, a path within the tenant; anything else becomes `fallback`."""
+    target = local_path(path, fallback=fallback)
+    # Where no prefix stands before it, such a path would lead to another tenant.
+    return Redirect(prefix_of(request) + (fallback if target.startswith("/t/") else target), status_code=303)
+
+
+def cookie(
+    request: Request[Any, Any, Any],
+    name: str,
+    value: str,
+    *,
+    max_age: int | None = None,
+) -> Cookie:
+    """A cookie that only this tenant's pages get and no script reads; without `max_age` it ends with the browser."""
+    return Cookie(
+        key=name,
+        value=value,
+        max_age=max_age,
+        path=prefix_of(request) or "/",
+        httponly=True,
+        samesite="strict",
+        secure=deployment_of(request).settings.secure_cookies,
+    )
+
+
+def forget_cookies(request: Request[Any, Any, Any], answer: Response[Any], *, keep: str) -> None:
+    """Delete every cookie that the browser sent, wherever below the tenant it was set, except `keep`."""
+    prefix = prefix_of(request)
+    for name in request.cookies:
+        if name != keep and COOKIE_NAME.fullmatch(name):
+            for path in dict.fromkeys(("/", prefix or "/", f"{prefix}/k")):
+                answer.delete_cookie(name, path=path)
+
+
+def terminal_bar(request: Request[Any, Any, Any], *, idle: int = 60, warn: int = 30) -> dict[str, str | int]:
+    """The variable `bar` of `web/terminal.html` with times of one's own; `idle` 0 never ends."""
+    prefix = prefix_of(request)
+    paths = {"start": f"{prefix}/k", "help": f"{prefix}/k/help", "end": f"{prefix}/k/end"}
+    return {**paths, "idle": idle, "warn": warn}
+
+
+def public_address(request: Request[Any, Any, Any], path: str) -> str:
+    """The address under which people outside reach `path` of this tenant."""
+    public = deployment_of(request).settings.public_url.rstrip("/")
+    if prefix := prefix_of(request):
+        return f"{public}{prefix}{path}"
+    # The tenant was found by this host name, so it is one of the tenant's own.
+    host = request.headers.get("host") or urlsplit(public).netloc
+    return f"{urlsplit(public).scheme}://{host}{path}"

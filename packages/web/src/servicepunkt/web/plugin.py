@@ -1,0 +1,75 @@
+"""What the shell brings to the house: sign-in, devices, terminal and staff pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from servicepunkt.core.plugins import hookimpl
+from servicepunkt.core.protocols import DeviceKind, StaffEntry
+from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.web.devices.model import TERMINAL
+from servicepunkt.web.devices.store import device
+from servicepunkt.web.help.store import help_call
+from servicepunkt.web.sessions.store import session
+
+servicepunkt_api = "1"
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def migrations() -> Path:
+    return HERE / "migrations"
+
+
+@hookimpl
+def tables() -> Sequence[Any]:
+    return (session, device, help_call)
+
+
+@hookimpl
+def routes() -> Sequence[Any]:
+    from servicepunkt.web.devices import api as device_api
+    from servicepunkt.web.devices import pages as device_pages
+    from servicepunkt.web.help import pages as help_pages
+    from servicepunkt.web.staff import pages as staff_pages
+    from servicepunkt.web.terminal import pages as terminal_pages
+
+    return (
+        *device_api.HANDLERS,
+        *device_pages.HANDLERS,
+        *help_pages.HANDLERS,
+        *staff_pages.HANDLERS,
+        *terminal_pages.HANDLERS,
+    )
+
+
+@hookimpl
+def templates() -> Path:
+    return HERE / "templates"
+
+
+@hookimpl
+def static_files() -> Path:
+    return HERE / "static"
+
+
+@hookimpl
+def texts() -> Path:
+    return HERE / "locale"
+
+
+@hookimpl
+def device_kinds() -> Sequence[DeviceKind]:
+    return (TERMINAL,)
+
+
+@hookimpl
+def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[StaffEntry]:  # noqa: ARG001
+    entries = [StaffEntry("Overview", "/staff", order=0)]
+    if "help.answer" in permissions:
+        entries.append(StaffEntry("Help calls", "/staff/help", order=20))
+    if "devices.manage" in permissions:
+        entries.append(StaffEntry("Devices", "/staff/devices", order=80))
+    return entries

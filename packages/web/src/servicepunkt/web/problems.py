@@ -1,0 +1,126 @@
+"""Errors as answers: problem+json (RFC 9457) for programs, a page with the same words for people."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.response import Redirect
+
+from servicepunkt.core.errors import (
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    ServicepunktError,
+    TooLargeError,
+)
+from servicepunkt.web.frame import Frame, language, local_path
+from servicepunkt.web.sessions.model import NotSignedInError
+from servicepunkt.web.tenancy import PREFIX_KEY
+
+log = structlog.get_logger("servicepunkt.web")
+
+
+class MethodError(ServicepunktError):
+    code = "SP0008"
+    status = 405
+    citizen = "This page cannot be used in this way."
+    staff = "This method is not allowed here."
+    next_step = "Go back to the start page."
+
+
+class MalformedError(ServicepunktError):
+    code = "SP0009"
+    status = 400
+    citizen = "The request could not be read."
+    staff = "The request could not be read."
+    next_step = "Go back and try again."
+
+
+class FormExpiredError(ServicepunktError):
+    """The proof that a form comes from our own page is missing."""
+
+    code = "SP0014"
+    status = 403
+    citizen = "This form is no longer valid."
+    staff = "The form's token is missing or belongs to another session."
+    next_step = "Go back, load the page again and send the form once more."
+
+
+def from_http(error: HTTPException) -> ServicepunktError:
+    """Our error for one of the framework's."""
+    if isinstance(error, ValidationException):
+        extra = error.extra if isinstance(error.extra, list) else []
+        mistakes = [
+            (str(item.get("key", "")), str(item.get("message", ""))) for item in extra if isinstance(item, dict)
+        ]
+        return InvalidInputError(mistakes or [("", error.detail)])
+    match error.status_code:
+        case 404:
+            return NotFoundError()
+        case 405:
+            return MethodError()
+        case 413:
+            return TooLargeError()
+        case 403 if "CSRF" in error.detail:
+            return FormExpiredError()
+        case 401 | 403:
+            return ForbiddenError()
+        case status if status < 500:
+            return MalformedError()
+        case _:
+            return ServicepunktError()
+
+
+class Problems:
+    """Exception handlers of the application."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+
+    def known(self, request: Request[Any, Any, Any], error: ServicepunktError) -> Response[Any]:
+        if isinstance(error, NotSignedInError) and not wants_json(request):
+            prefix = str(request.scope.get(PREFIX_KEY, ""))
+            target = local_path(request.scope["path"]) if request.method == "GET" else "/staff"
+            return Redirect(f"{prefix}/staff/sign-in?next={quote(target)}", status_code=303)
+        if error.status >= 500:
+            log.error("request_failed", code=error.code, status=error.status)
+        return self._answer(request, error)
+
+    def framework(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+        return self.known(request, from_http(error))
+
+    def unknown(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        log.error("request_crashed", exc_info=error)
+        return self._answer(request, ServicepunktError())
+
+    def _answer(self, request: Request[Any, Any, Any], error: ServicepunktError) -> Response[Any]:
+        locale = language(request)
+        title, step = self._frame.texts.error(locale, error)
+        mistakes = error.mistakes if isinstance(error, InvalidInputError) else []
+        if wants_json(request):
+            body: dict[str, Any] = {
+                "type": f"urn:servicepunkt:error:{error.code}",
+                "title": title,
+                "status": error.status,
+                "code": error.code,
+                "detail": error.staff if mistakes else error.staff_sentence,
+                "next_step": step,
+            }
+            if mistakes:
+                body["errors"] = [{"place": place, "message": message} for place, message in mistakes]
+            return Response(body, status_code=error.status, media_type="application/problem+json")
+        return self._frame.page(
+            request, "web/problem.html", status=error.status, title=title, step=step, code=error.code, mistakes=mistakes
+        )
+
+
+def wants_json(request: Request[Any, Any, Any]) -> bool:
+    """Programs get JSON: everything below /api, and whoever asks for JSON and not for HTML."""
+    accept = request.headers.get("accept", "")
+    return request.scope["path"].startswith("/api/") or (
+        MediaType.JSON.value in accept and MediaType.HTML.value not in accept
+    )

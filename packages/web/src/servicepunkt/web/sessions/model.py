@@ -1,0 +1,60 @@
+"""Rules of a session: how long it lives, how it is named. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from servicepunkt.core.errors import ServicepunktError
+from servicepunkt.core.people.model import Account, permissions
+
+COOKIE = "sp_session"
+IDLE = timedelta(minutes=30)
+LONGEST = timedelta(hours=10)
+
+
+class NotSignedInError(ServicepunktError):
+    code = "SP7002"
+    status = 401
+    citizen = "Please sign in."
+    staff = "There is no session, or it has ended."
+    next_step = "Sign in."
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A signed-in session; `key` is the SHA-256 of what the cookie holds."""
+
+    key: bytes
+    account: UUID
+    started_at: datetime
+    seen_at: datetime
+
+
+class Visitor(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is looking at a staff page."""
+
+    account: Account
+    session: Session
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        return permissions(self.account.roles)
+
+    @property
+    def actor(self) -> str:
+        """How the audit chain names this person."""
+        return f"account:{self.account.id}"
+
+    def may(self, permission: str) -> bool:
+        return permission in self.permissions
+
+
+def key_of(cookie: str) -> bytes:
+    return hashlib.sha256(cookie.encode()).digest()
+
+
+def is_alive(session: Session, now: datetime) -> bool:
+    return now - session.seen_at < IDLE and now - session.started_at < LONGEST

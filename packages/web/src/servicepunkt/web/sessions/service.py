@@ -1,0 +1,46 @@
+"""Start, find and end sessions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.people import store as people
+from servicepunkt.core.people.model import Account
+from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.web.sessions import model, store
+from servicepunkt.web.sessions.model import Session, Visitor
+
+TOUCH_AFTER = timedelta(seconds=30)
+
+
+async def start(deployment: Deployment, ctx: TenantContext, account: Account) -> str:
+    """A new session; returns what the cookie holds. A fresh name for every sign-in: no session is carried over."""
+    cookie = deployment.randomness(32).hex()
+    now = deployment.clock.now()
+    async with deployment.database.tenant(ctx) as tx:
+        await store.delete_older(tx, now - model.LONGEST)
+        await store.insert(tx, Session(key=model.key_of(cookie), account=account.id, started_at=now, seen_at=now))
+    return cookie
+
+
+async def visitor(deployment: Deployment, ctx: TenantContext, cookie: str) -> Visitor | None:
+    """Who the cookie belongs to, or None when the session has ended or the account was switched off."""
+    if len(cookie) != 64:
+        return None
+    now = deployment.clock.now()
+    async with deployment.database.tenant(ctx) as tx:
+        found = await store.find(tx, model.key_of(cookie))
+        if found is None or not model.is_alive(found, now):
+            return None
+        account = await people.by_id(tx, found.account)
+        if account is None or not account.active:
+            return None
+        if now - found.seen_at > TOUCH_AFTER:
+            await store.touch(tx, found.key, now)
+    return Visitor(account=account, session=found)
+
+
+async def end(deployment: Deployment, ctx: TenantContext, cookie: str) -> None:
+    async with deployment.database.tenant(ctx) as tx:
+        await store.delete(tx, model.key_of(cookie))

@@ -1,0 +1,53 @@
+"""The table of sessions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from servicepunkt.core.db.schema import Instant, tenant_table
+from servicepunkt.core.db.session import Transaction
+from servicepunkt.web.sessions.model import Session
+
+session = tenant_table(
+    "session",
+    sa.Column("key", sa.LargeBinary, nullable=False),
+    sa.Column("account", sa.Uuid, nullable=False),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("seen_at", Instant, nullable=False),
+    sa.ForeignKeyConstraint(["tenant_id", "account"], ["account.tenant_id", "account.id"], ondelete="CASCADE"),
+    key=("key",),
+)
+
+
+async def insert(tx: Transaction, new: Session) -> None:
+    values = {name: getattr(new, name) for name in new.__struct_fields__}
+    await tx.execute(sa.insert(session).values(tenant_id=tx.tenant_id, **values))
+
+
+async def find(tx: Transaction, key: bytes) -> Session | None:
+    query = sa.select(session).where(session.c.tenant_id == tx.tenant_id, session.c.key == key)
+    row = (await tx.execute(query)).first()
+    if row is None:
+        return None
+    return Session(key=row.key, account=row.account, started_at=row.started_at, seen_at=row.seen_at)
+
+
+async def touch(tx: Transaction, key: bytes, at: datetime) -> None:
+    statement = sa.update(session).where(session.c.tenant_id == tx.tenant_id, session.c.key == key)
+    await tx.execute(statement.values(seen_at=at))
+
+
+async def delete(tx: Transaction, key: bytes) -> None:
+    await tx.execute(sa.delete(session).where(session.c.tenant_id == tx.tenant_id, session.c.key == key))
+
+
+async def delete_of_account(tx: Transaction, account: UUID) -> None:
+    await tx.execute(sa.delete(session).where(session.c.tenant_id == tx.tenant_id, session.c.account == account))
+
+
+async def delete_older(tx: Transaction, before: datetime) -> int:
+    statement = sa.delete(session).where(session.c.tenant_id == tx.tenant_id, session.c.seen_at < before)
+    return int((await tx.execute(statement)).rowcount)

@@ -1,0 +1,21 @@
+"""The frame of staff pages: what every one of them shows besides its own content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response
+
+from servicepunkt.web.access import deployment_of, tenant_of
+from servicepunkt.web.frame import Frame
+from servicepunkt.web.sessions.model import Visitor
+
+
+async def staff_page(
+    request: Request[Any, Any, Any], visitor: Visitor, template: str, *, status: int = 200, **values: Any
+) -> Response[str]:
+    """A page that extends `web/staff.html`, with the navigation that the visitor's permissions allow."""
+    frame: Frame = request.app.state["frame"]
+    found = deployment_of(request).plugins.flat(tenant_of(request), "staff_entries", permissions=visitor.permissions)
+    entries = sorted(found, key=lambda entry: entry.order)
+    return frame.page(request, template, status=status, entries=entries, visitor=visitor, **values)

@@ -1,0 +1,176 @@
+"""What citizens read about themes, services and offers: the catalogue as seen at one place and instant. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from servicepunkt.core.catalogue.model import (
+    Catalogue,
+    Offer,
+    Partner,
+    Point,
+    Service,
+    Text,
+    Theme,
+    is_current,
+    is_valid,
+    offer_hours,
+    pick,
+    point_hours,
+)
+from servicepunkt.core.hours.model import Both, Calendar, Hours, Osm, State, state
+
+# What can be done, as message ids.
+CAPABILITIES = {
+    "inform": "Get information",
+    "advise": "Get advice",
+    "start": "Begin",
+    "apply": "Apply",
+    "identify": "Identify yourself",
+    "pay": "Pay",
+    "sell": "Buy",
+    "book": "Book",
+    "collect": "Collect",
+}
+ORDER = ("now", "later", "upcoming", "ended")
+
+
+class Sight(msgspec.Struct, frozen=True, kw_only=True):
+    """From where one looks: the catalogue, a point (None on the web), the instant, and how hours and times are said."""
+
+    catalogue: Catalogue
+    point: Point | None
+    at: datetime
+    calendar: Calendar
+    locale: str
+    describe: Callable[[State], str]
+    clock: Callable[[datetime], str]
+
+    @property
+    def day(self) -> date:
+        return self.at.astimezone(self.zone).date()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.calendar.zone)
+
+    def state(self, hours: Hours) -> State:
+        return state(hours, self.calendar, self.at)
+
+
+class OfferSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """An offer as it stands now. `status` is later when the place is closed, upcoming before its first day."""
+
+    service: Service
+    offer: Offer
+    point: Point
+    provider: Partner
+    accepted_for: Partner | None
+    status: Literal["now", "later", "upcoming", "ended"]
+    hours: str
+
+    @property
+    def can(self) -> list[str]:
+        """What can be done, as message ids."""
+        return [CAPABILITIES[capability] for capability in self.offer.can]
+
+
+class PointSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A point as it stands now. `staffed` is None where the catalogue says nothing about people."""
+
+    point: Point
+    open: bool
+    hours: str
+    holiday: str | None
+    staffed: bool | None = None
+    staffed_until: str = ""
+
+
+def point_seen(sight: Sight, point: Point) -> PointSeen:
+    hours = point_hours(sight.catalogue, point)
+    now = sight.state(hours)
+    seen = PointSeen(point=point, open=now.open, hours=sight.describe(now), holiday=now.holiday)
+    if not point.staffed:
+        return seen
+    staff = sight.state(Both((hours, Osm(point.staffed))))
+    until = sight.clock(staff.until) if staff.until else ""
+    return msgspec.structs.replace(seen, staffed=staff.open, staffed_until=until)
+
+
+def themes(sight: Sight) -> list[Theme]:
+    """Themes with at least one offer here, in the catalogue's order."""
+    offered = {offer.service for offer in _offers_here(sight)}
+    held = {theme for service in sight.catalogue.services if service.id in offered for theme in service.themes}
+    found = [theme for theme in sight.catalogue.themes if theme.id in held]
+    return sorted(found, key=lambda theme: (theme.order, pick(theme.name, sight.locale)))
+
+
+def offers_of_theme(sight: Sight, theme: Theme) -> list[OfferSeen]:
+    """Every offer of a theme here: what is possible now comes first, what has ended last."""
+    services = {service.id for service in sight.catalogue.services_of(theme.id)}
+    return _seen(sight, (offer for offer in _offers_here(sight) if offer.service in services))
+
+
+def offers_of_service(sight: Sight, service: Service) -> list[OfferSeen]:
+    return _seen(sight, (offer for offer in _offers_here(sight) if offer.service == service.id))
+
+
+def other_points(sight: Sight, service: Service) -> list[Point]:
+    """Where else the service is offered today, seen from a point."""
+    catalogue = sight.catalogue
+    held = {
+        offer.point
+        for offer in catalogue.offers_of(service.id)
+        if is_current(catalogue, service, offer, sight.day) and sight.point is not None
+    }
+    return [point for point in catalogue.points if point.id in held and point != sight.point]
+
+
+def non_digital_ways(offers: Iterable[OfferSeen]) -> list[Text]:
+    """How to do it without being online, each way once, of offers that have not ended."""
+    ways: list[Text] = []
+    for seen in offers:
+        if seen.status != "ended" and seen.offer.non_digital not in ways:
+            ways.append(seen.offer.non_digital)
+    return ways
+
+
+def _offers_here(sight: Sight) -> list[Offer]:
+    return [offer for offer in sight.catalogue.offers if sight.point is None or offer.point == sight.point.id]
+
+
+def _seen(sight: Sight, offers: Iterable[Offer]) -> list[OfferSeen]:
+    found = [seen for offer in offers if (seen := _offer_seen(sight, offer)) is not None]
+    return sorted(found, key=lambda seen: (ORDER.index(seen.status), pick(seen.service.name, sight.locale)))
+
+
+def _offer_seen(sight: Sight, offer: Offer) -> OfferSeen | None:
+    catalogue = sight.catalogue
+    service, point = catalogue.service(offer.service), catalogue.point(offer.point)
+    provider = catalogue.partner(offer.provider)
+    if service is None or point is None or provider is None:
+        return None
+    now = sight.state(offer_hours(catalogue, offer))
+    return OfferSeen(
+        service=service,
+        offer=offer,
+        point=point,
+        provider=provider,
+        accepted_for=catalogue.partner(offer.accepted_for),
+        status=_status(sight, service, offer, provider, open_now=now.open),
+        hours=sight.describe(now),
+    )
+
+
+def _status(
+    sight: Sight, service: Service, offer: Offer, provider: Partner, *, open_now: bool
+) -> Literal["now", "later", "upcoming", "ended"]:
+    if is_current(sight.catalogue, service, offer, sight.day):
+        return "now" if open_now else "later"
+    ends = (service.valid_until, offer.valid_until, provider.valid_until)
+    return "upcoming" if all(is_valid(None, end, sight.day) for end in ends) else "ended"

@@ -1,0 +1,185 @@
+"""The citizens' pages: start, theme, service; at a terminal below `/k`, and on the web with the same content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from servicepunkt.core.catalogue.model import Point
+from servicepunkt.core.catalogue.service import CatalogueReader
+from servicepunkt.core.errors import NotFoundError, ServicepunktError
+from servicepunkt.core.hours.model import Calendar
+from servicepunkt.core.hours.words import describe
+from servicepunkt.core.texts import spoken_time
+from servicepunkt.web import access
+from servicepunkt.web.devices import model as devices
+from servicepunkt.web.devices.model import Device
+from servicepunkt.web.frame import CONTRAST_COOKIE, Frame, language
+from servicepunkt.web.navigation import cookie, forget_cookies, public_address, see_other, terminal_bar
+from servicepunkt.web.qr import qr_image
+from servicepunkt.web.sessions import model as sessions
+from servicepunkt.web.sessions import service as session_service
+from servicepunkt.web.terminal import content, switches
+from servicepunkt.web.terminal.content import Sight
+
+PUBLIC = {"public": True}
+# Browsers keep a cookie for 400 days at most; the start page renews it.
+DEVICE_COOKIE_SECONDS = 400 * 24 * 3600
+
+
+class TerminalNotReadyError(ServicepunktError):
+    """The terminal is enrolled, but its point stands in no published catalogue."""
+
+    code = "SP7004"
+    status = 503
+    citizen = "This terminal is not ready yet."
+    staff = "The terminal's point is not in the published catalogue."
+    next_step = "Please ask a member of staff."
+
+
+async def sight_of(request: Request[Any, Any, Any], device: Device | None = None) -> Sight:
+    """What the catalogue says here and now. Raises TerminalNotReadyError; on the web NotFoundError."""
+    ctx, deployment = access.tenant_of(request), access.deployment_of(request)
+    reader: CatalogueReader = request.app.state["catalogue"]
+    try:
+        catalogue = (await reader.current(ctx)).catalogue
+    except NotFoundError:
+        if device is not None:
+            raise TerminalNotReadyError from None
+        raise
+    point: Point | None = None
+    if device is not None and (point := catalogue.point(device.target)) is None:
+        raise TerminalNotReadyError
+    at, locale, calendar = deployment.clock.now(), language(request), Calendar(ctx.zone, ctx.subdivision)
+    return Sight(
+        catalogue=catalogue,
+        point=point,
+        at=at,
+        calendar=calendar,
+        locale=locale,
+        describe=lambda state: describe(state, calendar, at, texts=deployment.texts, locale=locale),
+        clock=lambda instant: spoken_time(instant, locale, ctx.zone_info),
+    )
+
+
+def page(request: Request[Any, Any, Any], template: str, sight: Sight, **values: Any) -> Response[str]:
+    """A citizens' page; at a terminal its header names the point."""
+    frame: Frame = request.app.state["frame"]
+    name = sight.point.name if sight.point else ""
+    return frame.page(request, template, sight=sight, point_name=name, **values)
+
+
+def start_page(request: Request[Any, Any, Any], sight: Sight, **values: Any) -> Response[str]:
+    points = [sight.point] if sight.point else list(sight.catalogue.points)
+    seen = [content.point_seen(sight, point) for point in points]
+    return page(request, "web/start.html", sight, points=seen, themes=content.themes(sight), **values)
+
+
+def theme_page(request: Request[Any, Any, Any], sight: Sight, theme_id: str) -> Response[str]:
+    """Raises NotFoundError."""
+    theme = sight.catalogue.theme(theme_id)
+    if theme is None:
+        raise NotFoundError
+    return page(request, "web/theme.html", sight, theme=theme, offers=content.offers_of_theme(sight, theme))
+
+
+def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str) -> Response[str]:
+    """Raises NotFoundError."""
+    service = sight.catalogue.service(service_id)
+    if service is None:
+        raise NotFoundError
+    address = public_address(request, f"/service/{service.id}")
+    offers = content.offers_of_service(sight, service)
+    return page(
+        request,
+        "web/service.html",
+        sight,
+        service=service,
+        offers=offers,
+        ways=content.non_digital_ways(offers),
+        elsewhere=content.other_points(sight, service),
+        decides=sight.catalogue.partner(service.competence),
+        theme=sight.catalogue.theme(service.themes[0]) if service.themes else None,
+        address=address,
+        code=qr_image(address) if sight.point else "",
+    )
+
+
+@get("/", opt=PUBLIC)
+async def public_start(request: Request[Any, Any, Any]) -> Response[str]:
+    """The themes of all points, and whether the points are open."""
+    return start_page(request, await sight_of(request), tiles=[])
+
+
+@get("/theme/{theme_id:str}", opt=PUBLIC)
+async def public_theme(request: Request[Any, Any, Any], theme_id: FromPath[str]) -> Response[str]:
+    """What a theme offers at which point."""
+    return theme_page(request, await sight_of(request), theme_id)
+
+
+@get("/service/{service_id:str}", opt=PUBLIC)
+async def public_service(request: Request[Any, Any, Any], service_id: FromPath[str]) -> Response[str]:
+    """Everything about one service."""
+    return service_page(request, await sight_of(request), service_id)
+
+
+@get("/k", guards=[access.terminal])
+async def terminal_start(request: Request[Any, Any, Any], device: NamedDependency[Device]) -> Response[str]:
+    """The tiles of a terminal: what plugins offer, then the themes."""
+    sight = await sight_of(request, device)
+    ctx, plugins = access.tenant_of(request), access.deployment_of(request).plugins
+    found = plugins.flat(ctx, "terminal_tiles", locale=sight.locale, point=device.target)
+    # Nobody has to be warned where nothing would be forgotten.
+    bar = terminal_bar(request, idle=60 if was_touched(request, ctx.locale) else 0)
+    answer = start_page(request, sight, tiles=sorted(found, key=lambda tile: tile.order), bar=bar)
+    token = request.cookies[devices.COOKIE]
+    answer.set_cookie(cookie(request, devices.COOKIE, token, max_age=DEVICE_COOKIE_SECONDS))
+    return answer
+
+
+@get("/k/theme/{theme_id:str}", guards=[access.terminal])
+async def terminal_theme(
+    request: Request[Any, Any, Any], device: NamedDependency[Device], theme_id: FromPath[str]
+) -> Response[str]:
+    """What a theme offers at this point."""
+    return theme_page(request, await sight_of(request, device), theme_id)
+
+
+@get("/k/service/{service_id:str}", guards=[access.terminal])
+async def terminal_service(
+    request: Request[Any, Any, Any], device: NamedDependency[Device], service_id: FromPath[str]
+) -> Response[str]:
+    """Everything about one service, and what of it can be done at this point."""
+    return service_page(request, await sight_of(request, device), service_id)
+
+
+@post("/k/end", guards=[access.terminal])
+async def terminal_end(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Forget the person: all cookies but the terminal's own, and what scripts may have stored."""
+    if session := request.cookies.get(sessions.COOKIE):
+        await session_service.end(access.deployment_of(request), access.tenant_of(request), session)
+    answer = see_other(request, "/k")
+    # Not "cookies": that would take the terminal's own registration with it.
+    answer.headers["clear-site-data"] = '"storage"'
+    forget_cookies(request, answer, keep=devices.COOKIE)
+    return answer
+
+
+def was_touched(request: Request[Any, Any, Any], usual: str) -> bool:
+    """Whether somebody left a language or a view behind, so that the start page has something to forget."""
+    return bool(request.cookies.get(CONTRAST_COOKIE)) or language(request) != usual
+
+
+HANDLERS = (
+    public_start,
+    public_theme,
+    public_service,
+    terminal_start,
+    terminal_theme,
+    terminal_service,
+    terminal_end,
+    *switches.HANDLERS,
+)
