@@ -131,9 +131,7 @@ async def test_pulling_the_plug_during_verification_gives_no_try_back(
 
 async def test_two_terminals_same_code_same_moment_one_opens(bench: Bench) -> None:
     _, code = await bench.load(D1)
-    results = await asyncio.gather(
-        *(bench.controller.present(NUMBER, code) for _ in range(4)), return_exceptions=True
-    )
+    results = await asyncio.gather(*(bench.controller.present(NUMBER, code) for _ in range(4)), return_exceptions=True)
     visits = [r for r in results if not isinstance(r, BaseException)]
     assert len(visits) == 1
     assert sum(isinstance(r, RefusedError) for r in results) == 3

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 
 from servicepunkt.core.deployment import Deployment
@@ -19,13 +20,16 @@ from servicepunkt.dokbox.wakeups import Wakeups
 from servicepunkt.web import access
 from servicepunkt.web.devices.model import Device
 
+Ctx = NamedDependency[TenantContext]
+House = NamedDependency[Deployment]
+Recognised = NamedDependency[Device]
 JSON_ONLY = {"exclude_from_csrf": True}
 LONGEST_WAIT = 25
 
 
 @post("/api/v1/box/events", guards=[access.device("box")], opt=JSON_ONLY, status_code=200)
 async def send_events(
-    ctx: TenantContext, deployment: Deployment, device: Device, data: JSONBody[wire.Events]
+    ctx: Ctx, deployment: House, device: Recognised, data: JSONBody[wire.Events]
 ) -> wire.Acknowledged:
     """Journal entries of the box, idempotent by (box, seq); answers how far the centre has them."""
     if len(data.events) > wire.MAX_EVENTS:
@@ -36,9 +40,9 @@ async def send_events(
 @get("/api/v1/box/commands", guards=[access.device("box")], opt=JSON_ONLY)
 async def wait_for_commands(
     request: Request[Any, Any, Any],
-    ctx: TenantContext,
-    deployment: Deployment,
-    device: Device,
+    ctx: Ctx,
+    deployment: House,
+    device: Recognised,
     after: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
     wait: Annotated[int, QueryParameter(ge=0, le=LONGEST_WAIT)] = 0,
 ) -> wire.Commands:
@@ -64,7 +68,7 @@ def _wakeups(request: Request[Any, Any, Any], deployment: Deployment) -> Wakeups
 
 @get("/api/v1/box/config", guards=[access.device("box")], opt=JSON_ONLY)
 async def fetch_config(
-    request: Request[Any, Any, Any], ctx: TenantContext, deployment: Deployment, device: Device
+    request: Request[Any, Any, Any], ctx: Ctx, deployment: House, device: Recognised
 ) -> Response[bytes]:
     """Everything that the box needs to work without the centre, with an ETag."""
     published = await request.app.state["catalogue"].current(ctx)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect
@@ -27,6 +28,10 @@ from servicepunkt.web.staff.frame import staff_page
 from servicepunkt.web.tenancy import PREFIX_KEY
 
 WebRequest = Request[Any, Any, Any]
+Ctx = NamedDependency[TenantContext]
+House = NamedDependency[Deployment]
+SignedIn = NamedDependency[Visitor]
+Recognised = NamedDependency[Device]
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 # What the list may show; each name is also the heading.
@@ -133,9 +138,9 @@ class NewDeposit(msgspec.Struct, forbid_unknown_fields=True):
 @get("/staff/deposits", guards=[access.permission("deposits.read")])
 async def list_deposits(
     request: WebRequest,
-    ctx: TenantContext,
-    deployment: Deployment,
-    visitor: Visitor,
+    ctx: Ctx,
+    deployment: House,
+    visitor: SignedIn,
     show: Annotated[str, QueryParameter(max_length=20)] = "open",
 ) -> Response[str]:
     """Deposits by what is to be done with them."""
@@ -155,7 +160,7 @@ async def list_deposits(
 
 @post("/staff/deposits/find", guards=[access.permission("deposits.read")], status_code=200)
 async def find_deposit(
-    request: WebRequest, ctx: TenantContext, deployment: Deployment, visitor: Visitor, data: Form
+    request: WebRequest, ctx: Ctx, deployment: House, visitor: SignedIn, data: Form
 ) -> Response[Any]:
     """Find by the document's number: posted, because a number has no place in an address."""
     found = await service.find_by_document(deployment, ctx, data.get("document_number", "")[:30])
@@ -168,14 +173,12 @@ async def find_deposit(
 
 
 @get("/staff/deposits/new", guards=[access.permission("deposits.create")])
-async def ask_new(request: WebRequest, ctx: TenantContext, visitor: Visitor) -> Response[str]:
+async def ask_new(request: WebRequest, ctx: Ctx, visitor: SignedIn) -> Response[str]:
     return await _new_page(request, ctx, visitor, NewDeposit(locale=ctx.locale), [])
 
 
 @post("/staff/deposits/new", guards=[access.permission("deposits.create")], status_code=303)
-async def take_new(
-    request: WebRequest, ctx: TenantContext, deployment: Deployment, visitor: Visitor, data: Form
-) -> Response[Any]:
+async def take_new(request: WebRequest, ctx: Ctx, deployment: House, visitor: SignedIn, data: Form) -> Response[Any]:
     """Announce a deposit; with mistakes the form comes back with what was typed and every reason."""
     try:
         form = msgspec.convert(data, NewDeposit)
@@ -221,7 +224,7 @@ async def _new_page(
 
 @get("/staff/deposits/{deposit_id:uuid}", guards=[access.permission("deposits.read")])
 async def show_deposit(
-    request: WebRequest, ctx: TenantContext, deployment: Deployment, visitor: Visitor, deposit_id: FromPath[UUID]
+    request: WebRequest, ctx: Ctx, deployment: House, visitor: SignedIn, deposit_id: FromPath[UUID]
 ) -> Response[str]:
     """One deposit: where it stands, what can be done, and its history. Asks itself again while it moves."""
     async with deployment.database.tenant(ctx) as tx:
@@ -248,9 +251,9 @@ async def show_deposit(
 @post("/staff/deposits/{deposit_id:uuid}/{action:str}", guards=[access.permission("deposits.read")], status_code=303)
 async def act(
     request: WebRequest,
-    ctx: TenantContext,
-    deployment: Deployment,
-    visitor: Visitor,
+    ctx: Ctx,
+    deployment: House,
+    visitor: SignedIn,
     deposit_id: FromPath[UUID],
     action: FromPath[str],
 ) -> Redirect:
@@ -265,9 +268,7 @@ async def act(
 
 
 @get("/staff/boxes", guards=[access.permission("staff.enter")])
-async def show_boxes(
-    request: WebRequest, ctx: TenantContext, deployment: Deployment, visitor: Visitor
-) -> Response[str]:
+async def show_boxes(request: WebRequest, ctx: Ctx, deployment: House, visitor: SignedIn) -> Response[str]:
     """Fill level and incidents of each box; no person appears here."""
     if not visitor.permissions & {"boxes.read", "deposits.read"}:
         raise ForbiddenError
@@ -323,7 +324,7 @@ def out_of_service(newest_first: list[store.EventRow]) -> set[int]:
 
 @post("/staff/boxes/{box_id:str}/return", guards=[access.permission("deposits.recall")], status_code=303)
 async def return_compartment(
-    request: WebRequest, ctx: TenantContext, deployment: Deployment, visitor: Visitor, box_id: FromPath[str], data: Form
+    request: WebRequest, ctx: Ctx, deployment: House, visitor: SignedIn, box_id: FromPath[str], data: Form
 ) -> Redirect:
     """Put a compartment back into service after somebody has looked into it."""
     try:
@@ -336,7 +337,7 @@ async def return_compartment(
 
 @get("/k/box/{box_id:str}", guards=[access.terminal])
 async def to_the_box(
-    request: WebRequest, ctx: TenantContext, deployment: Deployment, box_id: FromPath[str], device: Device
+    request: WebRequest, ctx: Ctx, deployment: House, box_id: FromPath[str], device: Recognised
 ) -> Response[Any]:
     """From the terminal to the box's own pages, as far as the box has said where they are."""
     async with deployment.database.tenant(ctx) as tx:

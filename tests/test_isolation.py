@@ -1,0 +1,280 @@
+"""Two tenants with equal names and ids of things: nothing of one is ever seen or changed by the other.
+
+Every route of every installed plugin is called with every verb, as everybody of tenant alpha (staff with all roles,
+terminal, box, nobody), with identifiers of tenant beta in path, query, body, header and cookie; and with alpha's
+credentials at beta's address. No answer may hold a private word of beta, none may be a server error, and no row of
+beta may have changed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from litestar.testing import AsyncTestClient
+
+from servicepunkt.core.catalogue import service as catalogue
+from servicepunkt.core.catalogue.model import Address, Catalogue, Host, Offer, Partner, Point, Service, Theme
+from servicepunkt.core.db import metadata
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.people import service as people
+from servicepunkt.core.people.model import ROLES
+from servicepunkt.core.plugins import PluginHost
+from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.core.testing import database_server, make_tenant, open_deployment
+from servicepunkt.dokbox import service as dokbox
+from servicepunkt.dokbox.model import DocumentPolicy
+from servicepunkt.dokbox.service import SyncBoxes
+from servicepunkt.dokbox.settings import BoxSettings, DokboxSettings
+from servicepunkt.web.app import create_app, create_litestar
+from servicepunkt.web.devices import service as devices
+from servicepunkt.web.devices.model import Device
+from servicepunkt.web.help import service as help_calls
+from servicepunkt.web.sessions import service as sessions
+
+PUBLIC_KEY = bytes.fromhex("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f")
+VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+
+
+def words(slug: str) -> dict[str, str]:
+    return {"de": f"Oeffentlich-{slug}", "en": f"Oeffentlich-{slug}"}
+
+
+def town(slug: str) -> Catalogue:
+    text = words(slug)
+    return Catalogue(
+        hosts=(Host(id="host", name=f"Oeffentlich-{slug}", kind="shop", hours="24/7"),),
+        points=(Point(id="point", name=text, host="host", address=Address(street="Weg 1", postcode="1", town="Ort")),),
+        partners=(Partner(id="town", name=f"Oeffentlich-{slug}", kind="authority"),),
+        themes=(Theme(id="theme", name=text, intro=text),),
+        services=(Service(id="service", name=text, themes=("theme",), competence="town", summary=text),),
+        offers=(Offer(service="service", point="point", provider="town", can=("inform",), non_digital=text),),
+    )
+
+
+class Side:
+    """One tenant with everything that could leak, and the credentials of its people and devices."""
+
+    def __init__(self, ctx: TenantContext) -> None:
+        self.ctx = ctx
+        self.cookies: dict[str, dict[str, str]] = {"nobody": {}}
+        self.box_token = ""
+        self.ids: dict[str, str] = {}
+
+    @property
+    def prefix(self) -> str:
+        return f"/t/{self.ctx.slug}"
+
+    @property
+    def private(self) -> str:
+        return f"Geheim-{self.ctx.slug}"
+
+
+async def found(deployment: Deployment, owner: str, slug: str) -> Side:
+    settings = DokboxSettings(
+        boxes=(BoxSettings(id="box-1", point="point", name=words(slug), compartments=16),),
+        documents=(DocumentPolicy(type="passport", name=words(slug)),),
+    )
+    ctx = await make_tenant(
+        deployment,
+        owner,
+        slug,
+        name=f"Oeffentlich-{slug}",
+        settings={"dokbox": msgspec.to_builtins(settings)},
+        hosts=[f"{slug}.example.org"],
+    )
+    side, now = Side(ctx), deployment.clock.now()
+    async with deployment.database.tenant(ctx) as tx:
+        await catalogue.publish(tx, town(slug), at=now, actor="test")
+        await SyncBoxes().applied(tx)
+        account = await people.create_account(
+            tx, at=now, actor="test", login="boss", name=side.private, password="a long sentence", roles=tuple(ROLES)
+        )
+    side.cookies["staff"] = {"sp_session": await sessions.start(deployment, ctx, account)}
+    terminal, token = await enrol(deployment, ctx, "terminal", "point", side.private)
+    side.cookies["terminal"] = {"sp_device": token}
+    box, side.box_token = await enrol(deployment, ctx, "box", "box-1", side.private)
+    deposit = await dokbox.announce(
+        deployment,
+        ctx,
+        actor=side.private,
+        box_id="box-1",
+        kind="passport",
+        document_number=f"PASS-{slug}",
+        phone="0151 12345678",
+        locale="de",
+    )
+    call = await help_calls.call(deployment, ctx, terminal, topic=f"/k/{side.private}")
+    side.ids = {
+        "deposit": str(deposit.id),
+        "reference": deposit.reference,
+        "terminal": str(terminal.id),
+        "box": str(box.id),
+        "call": str(call.id),
+        "account": str(account.id),
+    }
+    return side
+
+
+async def enrol(deployment: Deployment, ctx: TenantContext, kind: str, target: str, label: str) -> tuple[Device, str]:
+    _, code = await devices.announce(deployment, ctx, actor="test", kind=kind, target=target, label=label)
+    return await devices.enrol(deployment, ctx, code=code, public_key=PUBLIC_KEY)
+
+
+@pytest.fixture(scope="module")
+def plugins() -> PluginHost:
+    host = PluginHost()
+    host.load_installed()
+    return host
+
+
+@pytest.fixture(scope="module")
+def urls(plugins: PluginHost) -> Iterator[Any]:
+    with tempfile.TemporaryDirectory(prefix="servicepunkt-") as folder, database_server(Path(folder), plugins) as made:
+        yield made
+
+
+@pytest.fixture
+async def deployment(urls: Any, plugins: PluginHost, tmp_path: Path) -> AsyncIterator[Deployment]:
+    async with open_deployment(urls, tmp_path, plugins) as made:
+        yield made
+
+
+def routes(deployment: Deployment) -> list[str]:
+    """Every path template of the application."""
+    return sorted({route.path for route in create_litestar(deployment).routes})
+
+
+def filled(template: str, foreign: Side) -> Iterator[str]:
+    """The template with the other tenant's identifiers, and with names that both tenants have."""
+    places = re.findall(r"{(\w+):(\w+)}", template)
+    choices = {
+        "uuid": [foreign.ids[name] for name in ("deposit", "terminal", "box", "call", "account")],
+        "str": [
+            "box-1",
+            "service",
+            "theme",
+            "recall",
+            "open_for_load",
+            foreign.ids["reference"],
+            foreign.ids["deposit"],
+        ],
+        "path": ["../tenant.toml", "vendor/../../app.py", foreign.ids["deposit"]],
+    }
+    for values in itertools.product(*(choices[kind] for _, kind in places)):
+        path = template
+        for (name, kind), value in zip(places, values, strict=True):
+            path = path.replace(f"{{{name}:{kind}}}", value)
+        yield path
+
+
+async def rows(deployment: Deployment, side: Side) -> dict[str, list[Any]]:
+    """All rows of a tenant, but for the audit chain, which grows when somebody knocks."""
+    kept = {}
+    async with deployment.database.tenant(side.ctx) as tx:
+        for table in metadata.sorted_tables:
+            if table.info.get("tenant") and table.name != "audit_entry":
+                found = await tx.execute(sa.select(table).where(table.c.tenant_id == side.ctx.id))
+                kept[table.name] = sorted(str(row) for row in found)
+    return kept
+
+
+async def token_of(client: AsyncTestClient[Any], side: Side) -> str:
+    answer = await client.get(f"{side.prefix}/staff/sign-in")
+    match = re.search(r'name="_csrf_token" value="([^"]+)"', answer.text)
+    assert match
+    return match[1]
+
+
+async def test_nothing_crosses(deployment: Deployment, urls: Any) -> None:
+    alpha = await found(deployment, urls.owner, "alpha")
+    beta = await found(deployment, urls.owner, "beta")
+    before = await rows(deployment, beta)
+    assert before["deposit"]
+    assert before["device"]
+    assert before["help_call"]
+    probes: Counter[int] = Counter()
+    leaks: list[str] = []
+    async with AsyncTestClient(app=create_app(deployment), raise_server_exceptions=False) as client:
+        client.follow_redirects = False
+        csrf = await token_of(client, alpha)
+        for probe in every_probe(routes(deployment), alpha, beta, csrf):
+            client.cookies.clear()
+            for name, value in {"sp_csrf": csrf, **probe["cookies"]}.items():
+                client.cookies.set(name, value)
+            answer = await client.request(
+                probe["verb"], probe["path"], headers=probe["headers"], **probe["body"], params=probe["query"]
+            )
+            probes[answer.status_code] += 1
+            said = answer.text + str(answer.headers)
+            if answer.status_code >= 500:
+                leaks.append(f"{answer.status_code} {probe['who']} {probe['verb']} {probe['path']}")
+            if beta.private in said or (probe["path"].startswith(alpha.prefix) and "Oeffentlich-beta" in said):
+                leaks.append(f"leak: {probe['who']} {probe['verb']} {probe['path']}")
+    assert leaks == []
+    assert await rows(deployment, beta) == before
+    total = sum(probes.values())
+    assert total > 3000, probes
+    print(f"isolation: {total} probes, answers {dict(sorted(probes.items()))}")
+
+
+def every_probe(templates: list[str], alpha: Side, beta: Side, csrf: str) -> Iterator[dict[str, Any]]:
+    """Who, verb, path and what is smuggled in."""
+    smuggled = {f"{name}_id": value for name, value in beta.ids.items()} | {"tenant": "beta", "tenant_id": "2"}
+    headers = {"x-tenant": "beta", "x-forwarded-host": "beta.example.org", "accept": "text/html"}
+    form = {"_csrf_token": csrf, "document_number": "PASS-beta", "next": "/t/beta/staff", "compartment": "7"}
+    for template in templates:
+        for path in filled(template, beta):
+            for verb in VERBS:
+                for who, cookies in alpha.cookies.items():
+                    body: dict[str, Any] = {}
+                    if verb in ("POST", "PUT", "PATCH"):
+                        body = {"data": {**form, **smuggled}} if len(path) % 2 else {"data": form}
+                    for prefix in (alpha.prefix, beta.prefix):
+                        yield {
+                            "who": who,
+                            "verb": verb,
+                            "path": prefix + path,
+                            "cookies": cookies,
+                            "headers": headers,
+                            "query": smuggled if verb == "GET" else {},
+                            "body": body,
+                        }
+            if path.startswith("/api/"):
+                for prefix, token in itertools.product(
+                    (alpha.prefix, beta.prefix, ""), (alpha.box_token, alpha.cookies["terminal"]["sp_device"], "1.2.3")
+                ):
+                    yield {
+                        "who": "box",
+                        "verb": "POST" if path.endswith(("events", "enrol", "heartbeat")) else "GET",
+                        "path": prefix + path,
+                        "cookies": {},
+                        "headers": {**headers, "authorization": f"Bearer {token}", "accept": "application/json"},
+                        "query": {},
+                        "body": {"json": {"events": [], **smuggled}} if path.endswith("events") else {},
+                    }
+
+
+async def test_a_plugin_that_is_off_does_not_exist(deployment: Deployment, urls: Any) -> None:
+    side = await found(deployment, urls.owner, "gamma")
+    await make_tenant(deployment, urls.owner, "gamma", plugins=["web"], settings={})
+    async with AsyncTestClient(app=create_app(deployment), raise_server_exceptions=False) as client:
+        client.follow_redirects = False
+        for name, value in (side.cookies["staff"] | side.cookies["terminal"]).items():
+            client.cookies.set(name, value)
+        assert (await client.get(f"{side.prefix}/staff")).status_code == 200
+        for path in ("/staff/deposits", "/staff/deposits/new", "/staff/boxes", "/k/box/box-1"):
+            assert (await client.get(side.prefix + path)).status_code == 404, path
+        answer = await client.get(
+            f"{side.prefix}/api/v1/box/config", headers={"authorization": f"Bearer {side.box_token}"}
+        )
+        assert answer.status_code == 404
+        assert "Einlagen" not in (await client.get(f"{side.prefix}/staff")).text
