@@ -379,7 +379,7 @@ async def test_the_plug_pulled_between_any_two_steps(tmp_path: Path) -> None:
 
 
 async def test_released_in_the_dark_is_never_marked_as_handed_over(bench: Bench) -> None:
-    """The plug was pulled after the pulse and before the open door was seen; the door is closed again, the item gone."""
+    """The plug was pulled between pulse and open door; when the lights come back the item is gone."""
     _, code = await bench.load(D1)
     visit = await bench.controller.present(NUMBER, code)
     await bench.controller.confirm(visit.token, "old_document", answer=True)
