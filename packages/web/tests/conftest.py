@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -10,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from httpx import Response
-from litestar.testing import AsyncTestClient
+from httpx import ASGITransport, AsyncClient, Response
 
 from servicepunkt.core import plugin as core_plugin
 from servicepunkt.core.catalogue import service as catalogue_service
@@ -39,6 +39,7 @@ from servicepunkt.web.devices import service as devices
 
 PASSWORD = "a long sentence to sign in"
 HERE = "harbour"
+BASE = "http://points.example.org"
 
 
 class Extra:
@@ -290,10 +291,24 @@ class Town:
         return token
 
     @asynccontextmanager
-    async def client(self, **options: Any) -> AsyncIterator[Visit]:
-        async with AsyncTestClient(app=self.app, raise_server_exceptions=False, **options) as client:
-            client.follow_redirects = False
+    async def client(self, base_url: str = BASE) -> AsyncIterator[Visit]:
+        transport = ASGITransport(self.app, raise_app_exceptions=False)
+        async with AsyncClient(transport=transport, base_url=base_url) as client:
             yield Visit(client, self)
+
+
+@asynccontextmanager
+async def alive(app: Any) -> AsyncIterator[None]:
+    """The lifespan of an ASGI application, which httpx leaves to others."""
+    to_app: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    from_app: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    task = asyncio.create_task(app({"type": "lifespan", "state": {}}, to_app.get, from_app.put))
+    for moment in ("startup", "shutdown"):
+        await to_app.put({"type": f"lifespan.{moment}"})
+        assert (await from_app.get())["type"] == f"lifespan.{moment}.complete"
+        if moment == "startup":
+            yield
+    await task
 
 
 TOKEN = re.compile(r'name="_csrf_token" value="([^"]+)"')
@@ -302,7 +317,7 @@ TOKEN = re.compile(r'name="_csrf_token" value="([^"]+)"')
 class Visit:
     """A browser of one person: follows nothing by itself, sends the token of the page it last saw."""
 
-    def __init__(self, client: AsyncTestClient[Any], town: Town) -> None:
+    def __init__(self, client: AsyncClient, town: Town) -> None:
         self.client = client
         self.town = town
 
@@ -325,10 +340,11 @@ class Visit:
 
 
 @pytest.fixture
-async def here(deployment: Deployment, urls: Urls) -> Town:
+async def here(deployment: Deployment, urls: Urls) -> AsyncIterator[Town]:
     made = Town(deployment, urls)
     await made.found()
-    return made
+    async with alive(made.app):
+        yield made
 
 
 @pytest.fixture
@@ -346,11 +362,11 @@ async def terminal(here: Town) -> AsyncIterator[Visit]:
         yield found
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def password() -> str:
     return PASSWORD
 
 
-@pytest.fixture
-def make_catalogue() -> Callable[[str], Catalogue]:
-    return town
+@pytest.fixture(scope="session")
+def make_town() -> Callable[[Deployment, Urls], Town]:
+    return Town

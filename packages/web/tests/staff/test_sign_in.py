@@ -44,14 +44,11 @@ async def test_after_the_sign_in_nobody_is_sent_elsewhere(visit: Visit, password
     assert answer.headers["location"] == "/t/alpha/staff"
 
 
-@pytest.mark.parametrize(
-    ("login", "secret"), [("boss", "wrong"), ("nobody", "wrong"), ("boss' OR 1=1 --", "x"), ("bo\x00ss", "x")]
-)
+@pytest.mark.parametrize(("login", "secret"), [("boss", "wrong"), ("nobody", "wrong"), ("boss' OR 1=1 --", "x")])
 async def test_every_failure_has_the_same_words(visit: Visit, login: str, secret: str) -> None:
     answer = await visit.submit(SIGN_IN, SIGN_IN, login=login, password=secret)
     assert answer.status_code == 403
     assert "Die Anmeldung ist fehlgeschlagen." in answer.text
-    assert secret not in answer.text.replace("wrong", "wrong") or 'type="password"' in answer.text
     assert "sp_session" not in answer.headers.get("set-cookie", "")
 
 
@@ -74,12 +71,13 @@ async def test_an_account_is_locked_after_five_failures_and_opens_again(
         {"login": "boss", "password": "x", "code": "12"},
         {"login": "boss", "password": "x" * 300},
         {"login": "boss", "password": "x", "roles": "operator"},
+        {"login": "bo\0ss", "password": "x"},
     ],
 )
 async def test_a_form_that_does_not_fit_shows_the_mistakes(visit: Visit, values: dict[str, str]) -> None:
     answer = await visit.submit(SIGN_IN, SIGN_IN, **values)
     assert answer.status_code == 422
-    assert 'role="alert"' in answer.text
+    assert "Etwas an Ihren Angaben passt nicht." in answer.text
 
 
 async def test_sign_out_ends_the_session_at_the_server(visit: Visit) -> None:

@@ -165,7 +165,7 @@ async def test_ending_deletes_everything_but_the_terminal_itself(terminal: Visit
     await terminal.submit("/t/alpha/k", "/t/alpha/view", view="large", next="/k")
     await terminal.sign_in()
     session = terminal.client.cookies["sp_session"]
-    terminal.client.cookies.set("left_behind", "somebody", path="/t/alpha")
+    terminal.client.cookies.set("left_behind", "somebody", domain="points.example.org", path="/t/alpha")
     answer = await terminal.submit("/t/alpha/k", "/t/alpha/k/end")
     assert answer.status_code == 303
     assert answer.headers["location"] == "/t/alpha/k"

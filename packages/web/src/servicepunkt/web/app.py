@@ -18,6 +18,7 @@ from servicepunkt.core.errors import ServicepunktError
 from servicepunkt.web import access, assets, health
 from servicepunkt.web.frame import build_frame
 from servicepunkt.web.problems import Problems
+from servicepunkt.web.requests import CarefulRequest, PlainTokens
 from servicepunkt.web.security import SecurityHeaders
 from servicepunkt.web.tenancy import TenantMiddleware
 
@@ -47,6 +48,14 @@ def create_litestar(deployment: Deployment) -> Litestar:
         for close in closing:
             await close()
 
+    csrf = CSRFConfig(
+        secret=hmac.digest(deployment.settings.master_key_bytes(), b"csrf", "sha256").hex(),
+        cookie_name="sp_csrf",
+        cookie_path="/",
+        cookie_secure=deployment.settings.secure_cookies,
+        cookie_httponly=True,
+        cookie_samesite="strict",
+    )
     return Litestar(
         route_handlers=[health.live, health.ready, health.metrics, assets.static_file, *plugin_routers(deployment)],
         dependencies={
@@ -60,14 +69,9 @@ def create_litestar(deployment: Deployment) -> Litestar:
             HTTPException: problems.framework,
             Exception: problems.unknown,
         },
-        csrf_config=CSRFConfig(
-            secret=hmac.digest(deployment.settings.master_key_bytes(), b"csrf", "sha256").hex(),
-            cookie_name="sp_csrf",
-            cookie_path="/",
-            cookie_secure=deployment.settings.secure_cookies,
-            cookie_httponly=True,
-            cookie_samesite="strict",
-        ),
+        csrf_config=csrf,
+        middleware=[PlainTokens(csrf)],
+        request_class=CarefulRequest,
         request_max_body_size=MAX_BODY,
         lifespan=[lifespan],
         openapi_config=None,

@@ -42,10 +42,8 @@ def static_file(
     """A file of a plugin's static folder. Raises NotFoundError for anything outside of it."""
     frame: Frame = request.app.state["frame"]
     folder = frame.static_folders.get(plugin)
-    path = (folder / name.lstrip("/")).resolve() if folder else None
-    if folder is None or path is None or not path.is_relative_to(folder.resolve()) or not path.is_file():
-        raise NotFoundError
-    if path.stat().st_size > MAX_FILE:
+    path = _inside(folder, name) if folder else None
+    if path is None or path.stat().st_size > MAX_FILE:
         raise NotFoundError
     content, etag = _read(path, path.stat().st_mtime_ns)
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
@@ -53,6 +51,15 @@ def static_file(
     if request.headers.get("if-none-match") == etag:
         return Response(b"", status_code=304, headers=headers, media_type=kind)
     return _ranged(request, content, headers=headers, kind=kind)
+
+
+def _inside(folder: Path, name: str) -> Path | None:
+    """The file of this name, if it lies in the folder; what the file system cannot even name is not there."""
+    try:
+        path = (folder / name.lstrip("/")).resolve()
+        return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
+    except (OSError, ValueError):
+        return None
 
 
 def _ranged(request: Request[Any, Any, Any], content: bytes, *, headers: dict[str, str], kind: str) -> Response[bytes]:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
+from litestar.datastructures import UploadFile
 
 from servicepunkt.core.errors import InvalidInputError
 
@@ -19,11 +20,14 @@ FOREIGN_FIELD = "The form holds something that does not belong there."
 async def typed(request: Request[Any, Any, Any]) -> dict[str, str]:
     """What the form holds, without its token, to be shown again. Of a repeated field the last value counts.
 
-    Raises InvalidInputError where a file was sent in place of text.
+    Raises InvalidInputError where a file was sent in place of text, or a NUL, which no database column takes.
     """
     form = await request.form()
     values = {name: value for name, value in form.items() if name != CSRF_FIELD}
-    if not all(isinstance(value, str) for value in values.values()):
+    for value in values.values():
+        if isinstance(value, UploadFile):
+            await value.close()
+    if not all(isinstance(value, str) and "\0" not in value for value in values.values()):
         raise InvalidInputError([("", FOREIGN_FIELD)])
     return values
 

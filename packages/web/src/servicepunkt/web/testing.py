@@ -86,9 +86,8 @@ def _port(server: uvicorn.Server, thread: threading.Thread) -> int:
     raise RuntimeError("the test server did not start")
 
 
-@contextmanager
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium. Where it is missing the test is skipped loudly, or fails if peers are required."""
+def require_chromium() -> None:
+    """Skip the test loudly where Debian's Chromium is missing, or fail if peers are required."""
     import pytest
 
     if not CHROMIUM.exists():
@@ -96,6 +95,12 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("SERVICEPUNKT_REQUIRE_PEERS") == "1":
             pytest.fail(sentence)
         pytest.skip(sentence)
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, see `require_chromium`."""
+    require_chromium()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

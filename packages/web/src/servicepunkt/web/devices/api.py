@@ -16,8 +16,12 @@ from servicepunkt.web.devices import service
 from servicepunkt.web.devices.attempts import Attempts
 from servicepunkt.web.devices.model import Device
 
+# No NUL: PostgreSQL stores none in JSON.
 Info = Annotated[
-    dict[Annotated[str, msgspec.Meta(max_length=40)], Annotated[str, msgspec.Meta(max_length=200)]],
+    dict[
+        Annotated[str, msgspec.Meta(max_length=40, pattern=r"^[^\x00]*$")],
+        Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00]*$")],
+    ],
     msgspec.Meta(max_length=service.MAX_INFO),
 ]
 

@@ -1,0 +1,319 @@
+"""The pages in a real browser: accessible, large enough, without scrolling, wiped when left, usable without scripts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from servicepunkt.core.db.embedded import Urls
+from servicepunkt.core.db.session import Database
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.plugins import PluginHost
+from servicepunkt.core.settings import Settings
+from servicepunkt.core.testing import FixedClock, empty_database, open_deployment
+from servicepunkt.web.app import create_app
+from servicepunkt.web.testing import LANDSCAPE, PORTRAIT, axe_violations, browser, scrolls, serve, small_targets
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+K = "/t/alpha/k"
+SIZES = pytest.mark.parametrize("size", [PORTRAIT, LANDSCAPE], ids=["portrait", "landscape"])
+CITIZEN = ["", "/theme/energy", "/theme/tourism", "/service/card", "/service/bonus", "/help", "/none"]
+STAFF = ["", "/help", "/devices", "/devices/new", "/account", "/account/second-factor"]
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1440, "height": 900}
+
+
+@pytest.fixture(scope="module")
+def place(
+    urls: Urls, plugins: PluginHost, tmp_path_factory: pytest.TempPathFactory, make_town: Callable[..., Any]
+) -> Iterator[tuple[str, Callable[[], str]]]:
+    """The address of a served town, and a function that gives tokens of terminals, each for one use."""
+    home, clock = tmp_path_factory.mktemp("browser"), FixedClock()
+
+    async def seed() -> list[str]:
+        empty_database(urls.owner)
+        async with open_deployment(urls, home, plugins, clock=clock) as deployment:
+            town = make_town(deployment, urls)
+            await town.found()
+            return [await town.terminal_token(town.alpha) for _ in range(80)]
+
+    tokens = asyncio.run(seed())
+    with serve_town(urls, plugins, home, clock) as base:
+        yield base, tokens.pop
+
+
+@contextmanager
+def serve_town(urls: Urls, plugins: PluginHost, home: Path, clock: FixedClock) -> Iterator[str]:
+    settings = Settings(home=home, database_url=urls.application, owner_database_url=urls.owner, secure_cookies=False)
+    deployment = Deployment(settings, plugins, Database(urls.application, clock=clock), clock=clock)
+    with serve(create_app(deployment), closing=deployment.database.close) as base:
+        yield base
+
+
+@pytest.fixture(scope="module")
+def chromium(place: Any) -> Iterator[Browser]:
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture
+def visit(place: tuple[str, Callable[[], str]], chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens pages of people who share nothing; what a browser complains about fails the test."""
+    base, next_token = place
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def open_page(
+        *, size: Any = PORTRAIT, terminal: bool = True, view: str = "", language: str = "", **options: Any
+    ) -> Page:
+        context = chromium.new_context(base_url=base, viewport=size, **options)
+        contexts.append(context)
+        cookies = {"sp_device": next_token() if terminal else "", "sp_view": view, "sp_language": language}
+        where = {"domain": "127.0.0.1", "path": "/t/alpha"}
+        context.add_cookies([{"name": name, "value": value, **where} for name, value in cookies.items() if value])
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def is_complaint(message: Any) -> bool:
+    """An error of ours: answers other than 200 are the test's own doing."""
+    return message.type == "error" and "Failed to load resource" not in message.text
+
+
+def sign_in(page: Page, password: str) -> Page:
+    page.goto("/t/alpha/staff/sign-in")
+    page.fill("#login", "boss")
+    page.fill("#password", password)
+    page.click("main button")
+    return page
+
+
+# --- what everybody can read and hit ----------------------------------------------------------------------------
+
+
+@SIZES
+@pytest.mark.parametrize("view", ["", "contrast", "large", "contrast-large"])
+def test_terminal_pages_are_accessible(visit: Callable[..., Page], size: Any, view: str) -> None:
+    page = visit(size=size, view=view, language="" if view else "en")
+    for path in CITIZEN:
+        page.goto(K + path)
+        enhanced = ("color-contrast-enhanced",) if "contrast" in view else ()
+        assert axe_violations(page, rules=enhanced) == [], path
+        assert small_targets(page, 48) == [], path
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+
+
+@SIZES
+@pytest.mark.parametrize("view", ["", "large"])
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_the_start_page_does_not_scroll_and_has_large_tiles(
+    visit: Callable[..., Page], size: Any, view: str, language: str
+) -> None:
+    page = visit(size=size, view=view, language=language)
+    page.goto(K)
+    assert not scrolls(page)
+    boxes = [tile.bounding_box() for tile in page.locator(".sp-tile").all()]
+    assert len(boxes) == 7
+    assert all(box["height"] >= 120 for box in boxes)
+    bar = page.locator(".sp-bar").bounding_box()
+    assert bar["y"] + bar["height"] == size["height"], "the bar stands at the bottom"
+    assert max(box["y"] + box["height"] for box in boxes) <= bar["y"], "and covers no tile"
+    assert all(button.bounding_box()["height"] >= 60 for button in page.locator(".sp-action").all())
+
+
+def test_text_is_large_enough_for_a_terminal(visit: Callable[..., Page]) -> None:
+    for view, least in (("", 20), ("large", 32)):
+        page = visit(view=view)
+        page.goto(K + "/service/card")
+        assert page.evaluate("parseFloat(getComputedStyle(document.body).fontSize)") >= least
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_public_pages_are_accessible(visit: Callable[..., Page], size: Any) -> None:
+    page = visit(size=size, terminal=False)
+    for path in ("/", "/theme/energy", "/service/card", "/service/bonus", "/device/enrol", "/staff/sign-in", "/none"):
+        page.goto("/t/alpha" + path)
+        assert axe_violations(page) == [], path
+        assert small_targets(page, 44) == [], path
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("view", ["", "contrast"])
+def test_staff_pages_are_accessible(visit: Callable[..., Page], password: str, size: Any, view: str) -> None:
+    page = sign_in(visit(size=size, terminal=False, view=view), password)
+    for path in STAFF:
+        page.goto("/t/alpha/staff" + path)
+        assert axe_violations(page, rules=("color-contrast-enhanced",) if view else ()) == [], path
+        assert small_targets(page, 44) == [], path
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    page.goto("/t/alpha/staff/devices/new")
+    page.click("main button")
+    assert axe_violations(page) == []
+    assert page.evaluate("document.activeElement.className").endswith("sp-summary"), "the mistakes are read out first"
+    page.fill("#target", "harbour")
+    page.fill("#label", "At the door")
+    page.click("main button")
+    assert axe_violations(page) == []
+    assert page.locator("img.sp-qr").evaluate("image => image.naturalWidth") > 100
+    page.goto("/t/alpha/staff/devices")
+    page.locator("a", has_text="Abschalten").first.click()
+    assert axe_violations(page) == []
+
+
+# --- leaving a terminal -----------------------------------------------------------------------------------------
+
+
+def opened(page: Page, path: str) -> Page:
+    """Open a page whose clock only the test moves."""
+    page.clock.install()
+    page.goto(K + path)
+    page.wait_for_load_state("networkidle")
+    return page
+
+
+def test_who_left_is_warned_and_then_forgotten(visit: Callable[..., Page]) -> None:
+    page = visit(view="large", language="en")
+    opened(page, "/theme/energy")
+    dialog = page.locator("#idle")
+    page.clock.run_for(59_000)
+    assert not dialog.is_visible()
+    page.clock.run_for(2_000)
+    assert dialog.is_visible()
+    assert axe_violations(page) == []
+    assert small_targets(page, 48) == []
+    assert dialog.evaluate("dialog => dialog.contains(document.activeElement)")
+    assert 28 <= int(page.locator("[data-idle-left]").inner_text()) <= 30
+    page.clock.run_for(27_000)
+    assert dialog.is_visible(), "there are at least twenty seconds"
+    page.clock.run_for(4_000)
+    page.wait_for_url("**/t/alpha/k")
+    assert {cookie["name"] for cookie in page.context.cookies()} <= {"sp_device", "sp_csrf"}
+    assert page.locator("h1").inner_text() == "Was möchten Sie erledigen?"
+
+
+def test_one_touch_or_key_goes_on_as_often_as_one_likes(visit: Callable[..., Page]) -> None:
+    page = opened(visit(), "/theme/energy")
+    dialog = page.locator("#idle")
+    for turn in range(12):
+        page.clock.run_for(61_000)
+        assert dialog.is_visible(), turn
+        if turn % 2:
+            page.keyboard.press("Enter")
+        else:
+            # On the warning's backdrop, over a link of the page.
+            box = page.locator(".sp-card--link").bounding_box()
+            page.mouse.click(box["x"] + 60, box["y"] + 40)
+        assert not dialog.is_visible(), turn
+        assert page.url.endswith("/k/theme/energy"), "what lies behind the warning is not pressed"
+
+
+def test_the_warning_can_end_at_once(visit: Callable[..., Page]) -> None:
+    page = opened(visit(view="contrast"), "/theme/energy")
+    page.clock.run_for(61_000)
+    page.locator("[data-idle-end]").click()
+    page.wait_for_url("**/t/alpha/k")
+    assert "sp_view" not in {cookie["name"] for cookie in page.context.cookies()}
+
+
+def test_an_untouched_start_page_warns_nobody(visit: Callable[..., Page]) -> None:
+    page = opened(visit(), "")
+    page.clock.run_for(300_000)
+    assert not page.locator("#idle").is_visible()
+
+
+def test_an_error_page_goes_back_to_the_start_too(visit: Callable[..., Page]) -> None:
+    page = opened(visit(), "/none")
+    page.clock.run_for(61_000)
+    page.clock.run_for(31_000)
+    page.wait_for_url("**/t/alpha/k")
+
+
+def test_without_a_connection_nothing_entered_stays_on_the_screen(visit: Callable[..., Page]) -> None:
+    page = opened(visit(), "/service/card")
+    page.context.set_offline(True)
+    page.clock.run_for(61_000)
+    page.clock.run_for(31_000)
+    page.get_by_text("Die Verbindung ist unterbrochen.").wait_for()
+    assert "Personalausweis" not in page.locator("main").inner_text()
+    page.context.set_offline(False)
+    page.clock.run_for(11_000)
+    page.wait_for_url("**/t/alpha/k")
+
+
+# --- help, live and without scripts ------------------------------------------------------------------------------
+
+
+def test_a_call_is_answered_before_ones_eyes(visit: Callable[..., Page], password: str) -> None:
+    citizen = opened(visit(), "/help")
+    posts = []
+    citizen.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    citizen.get_by_role("button", name="Jemanden rufen").dblclick()
+    citizen.get_by_text("Das Personal weiß Bescheid.").wait_for()
+    assert len(posts) == 1, "a second press within half a second is ignored"
+    assert axe_violations(citizen) == []
+
+    staff = sign_in(visit(terminal=False, size=DESK), password)
+    staff.goto("/t/alpha/staff/help")
+    assert axe_violations(staff) == []
+    staff.get_by_role("button", name="Ich komme").click()
+    citizen.clock.run_for(5_000)
+    citizen.get_by_text("Es ist jemand auf dem Weg zu Ihnen.").wait_for()
+    staff.get_by_role("button", name="Erledigt").click()
+    staff.get_by_text("Niemand wartet auf Hilfe.").wait_for()
+
+
+def test_a_list_whose_session_has_ended_becomes_the_sign_in(visit: Callable[..., Page], password: str) -> None:
+    page = sign_in(visit(terminal=False, size=DESK), password)
+    page.clock.install()
+    page.goto("/t/alpha/staff/help")
+    page.context.clear_cookies(name="sp_session")
+    page.clock.run_for(6_000)
+    page.wait_for_url("**/staff/sign-in?next=/staff/help")
+
+
+def test_everything_works_without_scripts(visit: Callable[..., Page]) -> None:
+    page = visit(java_script_enabled=False)
+    page.goto(K)
+    page.get_by_role("link", name="Ausweise und Dokumente").click()
+    page.get_by_role("link", name="Personalausweis").click()
+    assert page.get_by_text("37,00 Euro").is_visible()
+    page.get_by_role("button", name="English").click()
+    assert page.url.endswith("/k/service/card")
+    assert page.locator("h1").inner_text() == "Identity card"
+    page.get_by_role("button", name="Large text").click()
+    assert page.locator("html[data-large]").count() == 1
+    page.get_by_role("link", name="Get help").click()
+    page.get_by_role("button", name="Call somebody").click()
+    assert page.get_by_text("The staff has been told.").is_visible()
+    page.get_by_role("link", name="Show the latest state").click()
+    page.get_by_role("button", name="End and delete", exact=True).click()
+    assert page.locator("h1").inner_text() == "Was möchten Sie erledigen?"
+    assert {cookie["name"] for cookie in page.context.cookies()} <= {"sp_device", "sp_csrf"}
+
+
+def test_a_terminal_is_registered_by_scanning(visit: Callable[..., Page], password: str) -> None:
+    staff = sign_in(visit(terminal=False, size=DESK, java_script_enabled=False), password)
+    staff.goto("/t/alpha/staff/devices/new")
+    staff.fill("#target", "harbour")
+    staff.fill("#label", "By the window")
+    staff.click("main button")
+    code = staff.locator(".sp-code").inner_text().replace(" ", "")
+    terminal = visit(terminal=False, java_script_enabled=False)
+    terminal.goto(f"/t/alpha/device/enrol?code={code}")
+    terminal.get_by_role("button", name="Anmelden").click()
+    assert terminal.url.endswith("/t/alpha/k")
