@@ -120,7 +120,9 @@ def test_the_catalogue_has_no_mistakes(catalogue: Catalogue) -> None:
     assert mistakes(catalogue) == []
 
 
-@pytest.mark.parametrize("path", sorted(TENANT.rglob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [TENANT / "tenant.toml", *sorted((TENANT / "catalogue").glob("*.toml"))], ids=lambda path: path.stem
+)
 def test_every_text_is_there_in_german_and_english(path: Path) -> None:
     found = list(texts(read(path)))
     assert found
@@ -273,3 +275,17 @@ def test_leika_keys_exist(catalogue: Catalogue) -> None:
         known = {row["leistungsschluessel"] for row in csv.DictReader(file)}
     assert len(known) > 4000
     assert {service.leika for service in catalogue.services if service.leika} - known == set()
+
+
+def test_the_story_can_be_played() -> None:
+    from datetime import UTC, datetime
+
+    from servicepunkt.core.hours.model import Calendar
+    from servicepunkt.tenants.demo.story_file import read_story
+
+    story = read_story(TENANT)
+    assert story is not None
+    assert (story.compartment, story.theme, story.document_kind) == (7, "wohnen", "reisepass")
+    christmas = story.moments(datetime(2026, 12, 20, tzinfo=UTC), Calendar("Europe/Berlin", "HE"))
+    assert christmas.open.strftime("%a %d.%m. %H:%M") == "Sat 02.01. 19:40"
+    assert christmas.loading < christmas.open < christmas.closed

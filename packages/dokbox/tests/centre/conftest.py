@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,9 @@ def plugins() -> PluginHost:
 
 
 @pytest.fixture(scope="session")
-def urls(tmp_path_factory: pytest.TempPathFactory, plugins: PluginHost) -> Iterator[Urls]:
-    with database_server(tmp_path_factory.mktemp("postgres"), plugins) as found:
+def urls(plugins: PluginHost) -> Iterator[Urls]:
+    # Not below pytest's folder: PostgreSQL runs as a user of its own, who may not enter there.
+    with tempfile.TemporaryDirectory(prefix="servicepunkt-") as home, database_server(Path(home), plugins) as found:
         yield found
 
 

@@ -5,8 +5,10 @@ Exit codes: 0 done, 1 refused with reasons, 2 wrong usage.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from copy import copy
 
 import click
 from rich.console import Console
@@ -14,28 +16,42 @@ from rich.markup import escape
 
 from servicepunkt.core import logs
 from servicepunkt.core.errors import InvalidInputError, ServicepunktError
-from servicepunkt.core.plugins import PluginHost
+from servicepunkt.core.plugins import PluginError, PluginHost
+from servicepunkt.core.settings import PREFIX
 
 errors = Console(stderr=True)
 
 
 def root(plugins: PluginHost) -> click.Group:
-    """The group with the commands of all plugins; two commands of one name are a fault of the installation."""
+    """The group with the commands of all plugins; two commands of one name are a fault of the installation.
+
+    Raises PluginError.
+    """
     group = click.Group("servicepunkt", help="Service points: a city, its companies and a retailer serve citizens.")
     for answer in plugins.startup("commands"):
         for command in answer.value:
-            existing = group.commands.get(command.name or "")
-            if isinstance(existing, click.Group) and isinstance(command, click.Group):
-                for child in command.commands.values():
-                    existing.add_command(child)
-            else:
-                group.add_command(command)
+            _add(group, command, answer.plugin)
     return group
+
+
+def _add(group: click.Group, command: click.Command, plugin: str) -> None:
+    """Add a command; a group joins the group of its name. Plugins' own groups are copied, never changed."""
+    existing = group.commands.get(command.name or "")
+    if existing is None:
+        added = copy(command)
+        if isinstance(added, click.Group):
+            added.commands = dict(added.commands)
+        group.add_command(added)
+    elif isinstance(existing, click.Group) and isinstance(command, click.Group):
+        for child in command.commands.values():
+            _add(existing, child, plugin)
+    else:
+        raise PluginError(f"plugin {plugin}: there is already a command {command.name!r} in {group.name!r}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: run a command, say refusals in sentences instead of tracebacks."""
-    logs.configure()
+    logs.configure(os.environ.get(f"{PREFIX}LOG_LEVEL", ""))
     try:
         plugins = PluginHost()
         plugins.load_installed()

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+LONGEST_SHIFT = timedelta(days=36525)
+
 
 class Clock(Protocol):
     def now(self) -> datetime:
@@ -23,7 +25,7 @@ class SystemClock:
 
 
 class RehearsalClock:
-    """The system clock plus the number of seconds in `path`; a missing or broken file means no shift."""
+    """The system clock plus the number of seconds in `path`; a missing or senseless file means no shift."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -33,9 +35,10 @@ class RehearsalClock:
 
     def shift(self) -> timedelta:
         try:
-            return timedelta(seconds=float(self._path.read_text()))
-        except (FileNotFoundError, ValueError):
+            shift = timedelta(seconds=float(self._path.read_text()))
+        except (FileNotFoundError, ValueError, OverflowError):
             return timedelta()
+        return shift if abs(shift) < LONGEST_SHIFT else timedelta()
 
     def set(self, instant: datetime) -> None:
         """Make `instant` the present."""

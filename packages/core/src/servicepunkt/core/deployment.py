@@ -44,7 +44,8 @@ class Deployment:
 def load_plugins(settings: Settings) -> PluginHost:
     """Every installed plugin, or those named in SERVICEPUNKT_PLUGINS (comma-separated)."""
     host = PluginHost()
-    host.load_installed(only=frozenset(settings.plugins.split(",")) if settings.plugins else None)
+    named = frozenset(name.strip() for name in settings.plugins.split(",") if name.strip())
+    host.load_installed(only=named or None)
     return host
 
 

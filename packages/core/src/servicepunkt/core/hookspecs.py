@@ -18,17 +18,9 @@ from servicepunkt.core.tenancy.model import TenantContext
 if TYPE_CHECKING:
     import click
 
+    from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantSection, TerminalTile
     from servicepunkt.core.notices.model import NoticeChannel, NoticeTemplate
-    from servicepunkt.core.protocols import (
-        DeviceKind,
-        HealthCheck,
-        NoticeListener,
-        Retention,
-        StaffEntry,
-        TenantApplied,
-        TenantSection,
-        TerminalTile,
-    )
+    from servicepunkt.core.protocols import HealthCheck, NoticeListener, Retention, TenantApplied
 
 PROJECT = "servicepunkt"
 API_VERSION = "1"

@@ -6,6 +6,7 @@ switched off does nothing.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from uuid import UUID
 import procrastinate
 import structlog
 from procrastinate import JobContext, PsycopgConnector, RetryStrategy
+from procrastinate.exceptions import ConnectorException
 
 from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.db.session import Transaction
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("servicepunkt.jobs")
 
 JobFunction = Callable[..., Awaitable[None]]
+STALLED_SECONDS = 30.0
 RETRY = RetryStrategy(max_attempts=12, exponential_wait=3)
 
 
@@ -101,8 +104,30 @@ async def _perform(deployment: Deployment, ctx: TenantContext, entry: Job, ids: 
             raise
 
 
-async def run_worker(app: procrastinate.App, *, concurrency: int) -> None:
-    """Work until SIGTERM or SIGINT; first take up again what a killed worker has left half done."""
-    for stalled in await app.job_manager.get_stalled_jobs():
-        await app.job_manager.retry_job(stalled)
-    await app.run_worker_async(concurrency=concurrency, fetch_job_polling_interval=2.0, install_signal_handlers=True)
+async def run_worker(app: procrastinate.App, *, concurrency: int, look_again: float = STALLED_SECONDS) -> None:
+    """Work until SIGTERM or SIGINT, and take up again what killed workers have left half done."""
+    watch = asyncio.create_task(_watch_for_stalled(app, look_again))
+    try:
+        await app.run_worker_async(
+            concurrency=concurrency, fetch_job_polling_interval=2.0, install_signal_handlers=True
+        )
+    finally:
+        watch.cancel()
+        await asyncio.wait([watch])
+
+
+async def _watch_for_stalled(app: procrastinate.App, look_again: float) -> None:
+    """Not only at the start: a worker that was killed a moment ago still counts as alive then."""
+    while True:
+        await take_up_stalled(app)
+        await asyncio.sleep(look_again)
+
+
+async def take_up_stalled(app: procrastinate.App) -> None:
+    """Queue the jobs again that are being done by a worker of which nothing was heard for `STALLED_SECONDS`."""
+    try:
+        for stalled in await app.job_manager.get_stalled_jobs():
+            await app.job_manager.retry_job(stalled)
+    except ConnectorException as error:
+        # The database is away for a moment, or another worker was faster: the next look tells.
+        log.warning("stalled_jobs_not_taken_up", exc_info=error)

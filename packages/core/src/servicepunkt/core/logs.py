@@ -81,8 +81,19 @@ def _exception_without_values(_: object, __: str, event: MutableMapping[str, Any
     return event
 
 
+def _first_line(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Of a library's message its fixed beginning: asyncio, for one, appends the exception's own words in later lines."""
+    event["event"] = str(event["event"]).partition("\n")[0]
+    return event
+
+
 def configure(level: str = "INFO") -> None:
-    """Send structlog and the standard library's loggers as JSON lines to standard error."""
+    """Send structlog and the standard library's loggers as JSON lines to standard error.
+
+    Libraries are heard from warnings on, and with the pattern of their message instead of the message: what they fill
+    in may be a number that a person typed. A level that does not exist means INFO.
+    """
+    number = logging.getLevelNamesMapping().get(level, logging.INFO)
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -91,16 +102,18 @@ def configure(level: str = "INFO") -> None:
     ]
     structlog.configure(
         processors=[*shared, _only_allowed, structlog.processors.JSONRenderer()],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            use_get_message=False,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _first_line,
                 _only_allowed,
                 structlog.processors.JSONRenderer(),
             ],
@@ -108,4 +121,4 @@ def configure(level: str = "INFO") -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(max(logging.getLevelNamesMapping()[level], logging.WARNING))
+    root.setLevel(max(number, logging.WARNING))

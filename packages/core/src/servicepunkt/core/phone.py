@@ -6,6 +6,8 @@ import phonenumbers
 from phonenumbers import PhoneNumberType
 
 MAX_TYPED = 40
+# Some countries, those of the North American plan among them, do not tell the two apart.
+MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 PREMIUM = frozenset({PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST, PhoneNumberType.UAN})
 
 
@@ -37,7 +39,7 @@ def mobile_number(typed: str, countries: tuple[str, ...]) -> str:
         raise NumberRefused("This telephone number does not exist.")
     if phonenumbers.region_code_for_number(number) not in countries:
         raise NumberRefused("SMS are not sent to this country.")
-    if kind is not PhoneNumberType.MOBILE:
+    if kind not in MOBILE:
         raise NumberRefused("This is not a mobile number; an SMS would not arrive.")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 

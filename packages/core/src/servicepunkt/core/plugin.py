@@ -10,13 +10,13 @@ import click
 
 from servicepunkt.core.audit.store import audit_entry
 from servicepunkt.core.catalogue.store import catalogue_revision
+from servicepunkt.core.declarations import TenantSection
 from servicepunkt.core.jobs import Job
 from servicepunkt.core.keys.store import data_key
 from servicepunkt.core.notices.service import NoticeSettings, deliver
 from servicepunkt.core.notices.store import notice
 from servicepunkt.core.people.store import account
 from servicepunkt.core.plugins import hookimpl
-from servicepunkt.core.protocols import TenantSection
 from servicepunkt.core.retention import erase_expired
 from servicepunkt.core.tenancy.store import tenant
 

@@ -7,6 +7,7 @@ would do; `collect()` and `first()` therefore walk the implementations themselve
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from importlib.metadata import entry_points
@@ -41,7 +42,7 @@ class PluginError(SettingsError):
 
 
 class PluginHost:
-    """All installed plugins, in a fixed order: core, then the product's areas, then others by name."""
+    """All installed plugins, in a fixed order: core first, then the others by name."""
 
     def __init__(self) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -51,7 +52,7 @@ class PluginHost:
         self._allowed = lru_cache(maxsize=4096)(self._select)
 
     def register(self, plugin: ModuleType | object, name: str) -> None:
-        """Add one plugin; refused after `freeze()`, without `servicepunkt_api`, or with an unknown argument."""
+        """Add one plugin; refused after `freeze()`, without `servicepunkt_api`, or with a hook that does not fit."""
         if self._frozen:
             raise PluginError(f"plugin {name}: the host is already running")
         if (version := getattr(plugin, "servicepunkt_api", None)) != hookspecs.API_VERSION:
@@ -62,6 +63,9 @@ class PluginHost:
             self._manager.register(plugin, name)
         except (pluggy.PluginValidationError, ValueError) as error:
             raise PluginError(f"plugin {name}: {error}") from error
+        for caller in self._manager.get_hookcallers(plugin) or ():
+            for impl in caller.get_hookimpls():
+                _check_kind(impl, name)
         self._order.append(name)
 
     def load_installed(self, *, only: frozenset[str] | None = None) -> None:
@@ -69,7 +73,11 @@ class PluginHost:
         from servicepunkt.core import plugin as core_plugin
 
         self.register(core_plugin, "core")
-        for point in sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name):
+        points = sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name)
+        known = {"core", *(point.name for point in points)}
+        if unknown := sorted((only or frozenset()) - known):
+            raise PluginError(f"not installed: {', '.join(unknown)}; known are: {', '.join(sorted(known))}")
+        for point in points:
             if only is None or point.name in only:
                 self.register(point.load(), point.name)
         self.freeze()
@@ -94,22 +102,27 @@ class PluginHost:
 
     def collect(self, ctx: TenantContext, hook: str, **arguments: object) -> list[Answer]:
         """Ask the tenant's plugins; one that raises is logged and counted, the others' answers stand."""
-        answers = []
+        return list(self._answers(ctx, hook, arguments, read=lambda value: value))
+
+    def flat(self, ctx: TenantContext, hook: str, **arguments: object) -> list[Any]:
+        """Like `collect`, for hooks that return sequences: all items in order."""
+        return [item for answer in self._answers(ctx, hook, arguments, read=tuple) for item in answer.value]
+
+    def _answers(
+        self, ctx: TenantContext, hook: str, arguments: dict[str, object], *, read: Callable[[Any], Any]
+    ) -> Iterator[Answer]:
+        given = {"ctx": ctx, **arguments}
         for name, function, accepted in self._allowed(hook, ctx.plugins):
-            given = {"ctx": ctx, **arguments}
             try:
                 value = function(**{key: given[key] for key in accepted})
+                # Read within the try: what a plugin returns may raise only when it is walked through.
+                answer = None if value is None else Answer(name, read(value))
             except Exception:
                 log.exception("plugin_failed", plugin=name, hook=hook)
                 PLUGIN_FAILURES.labels(plugin=name, hook=hook).inc()
                 continue
-            if value is not None:
-                answers.append(Answer(name, value))
-        return answers
-
-    def flat(self, ctx: TenantContext, hook: str, **arguments: object) -> list[Any]:
-        """Like `collect`, for hooks that return sequences: all items in order."""
-        return [item for answer in self.collect(ctx, hook, **arguments) for item in answer.value]
+            if answer is not None:
+                yield answer
 
     def _implementations(self, hook: str) -> list[tuple[str, Callable[..., Any], tuple[str, ...]]]:
         if not self._frozen:
@@ -120,3 +133,12 @@ class PluginHost:
 
     def _select(self, hook: str, plugins: frozenset[str]) -> list[tuple[str, Callable[..., Any], tuple[str, ...]]]:
         return [entry for entry in self._implementations(hook) if entry[0] == "core" or entry[0] in plugins]
+
+
+def _check_kind(impl: pluggy.HookImpl, plugin: str) -> None:
+    """Nobody awaits a hook, and `collect` calls each by itself: there is nothing that a wrapper could wrap."""
+    place = f"plugin {plugin}: {impl.function.__name__}"
+    if inspect.iscoroutinefunction(impl.function) or inspect.isasyncgenfunction(impl.function):
+        raise PluginError(f"{place} is asynchronous; hooks return objects that do the waiting")
+    if impl.wrapper or impl.hookwrapper:
+        raise PluginError(f"{place} wraps the other implementations, which is not possible here")

@@ -7,6 +7,7 @@ import secrets
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import platformdirs
@@ -16,11 +17,13 @@ from servicepunkt.core.errors import SettingsError
 from servicepunkt.core.secrets import read_secret
 
 PREFIX = "SERVICEPUNKT_"
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """SERVICEPUNKT_HOME, SERVICEPUNKT_DATABASE_URL and so on; the field name in capitals after the prefix.
 
+    home                the folder for what the deployment keeps itself: embedded database, master key
     database_url        the application's role; without it the embedded PostgreSQL below `home` is started
     owner_database_url  the role that owns the tables: migrations and `tenant apply`; not needed by serve and worker
     master_key          reference to 32 bytes in hexadecimal; without it a file below `home` is made
@@ -28,6 +31,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     secure_cookies      cookies only over HTTPS; switch off only on loopback
     rehearsal_clock     file with a shift in seconds; only for demonstrations
     phone_url           the rehearsal telephone that shows SMS, only for demonstrations
+    plugins             names of the plugins to load, separated by commas; without it all that are installed
+    log_level           DEBUG, INFO, WARNING, ERROR or CRITICAL
+    smtp_url            the mail server: smtp://host:port/?sender=address, see the channel for user and password
     """
 
     home: Path = Path(platformdirs.user_data_dir("servicepunkt"))
@@ -39,9 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rehearsal_clock: str = ""
     phone_url: str = ""
     plugins: str = ""
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
     smtp_url: str = ""
-    trusted_hosts: str = ""
 
     @property
     def clock(self) -> Clock:

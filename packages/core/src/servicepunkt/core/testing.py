@@ -92,9 +92,11 @@ async def make_tenant(deployment: Deployment, owner_url: str, slug: str, **value
         json_serializer=lambda value: msgspec.json.encode(value).decode(),
         json_deserializer=msgspec.json.decode,
     )
-    async with engine.begin() as connection:
-        await tenancy_store.save(connection, row)
-    await engine.dispose()
+    try:
+        async with engine.begin() as connection:
+            await tenancy_store.save(connection, row)
+    finally:
+        await engine.dispose()
     deployment.directory.forget()
     ctx = await deployment.directory.by_slug(slug)
     if ctx is None:

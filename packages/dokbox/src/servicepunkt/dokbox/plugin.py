@@ -7,9 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantSection, TerminalTile
 from servicepunkt.core.notices.model import NoticeTemplate
 from servicepunkt.core.plugins import hookimpl
-from servicepunkt.core.protocols import DeviceKind, Retention, StaffEntry, TenantSection, TerminalTile
+from servicepunkt.core.protocols import Retention
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox.settings import DokboxSettings
 

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from servicepunkt.core.declarations import DeviceKind, StaffEntry
 from servicepunkt.core.plugins import hookimpl
-from servicepunkt.core.protocols import DeviceKind, StaffEntry
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.web.devices.model import TERMINAL
 from servicepunkt.web.devices.store import device
 from servicepunkt.web.help.store import help_call
 from servicepunkt.web.sessions.store import session
 
+if TYPE_CHECKING:
+    import click
+
 servicepunkt_api = "1"
 HERE = Path(__file__).parent
+
+
+@hookimpl
+def commands() -> Sequence[click.Command]:
+    from servicepunkt.web.cli import device
+
+    return (device,)
 
 
 @hookimpl

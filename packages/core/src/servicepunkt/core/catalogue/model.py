@@ -28,8 +28,8 @@ CAPABILITIES: tuple[Capability, ...] = (
     "book",
     "collect",
 )
-IDENTIFIER = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
-LEIKA_KEY = re.compile(r"^99\d{12}$")
+IDENTIFIER = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}\Z")
+LEIKA_KEY = re.compile(r"^99\d{12}\Z")
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -238,17 +238,17 @@ def mistakes(catalogue: Catalogue) -> list[tuple[str, str]]:
             found.append((place, f"there is no {kind[:-1]} {value!r}"))
 
     def hours(place: str, expression: str) -> None:
-        if expression:
-            try:
-                parse(expression)
-            except HoursError as error:
-                found.append((place, error.staff_sentence))
+        try:
+            parse(expression)
+        except HoursError as error:
+            found.append((place, error.staff_sentence))
 
     for host in catalogue.hosts:
         hours(f"hosts.{host.id}.hours", host.hours)
     for point in catalogue.points:
         refer(f"points.{point.id}.host", "hosts", point.host)
-        hours(f"points.{point.id}.staffed", point.staffed)
+        if point.staffed:
+            hours(f"points.{point.id}.staffed", point.staffed)
     for service in catalogue.services:
         refer(f"services.{service.id}.competence", "partners", service.competence)
         for theme in service.themes:
@@ -266,5 +266,6 @@ def mistakes(catalogue: Catalogue) -> list[tuple[str, str]]:
             refer(f"{place}.accepted_for", "partners", offer.accepted_for)
         if not offer.can:
             found.append((f"{place}.can", "an offer says what can be done"))
-        hours(f"{place}.hours", offer.hours)
+        if offer.hours:
+            hours(f"{place}.hours", offer.hours)
     return found

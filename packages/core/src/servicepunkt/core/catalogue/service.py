@@ -69,7 +69,7 @@ class CatalogueReader:
             if newest is None:
                 raise NotFoundError("nothing has been published yet")
             if kept is not None and kept[1].digest == newest[1]:
-                published = kept[1]
+                published = msgspec.structs.replace(kept[1], revision=newest[0])
             else:
                 body = await store.content(tx, newest[0])
                 published = Published(newest[0], newest[1], msgspec.json.decode(body or b"{}", type=Catalogue))

@@ -94,9 +94,7 @@ class Database:
         """Go on as `ctx` inside a platform transaction, so that both commit together (applying a tenant file)."""
         with use(ctx):
             await set_tenant(connection, ctx.id)
-            bound = await connection.execution_options(
-                **{guard.PLATFORM_OPTION: False, guard.TENANT_OPTION: ctx.id}
-            )
+            bound = await connection.execution_options(**{guard.PLATFORM_OPTION: False, guard.TENANT_OPTION: ctx.id})
             yield Transaction(ctx, bound, self._clock)
 
     async def close(self) -> None:

@@ -117,6 +117,10 @@ def parse(expression: str) -> Osm:
         _read(expression)
     except ParserError as error:
         raise HoursError(f"opening hours {expression!r}: {str(error).splitlines()[-1].strip(' =')}") from None
+    try:
+        _read(_with_holidays(expression, WEEKDAYS[:2]))
+    except ParserError:
+        raise HoursError(f"opening hours {expression!r}: PH stands alone or in a list of days") from None
     return Osm(expression)
 
 
@@ -125,14 +129,16 @@ def _read(expression: str) -> opening_hours.OpeningHours:
     return opening_hours.OpeningHours(expression)
 
 
-def _for_day(expression: str, day: date, holiday: bool) -> str:
-    """The expression as it applies on `day`: PH is the weekday of a holiday, and never matches on other days."""
-    return _HOLIDAY.sub(WEEKDAYS[day.weekday()], expression) if holiday else expression
+def _with_holidays(expression: str, weekdays: tuple[str, ...]) -> str:
+    """The expression with PH standing for these weekdays; without any it stays, and then never matches."""
+    return _HOLIDAY.sub(",".join(weekdays), expression) if weekdays else expression
 
 
 @lru_cache(maxsize=65536)
 def _day_spans(expression: str, calendar: Calendar, day: date) -> tuple[Span, ...]:
-    hours = _read(_for_day(expression, day, calendar.holiday(day) is not None))
+    """What is open on `day`, including what the evening before has left of hours that reach past midnight."""
+    holidays_here = [near for near in (day - timedelta(days=1), day) if calendar.holiday(near)]
+    hours = _read(_with_holidays(expression, tuple(WEEKDAYS[near.weekday()] for near in holidays_here)))
     midnight = datetime.combine(day, time())
     found = []
     for start, end, state, _ in hours.intervals(midnight, midnight + timedelta(days=1)):

@@ -10,7 +10,7 @@ from servicepunkt.core.texts import Texts, spoken_date, spoken_time
 
 
 def describe(state: State, calendar: Calendar, at: datetime, *, texts: Texts, locale: str) -> str:
-    """'Geöffnet bis 20:00 Uhr.' or 'Geschlossen (Fronleichnam). Öffnet Freitag, 5. Juni, um 09:30 Uhr.'"""
+    """'Geöffnet bis 20:00 Uhr.' or 'Geschlossen (Fronleichnam). Öffnet am Freitag, 5. Juni um 09:30 Uhr.'"""
     zone = ZoneInfo(calendar.zone)
     if state.open:
         if state.until is None:

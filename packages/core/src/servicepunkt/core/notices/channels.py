@@ -13,6 +13,8 @@ from servicepunkt.core.notices.model import DeliveryError, Message
 from servicepunkt.core.secrets import read_secret
 
 TIMEOUT_SECONDS = 10.0
+# Too late, too early, too much: the request itself is in order.
+COME_BACK_LATER = frozenset({408, 425, 429})
 
 
 class PhoneChannel:
@@ -38,7 +40,7 @@ class PhoneChannel:
         if answer.status_code >= 400:
             raise DeliveryError(
                 f"the rehearsal telephone refused the message ({answer.status_code})",
-                permanent=answer.status_code < 500,
+                permanent=answer.status_code < 500 and answer.status_code not in COME_BACK_LATER,
             )
         return message.reference
 
@@ -55,9 +57,13 @@ class SmtpChannel:
     def __init__(self, url: str) -> None:
         parsed = urlsplit(url)
         options = dict(part.partition("=")[::2] for part in parsed.query.split("&") if part)
-        if parsed.scheme not in ("smtp", "smtps") or not parsed.hostname or "sender" not in options:
+        try:
+            port = parsed.port
+        except ValueError:
+            port = -1
+        if parsed.scheme not in ("smtp", "smtps") or not parsed.hostname or not options.get("sender") or port == -1:
             raise SettingsError("SERVICEPUNKT_SMTP_URL has the form smtp://host:port/?sender=address")
-        self._host, self._port = parsed.hostname, parsed.port or (465 if parsed.scheme == "smtps" else 25)
+        self._host, self._port = parsed.hostname, port or (465 if parsed.scheme == "smtps" else 25)
         self._tls = parsed.scheme == "smtps"
         self._user = unquote(parsed.username) if parsed.username else None
         self._password = options.get("password")
@@ -80,8 +86,12 @@ class SmtpChannel:
                 password=password,
                 timeout=TIMEOUT_SECONDS,
             )
-        except aiosmtplib.SMTPRecipientsRefused:
-            raise DeliveryError("the mail server refused the recipient", permanent=True) from None
+        except aiosmtplib.SMTPRecipientsRefused as refused:
+            # 4yz: greylisting, a full mailbox (RFC 5321, 4.2.1).
+            permanent = all(one.code >= 500 for one in refused.recipients)
+            raise DeliveryError("the mail server refused the recipient", permanent=permanent) from None
+        except aiosmtplib.SMTPAuthenticationError as error:
+            raise DeliveryError(f"the mail server refused our password ({error.code})", permanent=False) from None
         except aiosmtplib.SMTPResponseException as error:
             raise DeliveryError(f"the mail server answered {error.code}", permanent=error.code >= 500) from None
         except (aiosmtplib.SMTPException, OSError) as error:

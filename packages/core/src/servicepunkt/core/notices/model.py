@@ -107,32 +107,49 @@ def move(state: str, to: str) -> str:
 def sms_segments(text: str) -> tuple[str, int]:
     """(alphabet, count of segments): GSM-7 holds 160 septets or 153 in each of several, UCS-2 70 or 67."""
     if all(character in GSM_BASIC or character in GSM_EXTENDED for character in text):
-        length = sum(2 if character in GSM_EXTENDED else 1 for character in text)
-        return "GSM-7", 1 if length <= 160 else -(-length // 153)
-    length = len(text.encode("utf-16-be")) // 2
-    return "UCS-2", 1 if length <= 70 else -(-length // 67)
+        return "GSM-7", _segments([2 if character in GSM_EXTENDED else 1 for character in text], 160, 153)
+    return "UCS-2", _segments([2 if ord(character) > 0xFFFF else 1 for character in text], 70, 67)
+
+
+def _segments(sizes: list[int], alone: int, part: int) -> int:
+    """How many segments take characters of these sizes, none of which may be cut in two."""
+    if sum(sizes) <= alone:
+        return 1
+    count, filled = 1, 0
+    for size in sizes:
+        if filled + size > part:
+            count, filled = count + 1, 0
+        filled += size
+    return count
 
 
 def template_mistakes(template: NoticeTemplate, longest: Mapping[str, str]) -> list[str]:
     """What is wrong with the texts when every place is filled with its longest value; empty when all is well."""
     mistakes = []
     for language, text in template.texts.items():
+        place = f"{template.name}/{language}"
         try:
             names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-        except ValueError as error:
-            mistakes.append(f"{template.name}/{language}: {error}")
+            if unknown := sorted(names - set(longest)):
+                mistakes.append(f"{place}: unknown places {', '.join(unknown)}")
+                continue
+            filled = text.format(**longest)
+        except (ValueError, LookupError) as error:
+            mistakes.append(f"{place}: {error}")
             continue
-        if unknown := sorted(names - set(longest)):
-            mistakes.append(f"{template.name}/{language}: unknown places {', '.join(unknown)}")
-            continue
-        if template.channel != "sms":
-            continue
-        alphabet, segments = sms_segments(text.format(**longest))
-        if alphabet != "GSM-7":
-            foreign = sorted({c for c in text if c not in GSM_BASIC and c not in GSM_EXTENDED})
-            mistakes.append(f"{template.name}/{language}: characters outside the SMS alphabet: {' '.join(foreign)}")
-        if segments > template.segments:
-            mistakes.append(f"{template.name}/{language}: {segments} SMS instead of {template.segments}")
-        if "://" in text or "www." in text:
-            mistakes.append(f"{template.name}/{language}: an SMS holds no link")
+        if template.channel == "sms":
+            mistakes += [f"{place}: {sentence}" for sentence in _sms_mistakes(filled, template.segments)]
+    return mistakes
+
+
+def _sms_mistakes(text: str, most: int) -> list[str]:
+    mistakes = []
+    alphabet, segments = sms_segments(text)
+    if alphabet != "GSM-7":
+        foreign = sorted({c for c in text if c not in GSM_BASIC and c not in GSM_EXTENDED})
+        mistakes.append(f"characters outside the SMS alphabet: {' '.join(foreign)}")
+    if segments > most:
+        mistakes.append(f"{segments} SMS instead of {most}")
+    if "://" in text or "www." in text:
+        mistakes.append("an SMS holds no link")
     return mistakes

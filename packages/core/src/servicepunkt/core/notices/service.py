@@ -104,7 +104,9 @@ async def _prepare(
             message = await _message(deployment, tx, notice)
         except UnreadableError:
             # The case was closed and its key erased before the notice went out.
-            await store.update(tx, notice.id, at=deployment.clock.now(), state="permanent-failure", reference="erased")
+            state = model.move(notice.state, "permanent-failure")
+            at = deployment.clock.now()
+            await store.update(tx, notice.id, at=at, state=state, reference="erased", sealed=None)
             return None
         state = model.move(notice.state, "sending")
         await store.update(tx, notice.id, at=deployment.clock.now(), state=state, attempts=notice.attempts + 1)

@@ -83,7 +83,8 @@ async def sign_in(deployment: Deployment, ctx: TenantContext, *, login: str, pas
     """
     now = deployment.clock.now()
     async with deployment.database.tenant(ctx) as tx:
-        account = await store.by_login(tx, login.strip().lower(), lock=True)
+        login = login.strip().lower()
+        account = await store.by_login(tx, login, lock=True) if _can_be_stored(login) else None
         locked = account is None or not account.active or model.is_locked(account, now)
         if account is not None and not locked:
             failures, until = model.after_failure(account.failures, now)
@@ -113,7 +114,8 @@ async def _second_factor(deployment: Deployment, tx: Transaction, account: Accou
         return 0
     secret = base64.b32encode(await deployment.keyring.unseal(tx, account.id, account.totp, field="totp")).decode()
     now = int(deployment.clock.now().timestamp())
-    fresh = await store.by_id(tx, account.id)
+    # Locked until the step is written down: of two sign-ins at the same moment with one code, one is refused.
+    fresh = await store.by_id(tx, account.id, lock=True)
     used = fresh.totp_used if fresh else account.totp_used
     for step in range(now // TOTP_STEP - 1, now // TOTP_STEP + 2):
         if step > used and pyotp.utils.strings_equal(pyotp.TOTP(secret).at(step * TOTP_STEP), code):
@@ -124,5 +126,10 @@ async def _second_factor(deployment: Deployment, tx: Transaction, account: Accou
 def _matches(hashed: str, password: str) -> bool:
     try:
         return _hasher.verify(hashed, password)
-    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError, UnicodeEncodeError):
         return False
+
+
+def _can_be_stored(text: str) -> bool:
+    """PostgreSQL takes neither NUL nor half a character; such a login is unknown like any other."""
+    return "\0" not in text and text == text.encode("utf-8", "replace").decode()

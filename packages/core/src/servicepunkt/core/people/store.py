@@ -40,9 +40,9 @@ async def by_login(tx: Transaction, login: str, *, lock: bool = False) -> Accoun
     return _account((await tx.execute(query.with_for_update() if lock else query)).first())
 
 
-async def by_id(tx: Transaction, account_id: UUID) -> Account | None:
+async def by_id(tx: Transaction, account_id: UUID, *, lock: bool = False) -> Account | None:
     query = sa.select(account).where(account.c.tenant_id == tx.tenant_id, account.c.id == account_id)
-    return _account((await tx.execute(query)).first())
+    return _account((await tx.execute(query.with_for_update() if lock else query)).first())
 
 
 async def all_accounts(tx: Transaction) -> list[Account]:

@@ -1,0 +1,130 @@
+"""Mail against aiosmtpd, an SMTP server that nobody here wrote, on this computer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from email import message_from_bytes, policy
+from typing import Any
+
+import pytest
+
+from servicepunkt.core.notices.channels import SmtpChannel
+from servicepunkt.core.notices.model import DeliveryError, Message
+
+try:
+    from aiosmtpd.smtp import SMTP, AuthResult
+except ImportError:
+    if os.environ.get("SERVICEPUNKT_REQUIRE_PEERS") == "1":
+        raise
+    pytest.skip("aiosmtpd is not installed (dependency group dev)", allow_module_level=True)
+
+MESSAGE = Message("01a1", "anna@example.net", "Guten Tag,\n\nCode 123456 – für Sie.", subject="Stadt Köln")
+
+
+class Mailbox:
+    """Takes mail; `answer` is what it says to a recipient."""
+
+    def __init__(self) -> None:
+        self.kept: list[Any] = []
+        self.answer = "250 OK"
+        self.answer_to_data = "250 OK"
+        self.port = 0
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        if self.answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return self.answer
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        if self.answer_to_data.startswith("250"):
+            self.kept.append((envelope.mail_from, envelope.rcpt_tos, envelope.content))
+        return self.answer_to_data
+
+    def channel(self, more: str = "", user: str = "") -> SmtpChannel:
+        return SmtpChannel(f"smtp://{user}127.0.0.1:{self.port}/?sender=stadt%2Bpunkt@example.org{more}")
+
+
+def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> Any:
+    return AuthResult(success=(data.login, data.password) == (b"punkt", b"geheim"), handled=False)
+
+
+@pytest.fixture
+async def mailbox() -> AsyncIterator[Mailbox]:
+    box = Mailbox()
+    loop = asyncio.get_running_loop()
+    options = {"authenticator": authenticate, "auth_require_tls": False, "loop": loop, "hostname": "localhost"}
+    server = await loop.create_server(lambda: SMTP(box, **options), "127.0.0.1", 0)
+    box.port = server.sockets[0].getsockname()[1]
+    yield box
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_mail_arrives_whole(mailbox: Mailbox) -> None:
+    assert await mailbox.channel().send(MESSAGE) == "01a1"
+    ((sender, recipients, content),) = mailbox.kept
+    assert (sender, recipients) == ("stadt+punkt@example.org", ["anna@example.net"])
+    mail = message_from_bytes(content, policy=policy.default)
+    assert mail["Subject"] == "Stadt Köln"
+    assert mail["To"] == "anna@example.net"
+    assert mail.get_content().replace("\r\n", "\n").rstrip("\n") == MESSAGE.text
+
+
+async def test_a_repeated_mail_carries_the_same_identifier(mailbox: Mailbox) -> None:
+    """So that a mailbox, or a person, sees that it is the same one."""
+    for _ in range(2):
+        await mailbox.channel().send(MESSAGE)
+    found = {message_from_bytes(content)["Message-ID"] for _, _, content in mailbox.kept}
+    assert found == {"<01a1@example.org>"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "permanent"),
+    [
+        ("550 5.1.1 No such user", True),
+        ("553 5.1.3 Bad address", True),
+        ("450 4.2.0 Greylisted, come back later", False),
+        ("452 4.2.2 Mailbox full", False),
+    ],
+)
+async def test_a_refused_recipient_is_refused_for_good_only_if_the_server_says_so(
+    mailbox: Mailbox, answer: str, permanent: bool
+) -> None:
+    mailbox.answer = answer
+    with pytest.raises(DeliveryError, match="refused the recipient") as caught:
+        await mailbox.channel().send(MESSAGE)
+    assert caught.value.permanent is permanent
+    assert MESSAGE.recipient not in str(caught.value)
+    assert mailbox.kept == []
+
+
+@pytest.mark.parametrize(("answer", "permanent"), [("554 5.7.1 Spam", True), ("451 4.3.0 Try again", False)])
+async def test_a_refused_content_is_refused_for_good_only_if_the_server_says_so(
+    mailbox: Mailbox, answer: str, permanent: bool
+) -> None:
+    mailbox.answer_to_data = answer
+    with pytest.raises(DeliveryError, match=answer[:3]) as caught:
+        await mailbox.channel().send(MESSAGE)
+    assert caught.value.permanent is permanent
+
+
+async def test_a_server_that_is_down_is_a_temporary_failure(unused_tcp_port: int) -> None:
+    channel = SmtpChannel(f"smtp://127.0.0.1:{unused_tcp_port}/?sender=stadt@example.org")
+    with pytest.raises(DeliveryError, match="does not answer") as caught:
+        await channel.send(MESSAGE)
+    assert caught.value.permanent is False
+
+
+async def test_the_password_is_read_where_the_setting_says(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAIL_PASSWORD", "geheim")
+    await mailbox.channel("&password=env:MAIL_PASSWORD", user="punkt@").send(MESSAGE)
+    assert len(mailbox.kept) == 1
+
+
+async def test_our_own_wrong_password_loses_no_citizens_mail(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAIL_PASSWORD", "falsch")
+    with pytest.raises(DeliveryError, match="535") as caught:
+        await mailbox.channel("&password=env:MAIL_PASSWORD", user="punkt@").send(MESSAGE)
+    assert caught.value.permanent is False

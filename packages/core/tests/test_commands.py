@@ -1,0 +1,253 @@
+"""The kernel's own commands, from the command line to a real database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import procrastinate
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+
+from servicepunkt.core import cli, jobs
+from servicepunkt.core.audit import service as audit
+from servicepunkt.core.catalogue.model import Address, Catalogue, Host, Point
+from servicepunkt.core.catalogue.service import publish
+from servicepunkt.core.db.embedded import Urls
+from servicepunkt.core.db.migrate import conninfo
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.errors import NotFoundError, ServicepunktError, SettingsError
+from servicepunkt.core.plugins import PluginHost
+from servicepunkt.core.testing import empty_database, make_tenant, open_deployment
+
+pytestmark = pytest.mark.usefixtures("environment")
+
+CATALOGUE = Catalogue(
+    hosts=(Host(id="shop", name="Shop", kind="shop", hours="Mo-Sa 09:30-20:00; PH off"),),
+    points=(
+        Point(
+            id="point",
+            name={"de": "Punkt"},
+            host="shop",
+            address=Address(street="Weg 1", postcode="00000", town="Ort"),
+        ),
+    ),
+)
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(plugins: PluginHost) -> Run:
+    """A command from the root; a refusal of the product is an exception here, and `main` makes sentences of it."""
+    return lambda *arguments: CliRunner().invoke(cli.root(plugins), arguments)
+
+
+@pytest.fixture
+def filled(urls: Urls, plugins: PluginHost, tmp_path: Path) -> None:
+    """Tenant alpha with a published catalogue and five entries in its audit chain; tenant beta with nothing."""
+
+    async def fill(deployment: Deployment) -> None:
+        alpha = await make_tenant(deployment, urls.owner, "alpha", plugins=["missing"])
+        await make_tenant(deployment, urls.owner, "beta", plugins=[])
+        async with deployment.database.tenant(alpha) as tx:
+            await publish(tx, CATALOGUE, at=deployment.clock.now(), actor="test")
+            for number in range(4):
+                await audit.record(
+                    tx, at=deployment.clock.now(), actor="test", action="thing.do", subject=f"thing:{number}"
+                )
+
+    empty_database(urls.owner)
+    with_deployment(urls, plugins, tmp_path, fill)
+
+
+def with_deployment(urls: Urls, plugins: PluginHost, home: Path, work: Callable[[Deployment], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with open_deployment(urls, home, plugins) as deployment:
+            await work(deployment)
+
+    asyncio.run(run())
+
+
+def refusal(result: Result, kind: type[ServicepunktError]) -> str:
+    assert isinstance(result.exception, kind), result.exception
+    assert result.exit_code == 1
+    return result.exception.staff_sentence
+
+
+# --- audit ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("filled")
+def test_an_exported_chain_verifies_without_a_database(
+    run: Run, tmp_path: Path, environment: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "chain.jsonl"
+    assert run("audit", "export", "--tenant", "alpha", "--output", str(file)).exit_code == 0
+    environment.setenv("SERVICEPUNKT_DATABASE_URL", "postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+    result = run("audit", "verify", str(file))
+    assert (result.exit_code, result.output) == (0, "5 entries, 0 faults.\n")
+    verdict = json.loads(run("audit", "verify", str(file), "--json").output)
+    assert (verdict["entries"], verdict["faults"], verdict["head"]["seq"]) == (5, [], 5)
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_chain_that_was_touched_ends_with_one_and_says_where(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "chain.jsonl"
+    run("audit", "export", "--tenant", "alpha", "--output", str(file))
+    file.write_bytes(file.read_bytes().replace(b"thing:2", b"thing:7"))
+    result = run("audit", "verify", str(file))
+    assert result.exit_code == 1
+    assert "entry 4: was changed after it was written" in result.output
+    as_json = run("audit", "verify", str(file), "--json")
+    assert as_json.exit_code == 1
+    assert json.loads(as_json.output)["faults"] == [{"seq": 4, "reason": "was changed after it was written"}]
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_chain_can_be_exported_to_standard_output(run: Run) -> None:
+    lines = run("audit", "export", "--tenant", "beta").stdout_bytes.splitlines()
+    assert [json.loads(line) for line in lines] == [{"head": {"tenant_id": 2, "seq": 0, "hash": ""}}]
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_tenant_that_does_not_exist_is_refused_with_those_that_do_and_leaves_no_file(
+    run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "chain.jsonl"
+    result = run("audit", "export", "--tenant", "gamma", "--output", str(file))
+    assert refusal(result, NotFoundError) == "there is no tenant 'gamma'; known are: alpha, beta"
+    assert not file.exists()
+
+
+def test_a_file_that_is_no_chain_ends_with_one_and_a_missing_one_with_two(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_bytes(b"")
+    assert run("audit", "verify", str(tmp_path / "empty")).exit_code == 1
+    (tmp_path / "noise").write_bytes(bytes(range(256)) * 10)
+    assert run("audit", "verify", str(tmp_path / "noise")).exit_code == 1
+    assert run("audit", "verify", str(tmp_path / "absent")).exit_code == 2
+
+
+# --- db -------------------------------------------------------------------------------------------------------
+
+
+def test_a_sound_database_passes(run: Run) -> None:
+    result = run("db", "check")
+    assert (result.exit_code, result.output.splitlines()) == (
+        0,
+        ["Revision: newest", "Every tenant table is protected."],
+    )
+    assert json.loads(run("db", "check", "--json").output) == {"at_head": True, "violations": []}
+
+
+def test_an_unprotected_table_fails_the_check_and_is_named(run: Run, urls: Urls) -> None:
+    def owner(statement: str) -> None:
+        with psycopg.connect(conninfo(urls.owner)) as connection:
+            connection.execute(statement)  # type: ignore[call-overload]
+
+    owner("CREATE VIEW leak AS SELECT * FROM notice")
+    try:
+        result = run("db", "check")
+        assert result.exit_code == 1
+        assert "view without security_invoker: leak" in result.output
+        violations = json.loads(run("db", "check", "--json").output)["violations"]
+        assert violations == [{"rule": "view without security_invoker", "name": "leak"}]
+    finally:
+        owner("DROP VIEW leak")
+
+
+def test_an_upgrade_can_be_repeated(run: Run) -> None:
+    for _ in range(2):
+        result = run("db", "upgrade")
+        assert (result.exit_code, result.output) == (0, "The database is at the newest revision.\n")
+
+
+def test_an_upgrade_needs_the_role_that_owns_the_tables(run: Run, environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("SERVICEPUNKT_OWNER_DATABASE_URL")
+    assert "SERVICEPUNKT_OWNER_DATABASE_URL" in refusal(run("db", "upgrade"), SettingsError)
+
+
+# --- hours ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize(
+    ("at", "language", "said"),
+    [
+        ("2026-11-21 19:40", "de", "Geöffnet bis 20:00 Uhr."),
+        ("2026-11-21T19:40", "en", "Open until 8:00 PM."),
+        ("2026-06-04 12:00", "de", "Geschlossen (Fronleichnam). Öffnet am Freitag, 5. Juni um 09:30 Uhr."),
+    ],
+)
+def test_hours_are_said_in_words(run: Run, at: str, language: str, said: str) -> None:
+    result = run("hours", "alpha/point", "--at", at, "--language", language)
+    assert result.exit_code == 0
+    assert " ".join(result.output.split()) == said
+
+
+@pytest.mark.usefixtures("filled")
+def test_hours_are_said_to_programs_in_utc(run: Run) -> None:
+    result = run("hours", "alpha/point", "--at", "2026-11-21 19:40", "--json")
+    assert json.loads(result.output) == {
+        "open": True,
+        "until": "2026-11-21T19:00:00Z",
+        "opens": None,
+        "holiday": None,
+    }
+    assert set(json.loads(run("hours", "alpha/point", "--json").output)) == {"open", "until", "opens", "holiday"}
+
+
+@pytest.mark.usefixtures("filled")
+def test_hours_of_what_does_not_exist_are_refused_with_what_does(run: Run) -> None:
+    assert "known are: alpha, beta" in refusal(run("hours", "gamma/point"), NotFoundError)
+    assert refusal(run("hours", "alpha/x"), NotFoundError) == "there is no point 'x'; known are: point"
+    assert "there is no point ''" in refusal(run("hours", "alpha"), NotFoundError)
+    assert refusal(run("hours", "beta/point"), NotFoundError) == "nothing has been published yet"
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("at", ["tomorrow", "2026-13-01", "25:00"])
+def test_a_time_that_is_none_is_wrong_usage(run: Run, at: str) -> None:
+    result = run("hours", "alpha/point", "--at", at)
+    assert result.exit_code == 2
+    assert "--at" in result.output
+
+
+# --- plugin ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("filled")
+def test_plugins_are_listed_in_the_order_in_which_they_are_asked(run: Run) -> None:
+    assert json.loads(run("plugin", "list", "--json").output) == [{"plugin": "core", "state": "installed"}]
+    assert json.loads(run("plugin", "list", "--tenant", "alpha", "--json").output) == [
+        {"plugin": "core", "state": "on (always)"},
+        {"plugin": "missing", "state": "wanted by the tenant, not installed"},
+    ]
+    table = run("plugin", "list", "--tenant", "alpha").output
+    assert "on (always)" in table
+    assert "missing" in table
+    assert "known are: alpha, beta" in refusal(run("plugin", "list", "--tenant", "gamma"), NotFoundError)
+
+
+def test_naming_plugins_that_are_not_installed_is_refused(run: Run, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SERVICEPUNKT_PLUGINS", "core, locker")
+    assert "not installed: locker" in refusal(run("plugin", "list"), SettingsError)
+
+
+# --- worker ---------------------------------------------------------------------------------------------------
+
+
+def test_the_worker_runs_the_jobs_of_all_plugins(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[set[str], int]] = []
+
+    async def work(app: procrastinate.App, *, concurrency: int, **_: Any) -> None:
+        await app.check_connection_async()
+        seen.append(({name for name in app.tasks if name.startswith("core.")}, concurrency))
+
+    monkeypatch.setattr(jobs, "run_worker", work)
+    result = run("worker", "--concurrency", "2")
+    assert (result.exit_code, result.exception) == (0, None)
+    assert seen == [({"core.notice.deliver", "core.retention.erase", "core.retention.erase:periodic"}, 2)]
