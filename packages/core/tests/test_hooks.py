@@ -221,7 +221,7 @@ def test_hook_commands(host: PluginHost) -> None:
 
 def test_hook_migrations(host: PluginHost, urls: Urls) -> None:
     script = ScriptDirectory.from_config(migrate.config(urls.owner, host))
-    assert set(script.get_heads()) == {"locker_0001"}
+    assert "locker_0001" in script.get_heads()
     assert not migrate.at_head(urls.application, host)
 
 

@@ -100,10 +100,13 @@ async def test_a_job_exists_only_after_its_transaction_has_committed(
 async def test_a_job_vanishes_with_its_transaction(
     running: Deployment, alpha: TenantContext, work: Work, rows: Any
 ) -> None:
-    with pytest.raises(ZeroDivisionError):
+    async def interrupted() -> None:
         async with running.database.tenant(alpha) as tx:
             await work.single.defer(tx)
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await interrupted()
     assert rows("SELECT count(*) FROM procrastinate_jobs") == [(0,)]
     assert rows("SELECT count(*) FROM procrastinate_events") == [(0,)]
 
@@ -168,9 +171,8 @@ async def test_a_job_of_a_tenant_that_is_unknown_or_retired_does_nothing(
     async with running.database.tenant(alpha) as tx:
         await work.single.defer(tx)
         await work.single.defer(tx)
-    rows(
-        """UPDATE procrastinate_jobs SET args = '{"tenant_id": 99}' WHERE id = (SELECT min(id) FROM procrastinate_jobs)"""
-    )
+    first = "(SELECT min(id) FROM procrastinate_jobs)"
+    rows(f"""UPDATE procrastinate_jobs SET args = '{{"tenant_id": 99}}' WHERE id = {first}""")
     with pytest.raises(LookupError):
         await make_tenant(running, urls.owner, "alpha", state="retired")
     await run_what_is_queued(running)

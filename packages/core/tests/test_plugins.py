@@ -256,5 +256,5 @@ def test_plugins_that_are_not_named_are_not_even_imported(installed: list[str]) 
 
 
 def test_naming_a_plugin_that_is_not_installed_is_refused(installed: list[str]) -> None:
-    with pytest.raises(PluginError, match="aple.*known are: apple, core, zebra"):
+    with pytest.raises(PluginError, match=r"aple.*known are: apple, core, zebra"):
         PluginHost().load_installed(only=frozenset({"aple", "core"}))

@@ -112,7 +112,7 @@ async def test_five_wrong_codes_lock_the_deposit_also_across_restarts(bench: Ben
 async def test_pulling_the_plug_during_verification_gives_no_try_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await bench.load(D1)
+    _, code = await bench.load(D1)
 
     def plug(*_: object, **__: object) -> bytes:
         raise KeyboardInterrupt
@@ -125,7 +125,7 @@ async def test_pulling_the_plug_during_verification_gives_no_try_back(
             await bench.restart()
     assert bench.controller.ledger.box.deposits[D1].attempts == 5
     with pytest.raises(RefusedError):
-        await bench.controller.present(NUMBER, "000001")
+        await bench.controller.present(NUMBER, code)  # not even the right one
     assert bench.state(D1) == State.LOCKED_OUT
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import date
@@ -27,10 +28,10 @@ from servicepunkt.core.catalogue.model import (
     Theme,
 )
 from servicepunkt.core.db.embedded import Urls
+from servicepunkt.core.declarations import DeviceKind, TerminalTile
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.people import service as people
 from servicepunkt.core.plugins import PluginHost, hookimpl
-from servicepunkt.core.protocols import DeviceKind, TerminalTile
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import FixedClock, database_server, empty_database, make_tenant, open_deployment
 from servicepunkt.web import plugin as web_plugin
@@ -234,8 +235,9 @@ def plugins() -> PluginHost:
 
 
 @pytest.fixture(scope="session")
-def urls(tmp_path_factory: pytest.TempPathFactory, plugins: PluginHost) -> Iterator[Urls]:
-    with database_server(tmp_path_factory.mktemp("postgres"), plugins) as found:
+def urls(plugins: PluginHost) -> Iterator[Urls]:
+    # Not below pytest's folder: PostgreSQL runs as a user of its own, who may not enter there.
+    with tempfile.TemporaryDirectory(prefix="servicepunkt-") as home, database_server(Path(home), plugins) as found:
         yield found
 
 
@@ -365,6 +367,11 @@ async def terminal(here: Town) -> AsyncIterator[Visit]:
 @pytest.fixture(scope="session")
 def password() -> str:
     return PASSWORD
+
+
+@pytest.fixture(scope="session")
+def make_catalogue() -> Callable[[], Catalogue]:
+    return town
 
 
 @pytest.fixture(scope="session")

@@ -210,6 +210,7 @@ def test_one_touch_or_key_goes_on_as_often_as_one_likes(visit: Callable[..., Pag
     page = opened(visit(), "/theme/energy")
     dialog = page.locator("#idle")
     for turn in range(12):
+        page.locator(".sp-card--link a").focus()
         page.clock.run_for(61_000)
         assert dialog.is_visible(), turn
         if turn % 2:
@@ -220,6 +221,57 @@ def test_one_touch_or_key_goes_on_as_often_as_one_likes(visit: Callable[..., Pag
             page.mouse.click(box["x"] + 60, box["y"] + 40)
         assert not dialog.is_visible(), turn
         assert page.url.endswith("/k/theme/energy"), "what lies behind the warning is not pressed"
+
+
+def test_the_key_that_goes_on_types_nothing(visit: Callable[..., Page]) -> None:
+    page = opened(visit(), "/theme/energy")
+    page.evaluate("document.querySelector('main').append(document.createElement('input'))")
+    page.locator("main input").focus()
+    page.clock.run_for(61_000)
+    page.keyboard.press("5")
+    assert not page.locator("#idle").is_visible()
+    assert page.locator("main input").input_value() == ""
+    page.keyboard.press("5")
+    assert page.locator("main input").input_value() == "5"
+
+
+def test_a_trembling_hand_presses_once(visit: Callable[..., Page]) -> None:
+    page = visit()
+    page.goto(K + "/theme/energy")
+    page.evaluate(
+        """() => {
+            window.pressed = { usual: 0, keypad: 0 };
+            for (const name of ["usual", "keypad"]) {
+                const button = document.createElement("button");
+                button.textContent = name;
+                if (name === "keypad") button.dataset.repeat = "";
+                button.onclick = () => { window.pressed[name] += 1; };
+                document.querySelector("main").append(button);
+            }
+        }"""
+    )
+    page.get_by_role("button", name="usual").dblclick()
+    page.get_by_role("button", name="keypad").dblclick()
+    assert page.evaluate("pressed") == {"usual": 1, "keypad": 2}
+    page.get_by_role("button", name="usual").click()
+    assert page.evaluate("pressed.usual") == 2, "another press between the two makes it a wish"
+
+
+def test_a_form_on_its_way_is_not_sent_again(visit: Callable[..., Page]) -> None:
+    page = visit()
+    page.goto(K + "/help")
+    sent = page.evaluate(
+        """() => {
+            const form = document.querySelector("main form");
+            let sent = 0;
+            // After ours: whatever is still allowed would leave now; it is held back, so that the page stays.
+            addEventListener("submit", (event) => { sent += event.defaultPrevented ? 0 : 1; event.preventDefault(); });
+            form.requestSubmit();
+            form.requestSubmit();
+            return sent;
+        }"""
+    )
+    assert sent == 1
 
 
 def test_the_warning_can_end_at_once(visit: Callable[..., Page]) -> None:

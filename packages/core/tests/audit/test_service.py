@@ -200,10 +200,14 @@ async def test_an_entry_is_written_if_and_only_if_its_transaction_is(
     deployment: Deployment, tenant: TenantContext
 ) -> None:
     await record(deployment, tenant, "kept:1")
-    with pytest.raises(ZeroDivisionError):
+
+    async def interrupted() -> None:
         async with deployment.database.tenant(tenant) as tx:
             await service.record(tx, at=START, actor="test", action="thing.do", subject="lost:1")
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await interrupted()
     await record(deployment, tenant, "kept:2")
     async with deployment.database.tenant(tenant) as tx:
         assert [entry.subject async for entry in store.entries(tx)] == ["kept:1", "kept:2"]

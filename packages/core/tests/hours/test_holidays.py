@@ -20,7 +20,7 @@ AFTER_EASTER = {"HE": [-2, 1, 39, 50, 60], "BB": [-2, 0, 1, 39, 49, 50]}
 
 
 def easter(year: int) -> date:
-    """Easter Sunday by the rule of Gauss in the anonymous form that Meeus gives (Astronomical Algorithms, chapter 8)."""
+    """Easter Sunday by Gauss's rule in the form that Meeus gives (Astronomical Algorithms, chapter 8)."""
     a, (b, c) = year % 19, divmod(year, 100)
     d, e = divmod(b, 4)
     g = (8 * b + 13) // 25

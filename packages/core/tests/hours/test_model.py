@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -75,7 +76,7 @@ def minutes(found: list[Span]) -> set[int]:
 def test_united_intervals_are_sorted_and_do_not_touch(found: list[Span]) -> None:
     united = unite(found)
     assert minutes(united) == minutes(found)
-    assert all(one.end < other.start for one, other in zip(united, united[1:], strict=False))
+    assert all(one.end < other.start for one, other in pairwise(united))
     assert unite(united) == united
 
 

@@ -134,7 +134,7 @@ async def test_a_notice_holds_neither_number_nor_code_in_the_clear(
 async def test_a_notice_and_its_job_vanish_with_their_transaction(
     running: Deployment, alpha: TenantContext, urls: Urls
 ) -> None:
-    with pytest.raises(ZeroDivisionError):
+    async def interrupted() -> None:
         async with running.database.tenant(alpha) as tx:
             await service.create(
                 tx,
@@ -148,6 +148,9 @@ async def test_a_notice_and_its_job_vanish_with_their_transaction(
                 params={},
             )
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await interrupted()
     with psycopg.connect(conninfo(urls.owner)) as connection:
         connection.execute("SET app.tenant = 1")
         assert connection.execute("SELECT count(*) FROM notice").fetchone() == (0,)

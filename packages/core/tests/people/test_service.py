@@ -265,7 +265,17 @@ async def test_guesses_made_at_once_are_all_counted(
 async def coded(deployment: Deployment, tenant: TenantContext, anna: Account, clock: FixedClock) -> Account:
     async with deployment.database.tenant(tenant) as tx:
         await enable_totp(deployment, tx, anna, SECRET, code_at(clock))
+    clock.forward(minutes=5)
     return anna
+
+
+async def test_the_code_that_switched_it_on_opens_nothing(
+    deployment: Deployment, tenant: TenantContext, anna: Account, clock: FixedClock
+) -> None:
+    async with deployment.database.tenant(tenant) as tx:
+        await enable_totp(deployment, tx, anna, SECRET, code_at(clock))
+    with pytest.raises(SignInError):
+        await sign_in(deployment, tenant, login="anna", password=PASSWORD, code=code_at(clock))
 
 
 def code_at(clock: FixedClock, steps: int = 0) -> str:

@@ -93,6 +93,19 @@ async def test_staff_make_a_device_see_its_code_once_and_switch_it_off(here: Tow
     assert "Abgeschaltet" in (await visit.get("/t/alpha/staff/devices")).text
 
 
+async def test_the_address_to_enrol_at_is_the_towns_own(here: Town) -> None:
+    for base, address in (
+        ("http://points.example.org", "http://127.0.0.1:8600/t/alpha/device/enrol"),
+        ("http://alpha.example.org", "http://alpha.example.org/device/enrol"),
+    ):
+        prefix = "/t/alpha" if "points" in base else ""
+        async with here.client(base_url=base) as staff:
+            await staff.sign_in(prefix=prefix)
+            form = {"kind": "terminal", "target": "harbour", "label": "x"}
+            page = await staff.submit(f"{prefix}/staff/devices/new", f"{prefix}/staff/devices", **form)
+            assert address in page.text
+
+
 async def test_a_device_that_is_silent_is_missing(here: Town, visit: Visit, clock: FixedClock) -> None:
     await here.terminal_token(here.alpha)
     await visit.sign_in()

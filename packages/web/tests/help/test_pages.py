@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
-from servicepunkt.web.help import service
+from servicepunkt.core.ids import new_id
+from servicepunkt.core.retention import erase_expired
+from servicepunkt.core.testing import FixedClock
+from servicepunkt.web.help import service, store
+from servicepunkt.web.help.model import HelpCall
 from servicepunkt.web.help.pages import topic_of
 
 if TYPE_CHECKING:
@@ -101,3 +106,18 @@ async def test_only_those_who_answer_calls_see_them(here: Town) -> None:
 )
 def test_a_topic_is_a_page_and_nothing_else(path: str, topic: str) -> None:
     assert topic_of(path) == topic
+
+
+async def test_closed_calls_are_deleted_after_their_time(here: Town, clock: FixedClock) -> None:
+    async with here.deployment.database.tenant(here.alpha) as tx:
+        for state in ("closed", "open"):
+            now = clock.now()
+            call = HelpCall(
+                id=new_id(), point="harbour", device=None, topic="/k", state=state, created_at=now, changed_at=now
+            )
+            await store.insert(tx, call)
+    clock.forward(days=91)
+    await erase_expired.function(here.deployment, here.alpha)
+    async with here.deployment.database.tenant(here.alpha) as tx:
+        assert len(await store.waiting(tx)) == 1
+        assert await tx.scalar(sa.select(sa.func.count()).where(store.help_call.c.tenant_id == here.alpha.id)) == 1

@@ -82,7 +82,7 @@ def _exception_without_values(_: object, __: str, event: MutableMapping[str, Any
 
 
 def _first_line(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Of a library's message its fixed beginning: asyncio, for one, appends the exception's own words in later lines."""
+    """Of a library's message its beginning: asyncio, for one, appends the exception's own words in later lines."""
     event["event"] = str(event["event"]).partition("\n")[0]
     return event
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from servicepunkt.core.declarations import DeviceKind, StaffEntry
 from servicepunkt.core.plugins import hookimpl
+from servicepunkt.core.protocols import Retention
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.web.devices.model import TERMINAL
 from servicepunkt.web.devices.store import device
@@ -73,6 +74,14 @@ def texts() -> Path:
 @hookimpl
 def device_kinds() -> Sequence[DeviceKind]:
     return (TERMINAL,)
+
+
+@hookimpl
+def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG001
+    """Help calls name nobody; they are kept for as long as somebody may ask how often help was wanted."""
+    from servicepunkt.web.help.store import delete_closed
+
+    return {"help_call": Retention(90, delete_closed)}
 
 
 @hookimpl

@@ -64,12 +64,13 @@ async def set_password(tx: Transaction, account: Account, password: str, *, at: 
 
 
 async def enable_totp(deployment: Deployment, tx: Transaction, account: Account, secret: str, code: str) -> None:
-    """Switch the second factor on after the person has shown a valid code. Raises SignInError."""
-    if not pyotp.TOTP(secret).verify(code, for_time=deployment.clock.now(), valid_window=1):
+    """Switch the second factor on after the person has shown a valid code, which counts as used. Raises SignInError."""
+    step = _accepted_step(secret, code, now=int(deployment.clock.now().timestamp()), used=account.totp_used)
+    if step is None:
         raise SignInError
     raw = base64.b32decode(secret)
     sealed = await deployment.keyring.seal(tx, account.id, raw, field="totp")
-    await store.update(tx, account.id, totp=sealed)
+    await store.update(tx, account.id, totp=sealed, totp_used=step)
     now = deployment.clock.now()
     await audit.record(
         tx, at=now, actor=f"account:{account.id}", action="account.totp", subject=f"account:{account.id}"
@@ -116,7 +117,11 @@ async def _second_factor(deployment: Deployment, tx: Transaction, account: Accou
     now = int(deployment.clock.now().timestamp())
     # Locked until the step is written down: of two sign-ins at the same moment with one code, one is refused.
     fresh = await store.by_id(tx, account.id, lock=True)
-    used = fresh.totp_used if fresh else account.totp_used
+    return _accepted_step(secret, code, now=now, used=fresh.totp_used if fresh else account.totp_used)
+
+
+def _accepted_step(secret: str, code: str, *, now: int, used: int) -> int | None:
+    """The 30-second step of a code, one step of drift allowed either way; none that is not newer than `used`."""
     for step in range(now // TOTP_STEP - 1, now // TOTP_STEP + 2):
         if step > used and pyotp.utils.strings_equal(pyotp.TOTP(secret).at(step * TOTP_STEP), code):
             return step

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from typing import Protocol
@@ -24,7 +23,8 @@ from servicepunkt.dokbox.cabinet import (
     Snapshot,
 )
 from servicepunkt.dokbox.cabinet import Event as CabinetEvent
-from servicepunkt.dokbox.controller.ledger import Clock, Ledger
+from servicepunkt.dokbox.controller.codes import Codes, Patience
+from servicepunkt.dokbox.controller.ledger import Clock, Data, Ledger
 from servicepunkt.dokbox.errors import (
     ClosedError,
     DokboxError,
@@ -34,7 +34,7 @@ from servicepunkt.dokbox.errors import (
 )
 from servicepunkt.dokbox.journal import Journal, Secret
 from servicepunkt.dokbox.model import Deposit, Entry, Event, State, Step
-from servicepunkt.dokbox.vault import Vault, seal_to
+from servicepunkt.dokbox.vault import Vault
 
 
 class OpeningHours(Protocol):
@@ -103,15 +103,20 @@ class Controller:
         self._clock = clock
         self._cabinet = cabinet
         self._randomness = randomness
-        self._randbelow = randbelow
         self._numbers = numbers
         self._hours = hours
         self._timing = timing or Timing()
-        self._cost = cost
         self._monotonic = monotonic
         self._sleep = sleep
         self._journal = journal
         self.ledger = Ledger(journal, clock, self._heard)
+        self.codes = Codes(self.ledger, vault, randomness=randomness, randbelow=randbelow, cost=cost)
+        self._patience = Patience(
+            shortest=self._timing.refusal,
+            longest=self._timing.refusal_longest,
+            window=self._timing.refusal_window,
+            free=self._timing.refusals_free,
+        )
         self.config: wire.BoxConfig | None = self._stored_config()
         self.changed = asyncio.Event()
         self.items: dict[int, bool | None] = {}
@@ -121,7 +126,6 @@ class Controller:
         self._opened: dict[str, float] = {}
         self._alarmed: set[str] = set()
         self._watching: dict[str, ExitStack] = {}
-        self._refusals: deque[float] = deque()
         self._seen_snapshot = False
         self._bus_lost = False
         self._silent: set[int] = set()
@@ -142,11 +146,6 @@ class Controller:
     def form_secret(self) -> str:
         """By which the box's own pages recognise their forms, also after a restart."""
         return hmac.digest(self._vault.locator_key, b"forms", "sha256").hex()
-
-    @property
-    def context(self) -> str:
-        """tenant|box, to which every tag is bound."""
-        return f"{self.config.tenant}|{self.config.box}" if self.config else ""
 
     @property
     def healthy(self) -> bool:
@@ -170,92 +169,22 @@ class Controller:
             try:
                 return await self._present(number, code)
             except RefusedError:
-                pause = started + self._refusal_seconds() - self._monotonic()
+                now = self._monotonic()
+                pause = started + self._patience.refused(now) - now
         await self._sleep(max(0.0, pause))
         raise RefusedError
 
-    def _refusal_seconds(self) -> float:
-        """How long a refusal takes: longer when many codes are tried at this box."""
-        now = self._monotonic()
-        self._refusals.append(now)
-        while self._refusals[0] < now - self._timing.refusal_window:
-            self._refusals.popleft()
-        excess = max(0, len(self._refusals) - self._timing.refusals_free)
-        return float(min(self._timing.refusal * 2**excess, self._timing.refusal_longest))
-
     async def _present(self, number: str, code: str) -> Visit:
         config = self._configured()
-        typed = self._numbers(number, config.countries) or ""
-        locator = pins.locator(self._vault.locator_key, typed)
+        locator = self.codes.locator(self._numbers(number, config.countries) or "")
         async with self._lock:
-            found = self._collectable(locator)
-            # The attempt is on disk before the code is looked at: pulling the plug gives no try back.
-            if found:
-                self.ledger.record_all([(Event.ATTEMPT, deposit, {}) for deposit, _ in found])
-            else:
-                self.ledger.note("attempt_unknown")
-            kid, salt = self._journal.salt_of(locator) or (self._vault.kid, self._decoy_salt(locator))
-        key = await asyncio.to_thread(
-            pins.stretch,
-            code if pins.is_code(code) else "------",
-            salt=salt,
-            pepper=self._vault.pepper(kid),
-            context=self.context,
-            cost=self._cost,
-        )
+            found = self.codes.count_attempt(locator, limit=config.max_attempts)
+        key = await self.codes.stretch(locator, code, config)
         async with self._lock:
-            return self._judge(key, found)
-
-    def _decoy_salt(self, locator: bytes) -> bytes:
-        return hmac.digest(self._vault.locator_key, b"decoy" + locator, "sha256")[: pins.SALT_BYTES]
-
-    def _collectable(self, locator: bytes) -> list[tuple[Deposit, Secret]]:
-        now = self.ledger.now()
-        found = []
-        for secret in self._journal.secrets_of(locator):
-            deposit = self.ledger.deposit(secret.deposit)
-            if deposit is None or deposit.state not in model.COLLECTABLE or secret.tag is None:
-                continue
-            expires = deposit.expires_at()
-            if expires is None or now < expires:
-                found.append((deposit, secret))
-        return found
-
-    def _judge(self, key: bytes, found: list[tuple[Deposit, Secret]]) -> Visit:
-        """Compare with every candidate; what changed while the key was stretched no longer counts."""
-        right: Deposit | None = None
-        others: list[Deposit] = []
-        for before, secret in found:
-            deposit = self.ledger.deposit(before.id)
-            current = self._journal.secret(before.id)
-            fresh = deposit is not None and deposit.state in model.COLLECTABLE and current == secret
-            expected = self._tag(key, before, secret.version)
-            if deposit is not None and fresh and pins.same(secret.tag or b"", expected):
-                right = deposit
-            elif deposit is not None and fresh:
-                others.append(deposit)
-        if right is None:
-            self._refuse(others)
-            raise RefusedError
-        self.ledger.record_all(
-            [(Event.CODE_RIGHT, right, {}), *((Event.ATTEMPT_VOID, deposit, {}) for deposit in others)]
-        )
-        return self._start_visit(right)
-
-    def _refuse(self, deposits: list[Deposit]) -> None:
-        limit = self._configured().max_attempts
-        events: list[tuple[Event, Deposit, dict[str, str | int | bool | None]]] = []
-        for deposit in deposits:
-            events.append((Event.CODE_WRONG, deposit, {"attempt": deposit.attempts}))
-            if deposit.attempts >= limit:
-                events.append((Event.LOCK, deposit, {}))
-        if events:
-            self.ledger.record_all(list(events))
-        else:
-            self.ledger.note("attempt_refused")
-
-    def _tag(self, key: bytes, deposit: Deposit, version: int) -> bytes:
-        return pins.tag(key, context=self.context, deposit=deposit.id, compartment=deposit.compartment, version=version)
+            deposit = self.codes.judge(key, found, config)
+            if deposit is None:
+                raise RefusedError
+            return self._start_visit(deposit)
 
     def _start_visit(self, deposit: Deposit) -> Visit:
         policy = self._configured().policy(deposit.kind)
@@ -349,7 +278,8 @@ class Controller:
             case "new_code":
                 deposit = self._commanded(command)
                 model.move(deposit.state, Event.NEW_CODE)
-                await self._make_code(Event.NEW_CODE, deposit, {"command": command.seq, "actor": command.actor})
+                data: Data = {"command": command.seq, "actor": command.actor}
+                await self.codes.make(Event.NEW_CODE, deposit, data, self._configured())
             case "notice_accepted" | "notice_failed":
                 self._notice(command)
             case "cancel":
@@ -371,7 +301,7 @@ class Controller:
             return
         context = wire.phone_context(config.tenant, config.box, command.deposit)
         number = self._vault.unseal(bytes.fromhex(command.sealed), context=context).decode()
-        locator = pins.locator(self._vault.locator_key, number)
+        locator = self.codes.locator(number)
         if len(self._journal.secrets_of(locator)) >= model.MAX_DEPOSITS_PER_PHONE:
             self._decline(command, "too_many_for_this_number")
             return
@@ -410,7 +340,8 @@ class Controller:
         if not deposit.confirmable:
             self._decline(command, "door_was_not_open")
             return
-        await self._make_code(Event.CONFIRM_LOADED, deposit, {"command": command.seq, "actor": command.actor})
+        data: Data = {"command": command.seq, "actor": command.actor}
+        await self.codes.make(Event.CONFIRM_LOADED, deposit, data, self._configured())
 
     def _notice(self, command: wire.Command) -> None:
         deposit = self._commanded(command)
@@ -419,37 +350,6 @@ class Controller:
             return
         event = Event.NOTICE_ACCEPTED if command.kind == "notice_accepted" else Event.NOTICE_FAILED
         self.ledger.record(event, deposit, data={"command": command.seq, "version": command.version})
-
-    # --- codes ------------------------------------------------------------------------------------------------
-
-    async def _make_code(self, event: Event, deposit: Deposit, data: dict[str, str | int | bool | None]) -> None:
-        """Make a code for `deposit`; event, tag and sealed message reach the disk together or not at all."""
-        config = self._configured()
-        secret = self._journal.secret(deposit.id)
-        if secret is None:
-            raise VisitOverError
-        known = self._journal.salt_of(secret.locator)
-        kid, salt = known or (self._vault.kid, self._randomness(pins.SALT_BYTES))
-        version = deposit.version + 1
-        siblings = [(d, s) for d, s in self._collectable(secret.locator) if d.id != deposit.id]
-        while True:
-            code = pins.new_code(self._randbelow)
-            key = await asyncio.to_thread(
-                pins.stretch, code, salt=salt, pepper=self._vault.pepper(kid), context=self.context, cost=self._cost
-            )
-            # Two documents of one person never have the same code: one code, one door.
-            if not any(pins.same(s.tag or b"", self._tag(key, d, s.version)) for d, s in siblings):
-                break
-        new = Secret(deposit.id, secret.locator, version, self._tag(key, deposit, version))
-        context = wire.code_context(config.tenant, config.box, deposit.id, version)
-        sealed = seal_to(bytes.fromhex(config.notice_key), code.encode(), context=context)
-
-        def also(entry: Entry) -> None:
-            self._journal.put_salt(secret.locator, kid, salt)
-            self._journal.put_secret(new)
-            self._journal.put_envelope(entry.seq, sealed)
-
-        self.ledger.record(event, deposit, data={**data, "version": version}, also=also)
 
     # --- doors ------------------------------------------------------------------------------------------------
 
@@ -551,7 +451,7 @@ class Controller:
 
     async def _closed(self, deposit: Deposit, event: Event, item: bool | None) -> None:
         if deposit.state is State.LOADING and event is Event.CLOSED_FULL:
-            await self._make_code(event, deposit, {"item": item})
+            await self.codes.make(event, deposit, {"item": item}, self._configured())
         else:
             self.ledger.record(event, deposit, data={"item": item})
 
@@ -587,12 +487,7 @@ class Controller:
         for deposit in list(self.ledger.box.deposits.values()):
             expires = deposit.expires_at()
             if expires is not None and expires <= present and (deposit.state, Event.EXPIRE) in model.MOVES:
-                self.ledger.record(Event.EXPIRE, deposit, also=lambda _, d=deposit: self._forget_code(d))  # type: ignore[misc]
-
-    def _forget_code(self, deposit: Deposit) -> None:
-        secret = self._journal.secret(deposit.id)
-        if secret is not None:
-            self._journal.put_secret(Secret(deposit.id, secret.locator, secret.version, None))
+                self.ledger.record(Event.EXPIRE, deposit, also=lambda _, d=deposit: self.codes.forget(d))  # type: ignore[misc]
 
     # --- the rest ---------------------------------------------------------------------------------------------
 

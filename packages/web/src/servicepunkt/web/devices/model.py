@@ -14,8 +14,8 @@ from uuid import UUID
 
 import msgspec
 
+from servicepunkt.core.declarations import DeviceKind
 from servicepunkt.core.errors import ServicepunktError
-from servicepunkt.core.protocols import DeviceKind
 
 COOKIE = "sp_device"
 CODE_LIFETIME = timedelta(hours=1)

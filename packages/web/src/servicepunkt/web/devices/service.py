@@ -5,10 +5,10 @@ from __future__ import annotations
 from uuid import UUID
 
 from servicepunkt.core.audit import service as audit
+from servicepunkt.core.declarations import DeviceKind
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, NotFoundError
 from servicepunkt.core.ids import new_id
-from servicepunkt.core.protocols import DeviceKind
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.web.devices import model, store
 from servicepunkt.web.devices.model import Device, DeviceRefusedError

@@ -55,6 +55,14 @@ async def update(tx: Transaction, call_id: UUID, *, state: str, at: datetime) ->
     await tx.execute(statement.values(state=state, changed_at=at))
 
 
+async def delete_closed(tx: Transaction, before: datetime) -> int:
+    """Delete calls that were closed before an instant."""
+    statement = sa.delete(help_call).where(
+        help_call.c.tenant_id == tx.tenant_id, help_call.c.state == "closed", help_call.c.changed_at < before
+    )
+    return int((await tx.execute(statement)).rowcount)
+
+
 def _call(row: sa.Row[Any] | None) -> HelpCall | None:
     if row is None:
         return None

@@ -5,8 +5,9 @@ let pressed = { control: null, at: -Infinity };
 
 document.addEventListener("click", (event) => {
   const control = event.target.closest("a, button");
-  if (!control || "repeat" in control.dataset) return;
-  if (control === pressed.control && event.timeStamp - pressed.at < SAME_PRESS_MS) {
+  if (!control) return;
+  const again = control === pressed.control && !("repeat" in control.dataset);
+  if (again && event.timeStamp - pressed.at < SAME_PRESS_MS) {
     event.preventDefault();
     event.stopImmediatePropagation();
     return;

@@ -1,0 +1,176 @@
+"""Codes at the box: made with the closed door, counted before they are looked at, recognised in one stretch.
+
+The methods change the ledger; whoever calls them holds the controller's lock, except around `stretch`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections import deque
+from collections.abc import Callable
+
+from servicepunkt.dokbox import model, pins, wire
+from servicepunkt.dokbox.controller.ledger import Data, Ledger
+from servicepunkt.dokbox.errors import VisitOverError
+from servicepunkt.dokbox.journal import Secret
+from servicepunkt.dokbox.model import Deposit, Entry, Event
+from servicepunkt.dokbox.vault import Vault, seal_to
+
+NO_CODE = "------"
+Found = list[tuple[Deposit, Secret]]
+
+
+class Codes:
+    """What the box keeps of codes: tags and salts in the journal, peppers in the vault, codes nowhere."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        vault: Vault,
+        *,
+        randomness: Callable[[int], bytes],
+        randbelow: Callable[[int], int],
+        cost: pins.Cost,
+    ) -> None:
+        self._ledger = ledger
+        self._journal = ledger.journal
+        self._vault = vault
+        self._randomness = randomness
+        self._randbelow = randbelow
+        self._cost = cost
+
+    def locator(self, number: str) -> bytes:
+        """What stands in the box instead of a mobile number; an empty one has a locator like any other."""
+        return pins.locator(self._vault.locator_key, number)
+
+    def collectable(self, locator: bytes) -> Found:
+        """Deposits of a number whose codes count at this moment."""
+        now = self._ledger.now()
+        found = []
+        for secret in self._journal.secrets_of(locator):
+            deposit = self._ledger.deposit(secret.deposit)
+            if deposit is None or deposit.state not in model.COLLECTABLE or secret.tag is None:
+                continue
+            expires = deposit.expires_at()
+            if expires is None or now < expires:
+                found.append((deposit, secret))
+        return found
+
+    def count_attempt(self, locator: bytes, *, limit: int) -> Found:
+        """Put the attempt on disk before the code is looked at: pulling the plug gives no try back."""
+        found = []
+        for deposit, secret in self.collectable(locator):
+            if deposit.attempts < limit:
+                found.append((deposit, secret))
+            else:
+                self._ledger.record(Event.LOCK, deposit)  # its last attempts ended with a pulled plug
+        if found:
+            self._ledger.record_all([(Event.ATTEMPT, deposit, {}) for deposit, _ in found])
+        else:
+            self._ledger.note("attempt_unknown")
+        return found
+
+    async def stretch(self, locator: bytes, code: str, config: wire.BoxConfig) -> bytes:
+        """The one Argon2id run of an attempt, in the same time whether the number is known or the code is one."""
+        kid, salt = self._journal.salt_of(locator) or (self._vault.kid, self._decoy_salt(locator))
+        return await self._run(code if pins.is_code(code) else NO_CODE, kid, salt, config)
+
+    def judge(self, key: bytes, found: Found, config: wire.BoxConfig) -> Deposit | None:
+        """The deposit that the code opens; what changed while the key was stretched no longer counts."""
+        right: Deposit | None = None
+        others: list[Deposit] = []
+        for before, secret in found:
+            deposit = self._ledger.deposit(before.id)
+            fresh = self._journal.secret(before.id) == secret
+            expected = self._tag(key, before, secret.version, config)
+            if deposit is None or deposit.state not in model.COLLECTABLE or not fresh:
+                continue
+            if pins.same(secret.tag or b"", expected):
+                right = deposit
+            else:
+                others.append(deposit)
+        if right is None:
+            self._refuse(others, config.max_attempts)
+            return None
+        voided: list[tuple[Event, Deposit, Data]] = [(Event.ATTEMPT_VOID, deposit, {}) for deposit in others]
+        self._ledger.record_all([(Event.CODE_RIGHT, right, {}), *voided])
+        return self._ledger.deposit(right.id)
+
+    def _refuse(self, deposits: list[Deposit], limit: int) -> None:
+        events: list[tuple[Event, Deposit, Data]] = []
+        for deposit in deposits:
+            events.append((Event.CODE_WRONG, deposit, {"attempt": deposit.attempts}))
+            if deposit.attempts >= limit:
+                events.append((Event.LOCK, deposit, {}))
+        if events:
+            self._ledger.record_all(events)
+        else:
+            self._ledger.note("attempt_refused")
+
+    async def make(self, event: Event, deposit: Deposit, data: Data, config: wire.BoxConfig) -> None:
+        """Make a code for `deposit`; event, tag and sealed message reach the disk together or not at all."""
+        secret = self._journal.secret(deposit.id)
+        if secret is None:
+            raise VisitOverError
+        known = self._journal.salt_of(secret.locator)
+        kid, salt = known or (self._vault.kid, self._randomness(pins.SALT_BYTES))
+        version = deposit.version + 1
+        siblings = [(d, s) for d, s in self.collectable(secret.locator) if d.id != deposit.id]
+        while True:
+            code = pins.new_code(self._randbelow)
+            key = await self._run(code, kid, salt, config)
+            # Two documents of one person never have the same code: one code, one door.
+            if not any(pins.same(s.tag or b"", self._tag(key, d, s.version, config)) for d, s in siblings):
+                break
+        new = Secret(deposit.id, secret.locator, version, self._tag(key, deposit, version, config))
+        context = wire.code_context(config.tenant, config.box, deposit.id, version)
+        sealed = seal_to(bytes.fromhex(config.notice_key), code.encode(), context=context)
+
+        def also(entry: Entry) -> None:
+            self._journal.put_salt(secret.locator, kid, salt)
+            self._journal.put_secret(new)
+            self._journal.put_envelope(entry.seq, sealed)
+
+        self._ledger.record(event, deposit, data={**data, "version": version}, also=also)
+
+    def forget(self, deposit: Deposit) -> None:
+        """Erase the tag: the code is dead, the number may still get a new one."""
+        secret = self._journal.secret(deposit.id)
+        if secret is not None:
+            self._journal.put_secret(Secret(deposit.id, secret.locator, secret.version, None))
+
+    async def _run(self, code: str, kid: str, salt: bytes, config: wire.BoxConfig) -> bytes:
+        return await asyncio.to_thread(
+            pins.stretch, code, salt=salt, pepper=self._vault.pepper(kid), context=bound_to(config), cost=self._cost
+        )
+
+    def _decoy_salt(self, locator: bytes) -> bytes:
+        return hmac.digest(self._vault.locator_key, b"decoy" + locator, "sha256")[: pins.SALT_BYTES]
+
+    @staticmethod
+    def _tag(key: bytes, deposit: Deposit, version: int, config: wire.BoxConfig) -> bytes:
+        return pins.tag(
+            key, context=bound_to(config), deposit=deposit.id, compartment=deposit.compartment, version=version
+        )
+
+
+def bound_to(config: wire.BoxConfig) -> str:
+    """tenant|box, to which every key and tag is bound."""
+    return f"{config.tenant}|{config.box}"
+
+
+class Patience:
+    """How long a refusal takes, in seconds: always the same, and longer while many codes are tried at this box."""
+
+    def __init__(self, *, shortest: float, longest: float, window: float, free: int) -> None:
+        self._shortest, self._longest, self._window, self._free = shortest, longest, window, free
+        self._refusals: deque[float] = deque()
+
+    def refused(self, now: float) -> float:
+        """Count a refusal at `now` (monotonic) and say how long it is to take."""
+        self._refusals.append(now)
+        while self._refusals[0] < now - self._window:
+            self._refusals.popleft()
+        excess = max(0, len(self._refusals) - self._free)
+        return float(min(self._shortest * 2 ** min(excess, 20), self._longest))

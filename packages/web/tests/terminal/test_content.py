@@ -1,0 +1,90 @@
+"""The catalogue as seen at one place and instant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from servicepunkt.core.catalogue.model import Catalogue
+from servicepunkt.core.hours.model import Calendar
+from servicepunkt.web.terminal import content
+from servicepunkt.web.terminal.content import Sight
+
+SATURDAY = datetime(2026, 11, 21, 18, 40, tzinfo=UTC)
+
+
+@pytest.fixture
+def sight(make_catalogue: Callable[[], Catalogue]) -> Callable[..., Sight]:
+    def make(point: str | None = "harbour", at: datetime = SATURDAY, **changes: Any) -> Sight:
+        catalogue = msgspec.structs.replace(make_catalogue(), **changes)
+        return Sight(
+            catalogue=catalogue,
+            point=catalogue.point(point) if point else None,
+            at=at,
+            calendar=Calendar("Europe/Berlin", "HE"),
+            locale="de",
+            describe=lambda state: "open" if state.open else "closed",
+            clock=lambda instant: f"{instant:%H:%M}",
+        )
+
+    return make
+
+
+def statuses(sight: Sight, theme: str) -> list[tuple[str, str]]:
+    found = sight.catalogue.theme(theme)
+    assert found
+    return [(seen.service.id, seen.status) for seen in content.offers_of_theme(sight, found)]
+
+
+def test_what_is_possible_comes_first_and_what_has_ended_last(sight: Callable[..., Sight]) -> None:
+    assert statuses(sight(), "energy") == [("contract", "now"), ("bonus", "ended")]
+    assert statuses(sight(), "mobility") == [("ticket", "later")]
+    assert statuses(sight(), "tourism") == [("walk", "upcoming")]
+    assert statuses(sight(None), "tourism") == [("tour", "now"), ("walk", "upcoming")]
+
+
+def test_the_last_day_counts_in_the_towns_own_time(sight: Callable[..., Sight]) -> None:
+    last_evening = datetime(2026, 6, 30, 21, 30, tzinfo=UTC)
+    assert ("bonus", "later") in statuses(sight(at=last_evening), "energy")
+    assert ("bonus", "ended") in statuses(sight(at=last_evening.replace(hour=22)), "energy")
+
+
+def test_an_offer_ends_with_its_provider(sight: Callable[..., Sight], make_catalogue: Callable[[], Catalogue]) -> None:
+    partners = tuple(
+        msgspec.structs.replace(partner, valid_until=date(2026, 1, 1)) if partner.id == "works" else partner
+        for partner in make_catalogue().partners
+    )
+    assert {status for _, status in statuses(sight(partners=partners), "energy")} == {"ended"}
+
+
+def test_a_theme_without_an_offer_here_has_no_tile(sight: Callable[..., Sight]) -> None:
+    assert [theme.id for theme in content.themes(sight("hill"))] == ["papers", "tourism"]
+    everywhere = [theme.id for theme in content.themes(sight(None))]
+    assert everywhere == ["energy", "mobility", "living", "papers", "events", "tourism"]
+
+
+def test_a_point_without_staff_says_nothing_about_them(sight: Callable[..., Sight]) -> None:
+    view = sight()
+    harbour, hill = (content.point_seen(view, point) for point in view.catalogue.points)
+    assert (harbour.open, harbour.staffed, harbour.staffed_until) == (True, True, "18:50")
+    assert (hill.open, hill.staffed) == (True, None)
+
+
+def test_each_way_without_the_internet_is_told_once(sight: Callable[..., Sight]) -> None:
+    view = sight(None)
+    card = view.catalogue.service("card")
+    bonus = view.catalogue.service("bonus")
+    assert card
+    assert bonus
+    assert len(content.non_digital_ways(content.offers_of_service(view, card) * 2)) == 2
+    assert content.non_digital_ways(content.offers_of_service(view, bonus)) == []
+
+
+def test_every_capability_has_words() -> None:
+    from servicepunkt.core.catalogue.model import CAPABILITIES
+
+    assert set(content.CAPABILITIES) == set(CAPABILITIES)
