@@ -410,3 +410,36 @@ async def test_spraying_codes_gets_slow(bench: Bench) -> None:
         pauses.append(bench.clock.seconds - before)
     assert pauses[0] == 1
     assert pauses[-1] == 16
+
+
+async def test_a_sensor_that_always_sees_something_loads_nothing_in_the_dark(bench: Bench) -> None:
+    bench.doors.items[7] = True
+    await bench.look()
+    await bench.reserve(D1)
+    bench.doors.stuck.add(7)
+    await bench.command("open_for_load", deposit=D1)
+    await bench.restart()
+    assert bench.state(D1) == State.RESERVED
+
+
+async def test_who_began_before_closing_time_may_finish(bench: Bench) -> None:
+    _, code = await bench.load(D1)
+    visit = await bench.controller.present(NUMBER, code)
+    bench.hours.open_now = False
+    await bench.controller.confirm(visit.token, "old_document", answer=True)
+    await bench.controller.release(visit.token)
+    assert bench.state(D1) == State.RELEASING
+
+
+async def test_a_bus_lost_before_release_ends_the_visit_and_keeps_the_code(bench: Bench) -> None:
+    _, code = await bench.load(D1)
+    visit = await bench.controller.present(NUMBER, code)
+    await bench.controller.confirm(visit.token, "old_document", answer=True)
+    await bench.see(BusLost("unplugged", NOW))
+    with pytest.raises(OutOfOrderError):
+        await bench.controller.release(visit.token)
+    assert bench.state(D1) == State.PRESENTED
+    await bench.see(BusFound(NOW))
+    await bench.look()
+    assert bench.state(D1) == State.NOTIFIED
+    assert await collect(bench, code) == 7

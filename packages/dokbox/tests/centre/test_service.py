@@ -292,3 +292,27 @@ async def test_config_tells_no_secret(line: Wire, tenant: TenantContext) -> None
         private, public = await line.deployment.keyring._notice_pair(tx)
     assert public.hex().encode() in body
     assert private.hex().encode() not in body
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"seq": 0},
+        {"seq": 2**60},
+        {"at": "2026-11-21T10:00:00"},
+        {"event": "DROP TABLE"},
+        {"deposit": "not-an-id"},
+        {"data": {"x": "a\x00b"}},
+        {"data": {"x": "y" * 300}},
+        {"hash": "zz"},
+        {"extra": 1} | {"state": "X"},
+    ],
+    ids=lambda damage: "-".join(damage),
+)
+def test_a_damaged_entry_is_refused_before_anything_is_written(damage: dict[str, object]) -> None:
+    entry = {"seq": 1, "at": "2026-11-21T10:00:00Z", "event": "started", "hash": "0" * 64}
+    msgspec.convert({"events": [{"entry": entry}]}, wire.Events)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"events": [{"entry": {**entry, **damage}}]}, wire.Events)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"events": [{"entry": entry, "sealed": "xyz"}]}, wire.Events)

@@ -11,9 +11,10 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from servicepunkt.dokbox.errors import IllegalMoveError, JournalError
 
@@ -126,6 +127,9 @@ CONFIRMATIONS: tuple[Step, ...] = ("pin_letter", "old_document")
 MAX_ATTEMPTS = 5
 MAX_DEPOSITS_PER_PHONE = 3
 GENESIS = "0" * 64
+UUID_PATTERN = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# What an entry may say about something; no NUL, because the centre's database has no word for it.
+Value = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00]*$")] | Annotated[int, Meta(le=2**53)] | bool | None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -153,15 +157,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     `data` names ids, sensor values, versions; never a code, a number that a person typed, or a name.
     """
 
-    seq: int
-    at: datetime
-    event: str
-    deposit: str = ""
-    compartment: int | None = None
-    state: str = ""
-    data: dict[str, str | int | bool | None] = {}
-    previous: str = GENESIS
-    hash: str = ""
+    seq: Annotated[int, Meta(ge=1, le=2**53)]
+    at: Annotated[datetime, Meta(tz=True)]
+    event: Annotated[str, Meta(pattern="^[a-z_]{1,40}$")]
+    deposit: Annotated[str, Meta(pattern=f"^({UUID_PATTERN})?$")] = ""
+    compartment: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+    state: Annotated[str, Meta(pattern="^[a-z_]{0,20}$")] = ""
+    data: dict[Annotated[str, Meta(pattern="^[a-z_]{1,40}$")], Value] = {}
+    previous: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] = GENESIS
+    hash: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
 
 
 class Deposit(msgspec.Struct, frozen=True, kw_only=True):
@@ -343,8 +347,10 @@ def after_darkness(deposit: Deposit, *, closed: bool, item: bool | None) -> Even
     if not closed:
         return None if deposit.door_seen else Event.DOOR_OPENED
     if deposit.state is State.LOADING:
-        # The compartment was empty before: what lies in it now came through the door.
-        return Event.CLOSED_FULL if item else (Event.CLOSED_EMPTY if deposit.door_seen else Event.NOT_OPENED)
+        if deposit.door_seen:
+            return after_closing(deposit, item)
+        # The compartment was seen empty before: what lies in it now came through the door.
+        return Event.CLOSED_FULL if item and deposit.item_before is False else Event.NOT_OPENED
     return after_closing(deposit, item) if deposit.door_seen else Event.NOT_OPENED
 
 

@@ -8,9 +8,10 @@ back after an hour opens nothing that nobody stands in front of.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from servicepunkt.dokbox.model import DocumentPolicy, Entry
 
@@ -58,7 +59,7 @@ class SentEntry(Strict, frozen=True, kw_only=True):
     """A journal entry on its way to the centre, with what is sealed for the notice worker (hexadecimal)."""
 
     entry: Entry
-    sealed: str = ""
+    sealed: Annotated[str, Meta(pattern="^([0-9a-f]{2}){0,1024}$")] = ""
 
 
 class Events(Strict, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Annotated, Any, Protocol
 
 import msgspec
+import structlog
 from litestar import Litestar, Request, Response, get, post
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import Cookie
@@ -28,13 +29,15 @@ from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.texts import Texts
 from servicepunkt.dokbox.controller.service import Controller, Visit
-from servicepunkt.dokbox.errors import ClosedError, OutOfOrderError, RefusedError, VisitOverError
+from servicepunkt.dokbox.errors import ClosedError, DokboxError, OutOfOrderError, RefusedError, VisitOverError
 from servicepunkt.dokbox.model import State
 from servicepunkt.web import assets
 from servicepunkt.web.frame import CONTRAST_COOKIE, LANGUAGE_COOKIE, Frame, build_frame, language, local_path
 from servicepunkt.web.problems import Problems
 from servicepunkt.web.security import SecurityHeaders
 from servicepunkt.web.tenancy import TENANT_KEY
+
+log = structlog.get_logger("servicepunkt.dokbox")
 
 COOKIE = "sp_box_visit"
 SCREEN_SECONDS = 300
@@ -325,8 +328,10 @@ def create_box_app(controller: Controller, *, clock: Clock, link: Connected, sec
     problems = Problems(frame)
     pages = BoxPages(controller, frame, clock, link, secure=secure_cookies)
 
-    def visit_over(request: WebRequest, error: VisitOverError) -> Response[Any]:
-        del request, error
+    def start_again(request: WebRequest, error: DokboxError) -> Response[Any]:
+        """Over, closed or out of order: the start page says which."""
+        del request
+        log.info("visit_ended", code=error.code)
         return Redirect("/", status_code=303)
 
     async def startup(app: Litestar) -> None:
@@ -336,7 +341,7 @@ def create_box_app(controller: Controller, *, clock: Clock, link: Connected, sec
     app = Litestar(
         route_handlers=[*HANDLERS, assets.static_file],
         exception_handlers={
-            VisitOverError: visit_over,
+            DokboxError: start_again,
             ServicepunktError: problems.known,
             HTTPException: problems.framework,
             Exception: problems.unknown,

@@ -152,11 +152,15 @@ class Controller:
         """Whether the doors can be seen; without sight nothing is opened."""
         return self._seen_snapshot and not self._bus_lost and not self._silent
 
-    def require_open(self) -> None:
-        """Raises OutOfOrderError or ClosedError."""
+    def require_healthy(self) -> wire.BoxConfig:
+        """The configuration of a box that sees its doors. Raises OutOfOrderError."""
         if self.config is None or not self.healthy:
             raise OutOfOrderError
-        if not self._hours(self.config).is_open():
+        return self.config
+
+    def require_open(self) -> None:
+        """Raises OutOfOrderError or ClosedError."""
+        if not self._hours(self.require_healthy()).is_open():
             raise ClosedError
 
     # --- the citizen ------------------------------------------------------------------------------------------
@@ -223,8 +227,11 @@ class Controller:
             return visit
 
     async def release(self, token: str) -> Visit:
-        """Spend the code, then open the door: in this order, each once, whatever fails in between."""
-        self.require_open()
+        """Spend the code, then open the door: in this order, each once, whatever fails in between.
+
+        Whoever began before closing time may finish: the visit itself ends after two idle minutes.
+        """
+        self.require_healthy()
         async with self._lock:
             visit = self.visit(token)
             deposit = self.ledger.deposit(visit.deposit)
