@@ -60,13 +60,15 @@ async def test_a_value_moved_to_another_field_case_or_tenant_does_not_open(
 
 
 async def test_a_wrapped_key_moved_to_another_case_does_not_open(deployment: Deployment, tenant: TenantContext) -> None:
-    """Whoever can write rows cannot make a case readable with the key of another."""
+    """Whoever can write rows cannot put one case under the key of another, which would outlive it."""
     sealed = await seal(deployment, tenant, CASE)
     await seal(deployment, tenant, OTHER_CASE)
     mine = data_key.c.tenant_id == tenant.id
     async with deployment.database.tenant(tenant) as tx:
         wrapped = await tx.scalar(sa.select(data_key.c.wrapped).where(mine, data_key.c.subject == CASE))
         await tx.execute(sa.update(data_key).where(mine, data_key.c.subject == OTHER_CASE).values(wrapped=wrapped))
+    with pytest.raises(UnreadableError):
+        await seal(deployment, tenant, OTHER_CASE)
     with pytest.raises(UnreadableError):
         await unseal(deployment, tenant, sealed, OTHER_CASE)
     assert await unseal(deployment, tenant, sealed, CASE)

@@ -116,6 +116,18 @@ def offers_of_theme(sight: Sight, theme: Theme) -> list[OfferSeen]:
     return _seen(sight, (offer for offer in _offers_here(sight) if offer.service in services))
 
 
+def ended_services(sight: Sight, theme: Theme) -> list[Service]:
+    """Services of a theme that are over and that nobody offers any more: shown as ended, never sold."""
+    offered = {offer.service for offer in _offers_here(sight)}
+    services = sight.catalogue.services_of(theme.id)
+    return [service for service in services if service.id not in offered and is_over(sight, service)]
+
+
+def is_over(sight: Sight, service: Service) -> bool:
+    """Whether the service itself has ended, wherever it was offered."""
+    return not is_valid(None, service.valid_until, sight.day)
+
+
 def offers_of_service(sight: Sight, service: Service) -> list[OfferSeen]:
     return _seen(sight, (offer for offer in _offers_here(sight) if offer.service == service.id))
 

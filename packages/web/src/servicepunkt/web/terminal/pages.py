@@ -83,7 +83,14 @@ def theme_page(request: Request[Any, Any, Any], sight: Sight, theme_id: str) -> 
     theme = sight.catalogue.theme(theme_id)
     if theme is None:
         raise NotFoundError
-    return page(request, "web/theme.html", sight, theme=theme, offers=content.offers_of_theme(sight, theme))
+    return page(
+        request,
+        "web/theme.html",
+        sight,
+        theme=theme,
+        offers=content.offers_of_theme(sight, theme),
+        over=content.ended_services(sight, theme),
+    )
 
 
 def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str) -> Response[str]:
@@ -99,6 +106,7 @@ def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str)
         sight,
         service=service,
         offers=offers,
+        over=content.is_over(sight, service),
         ways=content.non_digital_ways(offers),
         elsewhere=content.other_points(sight, service),
         decides=sight.catalogue.partner(service.competence),
