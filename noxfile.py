@@ -158,15 +158,12 @@ def kill_loop(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Run the measurements in bench/, or those named after --."""
+    """Run the measurements in bench/, or those named after --, and write their tables into docs/benchmarks.md."""
     install(session, "dev")
     install_assets(session)
-    scripts = [path for path in sorted(ROOT.glob("bench/*.py")) if not path.name.startswith("_")]
-    chosen = [path for path in scripts if not session.posargs or path.stem in session.posargs]
-    if not chosen:
-        session.error(f"bench/ holds no such script; there are: {', '.join(path.stem for path in scripts) or 'none'}")
-    for path in chosen:
-        session.run("python", str(path))
+    # What is compared with; nothing of the project needs it, so the constraints do not hold it.
+    session.install("-c", str(CONSTRAINTS), "-r", "bench/peers.txt")
+    session.run("python", "bench/run.py", *session.posargs)
 
 
 def everything(*groups: str) -> list[str]:

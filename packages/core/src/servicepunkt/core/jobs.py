@@ -109,7 +109,10 @@ async def run_worker(app: procrastinate.App, *, concurrency: int, look_again: fl
     watch = asyncio.create_task(_watch_for_stalled(app, look_again))
     try:
         await app.run_worker_async(
-            concurrency=concurrency, fetch_job_polling_interval=2.0, install_signal_handlers=True
+            concurrency=concurrency,
+            fetch_job_polling_interval=2.0,
+            install_signal_handlers=True,
+            delete_jobs="successful",  # what is done needs no row; what failed stays to be looked at
         )
     finally:
         watch.cancel()

@@ -28,11 +28,10 @@ MAX_ATTEMPTS = 12
 
 
 class NoticeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Section [notices] of a tenant file: which channel carries which kind, and to whom a rehearsal may send."""
+    """Section [notices] of a tenant file: which channel carries which kind of message."""
 
     sms: str = "phone"
     email: str = "smtp"
-    sender: str = ""
 
 
 async def create(
