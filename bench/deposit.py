@@ -29,7 +29,9 @@ from servicepunkt.core import deployment as deployments
 from servicepunkt.core.db import migrate
 from servicepunkt.core.settings import Settings
 from servicepunkt.tenants import files
-from servicepunkt.tenants.demo.supervisor import BoxPlace, Demo, Stage, _desk, free_ports
+from servicepunkt.tenants.demo.desk import create_desk
+from servicepunkt.tenants.demo.supervisor import HOST, BoxPlace, Demo, Stage, free_ports, port_of
+from servicepunkt.web.server import serving
 
 LOOK = 0.002
 PATIENCE = 15.0
@@ -137,7 +139,7 @@ async def play(home: Path, count: int, runs: list[Run], used: dict[str, float]) 
             demo = Demo(settings, deployment, ports)
             await demo.prepare({TENANT: files.folder_of(TENANT)})
             try:
-                async with _desk(demo):
+                async with serving(create_desk(demo), host=HOST, port=port_of(demo.desk)):
                     await demo.start()
                     await box_ready(demo.stages[0].boxes[0])
                     report.say("serve, worker, box and cabinet run")

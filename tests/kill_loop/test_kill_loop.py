@@ -27,8 +27,10 @@ from servicepunkt.core.db import migrate
 from servicepunkt.core.settings import Settings
 from servicepunkt.dokbox.verify import verify_journal
 from servicepunkt.tenants import files
+from servicepunkt.tenants.demo.desk import create_desk
 from servicepunkt.tenants.demo.story import Browser, CheckFailedError
-from servicepunkt.tenants.demo.supervisor import BoxPlace, Demo, Stage, _desk, free_ports
+from servicepunkt.tenants.demo.supervisor import HOST, BoxPlace, Demo, Stage, free_ports, port_of
+from servicepunkt.web.server import serving
 
 ROUNDS = int(os.environ.get("SERVICEPUNKT_KILL_ROUNDS", "12"))
 SEED = int(os.environ.get("SERVICEPUNKT_KILL_SEED", str(random.randrange(10**6))))
@@ -209,7 +211,7 @@ async def _kill_loop(tmp_path: Path) -> None:
             demo = Demo(settings, deployment, ports)
             await demo.prepare({name: folder})
             try:
-                async with _desk(demo):
+                async with serving(create_desk(demo), host=HOST, port=port_of(demo.desk)):
                     await demo.start()
                     await _loop(demo, chance)
             finally:

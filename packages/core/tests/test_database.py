@@ -217,3 +217,33 @@ def test_models_and_migrations_agree(urls: Urls, plugins: PluginHost) -> None:
         assert compare_metadata(context, metadata) == []
     engine.dispose()
     assert at_head(urls.application, plugins)
+
+
+async def test_a_shape_that_was_judged_once_is_still_bound_by_its_values(
+    deployment: Deployment, tenant: TenantContext, other: TenantContext
+) -> None:
+    def of(tenant_id: int) -> sa.Select[tuple[str]]:
+        return sa.select(data_key.c.purpose).where(data_key.c.tenant_id == tenant_id, data_key.c.purpose == "x")
+
+    for _ in range(3):
+        async with deployment.database.tenant(tenant) as tx:
+            await tx.execute(of(tenant.id))
+        with pytest.raises(TenantMismatchError):
+            async with deployment.database.tenant(tenant) as tx:
+                await tx.execute(of(other.id))
+        async with deployment.database.tenant(other) as tx:
+            await tx.execute(of(other.id))
+
+
+async def test_an_insert_inside_another_statement_is_judged_each_time(
+    deployment: Deployment, tenant: TenantContext
+) -> None:
+    def inside(tenant_id: int) -> sa.Select[tuple[str]]:
+        made = sa.insert(data_key).values(**row(tenant_id, uuid4())).returning(data_key.c.purpose).cte("made")
+        return sa.select(made.c.purpose)
+
+    async with deployment.database.tenant(tenant) as tx:
+        await tx.execute(inside(tenant.id))
+    with pytest.raises(TenantMismatchError):
+        async with deployment.database.tenant(tenant) as tx:
+            await tx.execute(inside(tenant.id + 1))

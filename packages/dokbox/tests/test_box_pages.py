@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,11 +11,11 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-import uvicorn
 from playwright.async_api import Page, async_playwright
 
 from servicepunkt.dokbox.controller.pages import create_box_app
 from servicepunkt.dokbox.testing import Bench, example_config
+from servicepunkt.web.server import serving
 from servicepunkt.web.testing import (
     AXE_TAGS,
     CHROMIUM,
@@ -39,15 +38,8 @@ class Link:
 async def served(bench: Bench) -> AsyncIterator[str]:
     """The pages of the bench's box on a port of their own, in this event loop."""
     app = create_box_app(bench.controller, clock=bench.clock, link=Link(), secure_cookies=False)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
-    task = asyncio.create_task(server._serve())
-    while not server.started:  # noqa: ASYNC110 - it offers no event
-        await asyncio.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task
+    async with serving(app, host="127.0.0.1", port=0) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 import msgspec
-import uvicorn
 from rich.console import Console
 from rich.table import Table
 
@@ -20,6 +19,7 @@ from servicepunkt.core.secrets import read_secret
 from servicepunkt.core.settings import Settings
 from servicepunkt.tenants import files, service
 from servicepunkt.web.app import create_app
+from servicepunkt.web.server import serving, stop_on_signals
 
 out = Console()
 
@@ -39,16 +39,9 @@ def serve(host: str, port: int) -> None:
 
 async def _serve(settings: Settings, host: str, port: int) -> None:
     async with deployments.running(settings) as deployment:
-        config = uvicorn.Config(
-            create_app(deployment),
-            host=host,
-            port=port,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=3,
-        )
-        await uvicorn.Server(config).serve()
+        stop = stop_on_signals()
+        async with serving(create_app(deployment), host=host, port=port):
+            await stop.wait()
 
 
 @click.group()

@@ -49,15 +49,43 @@ def _before_execute(
     check(statement, tenant, [*many, *([single] if single else [])])
 
 
+# Which of a statement's bound values have to be the tenant, by the statement's shape (SQLAlchemy's own cache key,
+# which holds everything but the values). Working that out costs more than most statements; a shape is judged once.
+_verdicts: dict[Any, tuple[int, ...]] = {}
+MAX_VERDICTS = 5000
+
+
 def check(statement: ClauseElement, tenant: int, parameters: list[Mapping[str, Any]]) -> None:
     """Raise TenantMismatchError unless every tenant table in `statement` is bound to `tenant`."""
+    # What an INSERT writes is in its values, also inside a CTE: such a shape is judged anew each time.
+    inserts = any(isinstance(part, Insert) for part in visitors.iterate(statement))
+    key = None if inserts else statement._generate_cache_key()
+    if key is not None and (places := _verdicts.get(key.key)) is not None:
+        for place in places:
+            _check_value(key.bindparams[place], tenant, parameters)
+        return
+    bound = _bound_values(statement, tenant, parameters)
+    if key is None:
+        return
+    places = tuple(i for i, known in enumerate(key.bindparams) if any(known is value for value in bound))
+    if len(places) == len({id(value) for value in bound}) and len(_verdicts) < MAX_VERDICTS:
+        _verdicts[key.key] = places
+
+
+def _bound_values(
+    statement: ClauseElement, tenant: int, parameters: list[Mapping[str, Any]]
+) -> list[BindParameter[Any]]:
+    """The values by which the statement is bound to `tenant`. Raises TenantMismatchError."""
+    bound: list[BindParameter[Any]] = []
     for part in visitors.iterate(statement):
         if isinstance(part, Select):
-            _check_predicates(part.get_final_froms(), _conditions(part), tenant, parameters)
+            froms = part.get_final_froms()
+            bound += _check_predicates(froms, _conditions(part, froms), tenant, parameters)
         elif isinstance(part, (Update, Delete)):
-            _check_predicates([part.table], _criteria(part._where_criteria), tenant, parameters)
+            bound += _check_predicates([part.table], _criteria(part._where_criteria), tenant, parameters)
         elif isinstance(part, Insert):
             _check_insert(part, tenant, parameters)
+    return bound
 
 
 def _table(source: Any) -> Table | None:
@@ -66,9 +94,9 @@ def _table(source: Any) -> Table | None:
     return source if isinstance(source, Table) and source.info.get("tenant") else None
 
 
-def _conditions(select: Select[Any]) -> list[ColumnElement[Any]]:
+def _conditions(select: Select[Any], froms: Sequence[Any]) -> list[ColumnElement[Any]]:
     conditions = _criteria(select._where_criteria)
-    for source in select.get_final_froms():
+    for source in froms:
         for part in visitors.iterate(source):
             if (onclause := getattr(part, "onclause", None)) is not None:
                 conditions += _criteria((onclause,))
@@ -89,8 +117,10 @@ def _criteria(criteria: tuple[Any, ...]) -> list[ColumnElement[Any]]:
 
 def _check_predicates(
     froms: Sequence[Any], conditions: list[ColumnElement[Any]], tenant: int, parameters: list[Mapping[str, Any]]
-) -> None:
+) -> list[BindParameter[Any]]:
+    """The values that bind the tables of `froms`. Raises TenantMismatchError."""
     bound: set[Any] = set()
+    values: list[BindParameter[Any]] = []
     links: list[tuple[Any, Any]] = []
     for condition in conditions:
         if not (isinstance(condition, BinaryExpression) and condition.operator is eq):
@@ -98,6 +128,7 @@ def _check_predicates(
         left, right = condition.left, condition.right
         if getattr(left, "key", None) == TENANT and isinstance(right, BindParameter):
             _check_value(right, tenant, parameters)
+            values.append(right)
             bound.add(left.table)
         elif getattr(left, "key", None) == TENANT and getattr(right, "key", None) == TENANT:
             links.append((getattr(left, "table", None), getattr(right, "table", None)))
@@ -108,6 +139,7 @@ def _check_predicates(
     for source in (part for entry in froms for part in _direct(entry)):
         if _table(source) is not None and source not in bound:
             raise TenantMismatchError(f"the statement does not bind {_table(source)} to its tenant")
+    return values
 
 
 def _direct(source: Any) -> Iterator[Any]:

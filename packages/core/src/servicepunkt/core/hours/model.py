@@ -232,10 +232,16 @@ def subtract(found: list[Span], closed: Span) -> list[Span]:
 
 def state(hours: Hours, calendar: Calendar, at: datetime) -> State:
     """Open or closed at `at`; looks `LOOK_AHEAD` into the future, None where nothing changes within it."""
-    horizon = at + LOOK_AHEAD
-    upcoming = spans(hours, calendar, at, horizon)
-    holiday = calendar.holiday(at.astimezone(ZoneInfo(calendar.zone)).date())
-    if upcoming and upcoming[0].start == at:
+    return _state(hours, calendar, at.replace(second=0, microsecond=0))
+
+
+@lru_cache(maxsize=8192)
+def _state(hours: Hours, calendar: Calendar, minute: datetime) -> State:
+    """The state within a minute: hours begin and end on whole ones, and a page asks for many offers at once."""
+    horizon = minute + LOOK_AHEAD
+    upcoming = spans(hours, calendar, minute, horizon)
+    holiday = calendar.holiday(minute.astimezone(ZoneInfo(calendar.zone)).date())
+    if upcoming and upcoming[0].start == minute:
         until = upcoming[0].end
         return State(True, until if until < horizon else None, None, holiday)
     opens = upcoming[0].start if upcoming else None

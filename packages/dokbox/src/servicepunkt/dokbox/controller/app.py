@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import signal
 import time
 from pathlib import Path
 
 import httpx
 import msgspec
 import structlog
-import uvicorn
 
 from servicepunkt.core.clock import Clock
 from servicepunkt.core.errors import SettingsError
@@ -24,6 +22,7 @@ from servicepunkt.dokbox.controller.pages import create_box_app
 from servicepunkt.dokbox.controller.service import Controller, Timing
 from servicepunkt.dokbox.journal import Journal
 from servicepunkt.dokbox.vault import FileVault, write_secret
+from servicepunkt.web.server import serving, stop_on_signals
 
 log = structlog.get_logger("servicepunkt.dokbox")
 
@@ -93,29 +92,15 @@ async def _run(box: BoxProcess, clock: Clock, *, timing: Timing | None, cost: pi
 
 async def _serve(box: BoxProcess, controller: Controller, link: Link, clock: Clock) -> None:
     app = create_box_app(controller, clock=clock, link=link, secure_cookies=box.secure_cookies)
-    server = uvicorn.Server(
-        uvicorn.Config(app, host=box.host, port=box.port, log_level="warning", access_log=False, server_header=False)
-    )
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    tasks = [
-        asyncio.create_task(controller.run()),
-        asyncio.create_task(link.run()),
-        asyncio.create_task(server.serve()),
-        asyncio.create_task(stop.wait()),
-    ]
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    server.should_exit = True
-    for task in tasks:
-        if task is not tasks[2]:
+    stop = stop_on_signals()
+    async with serving(app, host=box.host, port=box.port):
+        tasks = [asyncio.create_task(work) for work in (controller.run(), link.run(), stop.wait())]
+        done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in rest:
             task.cancel()
-    results = await asyncio.gather(*tasks, return_exceptions=True)
-    for task, result in zip(tasks, results, strict=True):
-        if task in done and isinstance(result, Exception):
-            raise result
+        await asyncio.gather(*rest, return_exceptions=True)
+        for task in done:
+            task.result()
 
 
 async def enrolled_token(box: BoxProcess, public_key: bytes) -> str:

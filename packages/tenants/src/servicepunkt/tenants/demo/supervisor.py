@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import signal
 import socket
 import time
 from datetime import UTC, datetime
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import httpx
 import msgspec
-import uvicorn
 from rich.console import Console
 from rich.table import Table
 
@@ -32,6 +30,7 @@ from servicepunkt.tenants.demo.phone import Phone
 from servicepunkt.tenants.demo.processes import Process, stop_all
 from servicepunkt.tenants.demo.story_file import Moments, StoryFile, read_story
 from servicepunkt.web.devices import service as devices
+from servicepunkt.web.server import serving, stop_on_signals
 
 out = Console()
 HOST = "127.0.0.1"
@@ -159,7 +158,7 @@ class Demo:
 
     async def start(self) -> None:
         """Start every process and wait until each answers."""
-        self.process("serve", "serve", "--port", self.centre.rpartition(":")[2]).start()
+        self.process("serve", "serve", "--port", str(port_of(self.centre))).start()
         self.process("worker", "worker").start()
         for stage in self.stages:
             for place in stage.boxes:
@@ -178,7 +177,7 @@ class Demo:
         return self.process(
             f"cabinet/{stage.ctx.slug}/{place.box}",
             *("box", "simulate", "--link", str(place.line), "--compartments", str(place.compartments)),
-            *("--port", place.cabinet.rpartition(":")[2], "--state-file", str(place.line.with_suffix(".state"))),
+            *("--port", str(port_of(place.cabinet)), "--state-file", str(place.line.with_suffix(".state"))),
         )
 
     async def _controller(self, stage: Stage, place: BoxPlace) -> Process:
@@ -193,7 +192,7 @@ class Demo:
             f"box/{stage.ctx.slug}/{place.box}",
             *("box", "run", "--home", str(place.home), "--centre", f"{self.centre}/t/{stage.ctx.slug}"),
             *("--cabinet", f"krcu16:{place.line}?boards={boards}&compartments={place.compartments}"),
-            *("--port", place.pages.rpartition(":")[2], "--url", place.pages, *enrol),
+            *("--port", str(port_of(place.pages)), "--url", place.pages, *enrol),
         )
 
     async def answers(self, address: str, process: Process) -> None:
@@ -256,12 +255,10 @@ async def _run(settings: Settings, packs: dict[str, Path], *, base_port: int, st
     settings = msgspec.structs.replace(settings, public_url=f"http://{HOST}:{ports[0]}")
     async with deployments.running(settings) as deployment:
         demo = Demo(settings, deployment, ports)
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        stop = stop_on_signals()
         try:
             await demo.prepare(packs)
-            async with _desk(demo):
+            async with serving(create_desk(demo), host=HOST, port=port_of(demo.desk)):
                 with out.status("Starting the processes …"):
                     await demo.start()
                 if story:
@@ -302,27 +299,8 @@ async def _until_stopped(demo: Demo, stop: asyncio.Event) -> None:
             continue
 
 
-class _desk:  # noqa: N801 - a context manager, used like a function
-    """The desk's web server inside this process."""
-
-    def __init__(self, demo: Demo) -> None:
-        port = int(demo.desk.rpartition(":")[2])
-        config = uvicorn.Config(
-            create_desk(demo), host=HOST, port=port, log_level="warning", access_log=False, server_header=False
-        )
-        self._server = uvicorn.Server(config)
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> None:
-        # Not `serve()`: that would take Ctrl-C away from the supervisor.
-        self._task = asyncio.create_task(self._server._serve())
-        while not self._server.started and not self._task.done():  # noqa: ASYNC110 - it offers no event
-            await asyncio.sleep(0.02)
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        if self._task is not None:
-            await self._task
+def port_of(address: str) -> int:
+    return int(address.rpartition(":")[2])
 
 
 def free_ports(count: int) -> list[int]:
