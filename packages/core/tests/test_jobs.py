@@ -77,8 +77,14 @@ async def opened(running: Deployment) -> AsyncIterator[procrastinate.App]:
         yield app
 
 
+def without_periodic(app: procrastinate.App) -> None:
+    """Whatever the time of day is: a worker makes up for what was due in the last ten minutes."""
+    app.periodic_registry.periodic_tasks.clear()
+
+
 async def run_what_is_queued(running: Deployment) -> None:
     async with opened(running) as app:
+        without_periodic(app)
         await app.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
 
 
@@ -248,6 +254,7 @@ async def left_half_done(running: Deployment, ctx: TenantContext, work: Work, ro
 @asynccontextmanager
 async def working(running: Deployment) -> AsyncIterator[None]:
     async with opened(running) as app:
+        without_periodic(app)
         worker = asyncio.create_task(run_worker(app, concurrency=1, look_again=0.01))
         try:
             yield

@@ -88,12 +88,12 @@ async def test_sections_are_decoded_for_plugins_that_are_on_and_left_out_for_oth
 ) -> None:
     empty_database(urls.owner)
     host = make_host(demo={"tenant_sections": lambda: (TenantSection("demo", Demo),)})
-    settings = {"demo": {"colour": "red"}, "notices": {"sender": "Stadt"}, "other": {"x": 1}}
+    settings = {"demo": {"colour": "red"}, "notices": {"sms": "other"}, "other": {"x": 1}}
     async with open_deployment(urls, tmp_path, host) as deployment:
         on = await make_tenant(deployment, urls.owner, "on", settings=settings, plugins=["demo"])
         off = await make_tenant(deployment, urls.owner, "off", settings=settings, plugins=[])
-    assert on.settings == {"demo": Demo("red"), "notices": NoticeSettings(sender="Stadt")}
-    assert off.settings == {"notices": NoticeSettings(sender="Stadt")}
+    assert on.settings == {"demo": Demo("red"), "notices": NoticeSettings(sms="other")}
+    assert off.settings == {"notices": NoticeSettings(sms="other")}
     assert off.section("demo", Demo) == Demo()
 
 
