@@ -66,6 +66,8 @@ async def faults(page: Page, name: str) -> list[str]:
         found += [f"{name}: small target {html}" for html in small]
         wide = await page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
         found += [f"{name}: scrolls sideways"] if wide else []
+        cut = "document.documentElement.scrollHeight > window.innerHeight"
+        found += [f"{name}: cut off at {size}"] if name in ("number", "code") and await page.evaluate(cut) else []
     return found
 
 
@@ -193,6 +195,8 @@ async def test_without_javascript_and_with_bad_input(bench: Bench) -> None:
         page = await client.post("/code", data={**token, "code": f" {code[:3]} {code[3:]} "})
         assert page.status_code == 200
         assert page.url.path == "/confirm"
+        again = await client.post("/code", data={**token, "code": code})
+        assert again.url.path == "/confirm"
         other = httpx.AsyncClient(base_url=base)
         assert (await other.get("/confirm")).status_code == 303
         await other.aclose()

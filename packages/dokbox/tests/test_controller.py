@@ -412,16 +412,6 @@ async def test_spraying_codes_gets_slow(bench: Bench) -> None:
     assert pauses[-1] == 16
 
 
-async def test_a_sensor_that_always_sees_something_loads_nothing_in_the_dark(bench: Bench) -> None:
-    bench.doors.items[7] = True
-    await bench.look()
-    await bench.reserve(D1)
-    bench.doors.stuck.add(7)
-    await bench.command("open_for_load", deposit=D1)
-    await bench.restart()
-    assert bench.state(D1) == State.RESERVED
-
-
 async def test_who_began_before_closing_time_may_finish(bench: Bench) -> None:
     _, code = await bench.load(D1)
     visit = await bench.controller.present(NUMBER, code)

@@ -18,7 +18,7 @@ from servicepunkt.core.notices import store as notice_store
 from servicepunkt.core.notices.model import DeliveryError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import FixedClock, RecordingChannel
-from servicepunkt.dokbox import service, store, wire
+from servicepunkt.dokbox import model, service, store, wire
 from servicepunkt.dokbox.model import State
 from servicepunkt.dokbox.service import BoxUnknownError, JournalForkError
 from servicepunkt.dokbox.store import DepositRow
@@ -316,3 +316,38 @@ def test_a_damaged_entry_is_refused_before_anything_is_written(damage: dict[str,
         msgspec.convert({"events": [{"entry": {**entry, **damage}}]}, wire.Events)
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"events": [{"entry": entry, "sealed": "xyz"}]}, wire.Events)
+
+
+async def test_a_disk_that_was_set_back_is_noticed_by_its_old_numbers(line: Wire, tenant: TenantContext) -> None:
+    await announce(line.deployment, tenant)
+    await line.both()
+    sent = line.entries()
+    await service.ingest(line.deployment, tenant, "box-1", sent)
+    changed = msgspec.structs.replace(sent[0].entry, event="started")
+    forged = msgspec.structs.replace(changed, hash=model.entry_hash(changed))
+    with pytest.raises(JournalForkError):
+        await service.ingest(line.deployment, tenant, "box-1", [SentEntry(entry=forged)])
+
+
+async def test_clerks_do_not_wait_for_each_other_in_a_circle(line: Wire, tenant: TenantContext) -> None:
+    rows = await asyncio.gather(
+        *(
+            announce(line.deployment, tenant, document_number=f"C01Y{n:05d}", phone=f"0151 123457{n:02d}")
+            for n in range(12)
+        )
+    )
+    await line.both()
+
+    async def ask(row: DepositRow) -> None:
+        await service.request(line.deployment, tenant, actor="a", deposit_id=row.id, kind="cancel")
+
+    await asyncio.gather(line.up(), *(ask(row) for row in rows))
+    await line.both()
+    states = [(await fresh(line.deployment, tenant, row)).state for row in rows]
+    assert states == ["cancelled"] * 12
+
+
+async def test_a_compartment_that_the_box_does_not_have_is_refused(line: Wire, tenant: TenantContext) -> None:
+    for wrong in (0, 17, 10**25):
+        with pytest.raises(InvalidInputError):
+            await service.return_to_service(line.deployment, tenant, actor="a", box_id="box-1", compartment=wrong)

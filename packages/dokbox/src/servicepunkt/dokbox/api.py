@@ -54,7 +54,7 @@ async def wait_for_commands(
                 async with asyncio.timeout(wait):
                     await announced.wait()
             found = await service.commands_for(deployment, ctx, device.target, after=after)
-    return wire.Commands(commands=found)
+    return wire.Commands(commands=found, now=deployment.clock.now())
 
 
 def _wakeups(request: Request[Any, Any, Any], deployment: Deployment) -> Wakeups:

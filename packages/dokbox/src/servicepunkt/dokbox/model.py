@@ -48,6 +48,7 @@ class Event(StrEnum):
     NOT_OPENED = "not_opened"
     LEFT_OPEN = "left_open"
     FORCED = "forced"
+    ITEM_GONE = "item_gone"  # the compartment got empty and no open door was seen
     NOTICE_ACCEPTED = "notice_accepted"
     NOTICE_FAILED = "notice_failed"
     NEW_CODE = "new_code"
@@ -111,6 +112,7 @@ MOVES: Mapping[tuple[State | None, Event], State] = {
     (S.BLOCKED, E.FORCED): S.BLOCKED,
     (S.EXPIRED, E.FORCED): S.BLOCKED,
     **{(state, E.FORCED): S.BLOCKED for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT)},
+    **{(state, E.ITEM_GONE): S.BLOCKED for state in (S.STORED, S.NOTIFIED, S.PRESENTED, S.LOCKED_OUT, S.EXPIRED)},
     **{(state, E.NEW_CODE): S.STORED for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT)},
     **{(state, E.EXPIRE): S.EXPIRED for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT)},
     **{(state, E.RECALL): S.RECALLING for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT, S.EXPIRED, S.BLOCKED)},
@@ -126,6 +128,7 @@ CONFIRMATIONS: tuple[Step, ...] = ("pin_letter", "old_document")
 
 MAX_ATTEMPTS = 5
 MAX_DEPOSITS_PER_PHONE = 3
+UNHEARD_DAYS = 3
 GENESIS = "0" * 64
 UUID_PATTERN = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # What an entry may say about something; no NUL, because the centre's database has no word for it.
@@ -139,10 +142,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class DocumentPolicy(Settings, frozen=True, kw_only=True):
     """What a document type needs: ordered steps, and how many days it is kept. A new type is a block of TOML."""
 
-    type: str
+    type: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
     name: dict[str, str]
     steps: tuple[Step, ...] = ("phone", "code", "open", "removal", "close")
-    hold_days: int = 14
+    hold_days: Annotated[int, Meta(ge=1, le=90)] = 14
     notice: str = "pickup-code"
 
     @property
@@ -184,12 +187,20 @@ class Deposit(msgspec.Struct, frozen=True, kw_only=True):
     item_before: bool | None = None
     opened_at: datetime | None = None
     loaded_at: datetime | None = None
+    coded_at: datetime | None = None
     notified_at: datetime | None = None
     hold_days: int = 14
 
     def expires_at(self) -> datetime | None:
-        """The hold period runs from the notice, not from loading: nobody can collect what he was not told of."""
-        return self.notified_at + timedelta(days=self.hold_days) if self.notified_at else None
+        """The hold period runs from the notice: nobody can collect what he was not told of.
+
+        Where nobody ever heard whether the message arrived, the code ends too, a margin later.
+        """
+        if self.notified_at is not None:
+            return self.notified_at + timedelta(days=self.hold_days)
+        if self.coded_at is not None:
+            return self.coded_at + timedelta(days=self.hold_days + UNHEARD_DAYS)
+        return None
 
 
 class Box(msgspec.Struct, frozen=True, kw_only=True):
@@ -257,7 +268,7 @@ def apply(box: Box, entry: Entry) -> Box:
     if entry.state:
         event = Event(entry.event)
         before = deposits.get(entry.deposit)
-        after = _deposit(before, event, entry)
+        after = _deposit(before, event, entry, at=max(entry.at, box.at) if box.at else entry.at)
         if str(after.state) != entry.state:
             raise JournalError(seq=entry.seq)
         deposits[entry.deposit] = after
@@ -273,8 +284,8 @@ def apply(box: Box, entry: Entry) -> Box:
     return Box(seq=entry.seq, head=entry.hash, at=at, deposits=deposits, out_of_service=out_of_service, command=command)
 
 
-def _deposit(before: Deposit | None, event: Event, entry: Entry) -> Deposit:
-    """The deposit after `event`, with the fields that the event sets."""
+def _deposit(before: Deposit | None, event: Event, entry: Entry, *, at: datetime) -> Deposit:
+    """The deposit after `event`, with the fields that the event sets; `at` is the journal's time, never set back."""
     state = move(before.state if before else None, event)
     if before is None:
         return Deposit(
@@ -289,7 +300,7 @@ def _deposit(before: Deposit | None, event: Event, entry: Entry) -> Deposit:
         case Event.OPEN_FOR_LOAD | Event.REDEEM | Event.RECALL:
             changed |= {
                 "door_seen": False,
-                "opened_at": entry.at,
+                "opened_at": at,
                 "confirmable": False,
                 "was_blocked": before.state is State.BLOCKED,
                 "item_before": entry.data.get("item"),
@@ -299,19 +310,19 @@ def _deposit(before: Deposit | None, event: Event, entry: Entry) -> Deposit:
         case Event.CLOSED_EMPTY if before.state is State.LOADING:
             changed |= {"confirmable": before.door_seen}
         case Event.CLOSED_FULL if before.state is State.LOADING:
-            changed |= {"sensed": True, "loaded_at": entry.at, "version": before.version + 1, "attempts": 0}
+            changed |= {"sensed": True, "loaded_at": at, "coded_at": at, "version": before.version + 1, "attempts": 0}
         case Event.CONFIRM_LOADED:
-            changed |= {"sensed": False, "loaded_at": entry.at, "version": before.version + 1, "attempts": 0}
+            changed |= {"sensed": False, "loaded_at": at, "coded_at": at, "version": before.version + 1, "attempts": 0}
         case Event.NEW_CODE:
-            changed |= {"version": before.version + 1, "attempts": 0, "notified_at": None}
+            changed |= {"version": before.version + 1, "attempts": 0, "notified_at": None, "coded_at": at}
         case Event.NOTICE_ACCEPTED:
-            changed |= {"notified_at": before.notified_at or entry.at}
+            changed |= {"notified_at": before.notified_at or at}
         case Event.ATTEMPT_VOID:
             changed |= {"attempts": max(0, before.attempts - 1)}
         case Event.ATTEMPT:
             changed |= {"attempts": before.attempts + 1}
         case Event.CODE_RIGHT:
-            changed |= {"attempts": 0, "notified_at": before.notified_at or entry.at}
+            changed |= {"attempts": 0, "notified_at": before.notified_at or at}
         case _:
             pass
     return msgspec.structs.replace(before, **changed)
@@ -326,7 +337,8 @@ def after_closing(deposit: Deposit, item: bool | None) -> Event:
         case State.LOADING:
             return Event.CLOSED_FULL if item else Event.CLOSED_EMPTY
         case State.TAKING:
-            return Event.CLOSED_EMPTY if item is False and deposit.sensed else Event.CLOSED_FULL
+            taken = item is False and deposit.sensed and deposit.item_before is True
+            return Event.CLOSED_EMPTY if taken else Event.CLOSED_FULL
         case State.RECALLING if item:
             return Event.CLOSED_FULL
         case State.RECALLING if deposit.item_before or not (deposit.sensed or deposit.was_blocked):
@@ -335,15 +347,22 @@ def after_closing(deposit: Deposit, item: bool | None) -> Event:
             return Event.FOUND_EMPTY
 
 
+def is_gone(deposit: Deposit, item: bool | None) -> bool:
+    """Whether a document that the sensor had seen lies there no longer, behind a door that nobody saw open."""
+    return item is False and deposit.sensed and (deposit.state, Event.ITEM_GONE) in MOVES
+
+
 def after_darkness(deposit: Deposit, *, closed: bool, item: bool | None) -> Event | None:
     """What the first look at the sensors means after a restart or a lost bus; None when nothing has changed.
 
     A hand-over counts as done only if the open door had been journaled before the lights went out.
     """
-    if deposit.state is State.PRESENTED:
-        return Event.WITHDRAW if closed else Event.FORCED
     if deposit.state not in DOOR_COMMANDED:
-        return None if closed or deposit.state is State.BLOCKED else Event.FORCED
+        if not closed:
+            return None if deposit.state is State.BLOCKED else Event.FORCED
+        if is_gone(deposit, item):
+            return Event.ITEM_GONE
+        return Event.WITHDRAW if deposit.state is State.PRESENTED else None
     if not closed:
         return None if deposit.door_seen else Event.DOOR_OPENED
     if deposit.state is State.LOADING:
@@ -362,12 +381,15 @@ def replay(entries: Iterable[Entry]) -> Box:
     return box
 
 
-def choose_compartment(box: Box, *, compartments: int, rows: int, rows_by_reach: tuple[int, ...]) -> int | None:
+def choose_compartment(
+    box: Box, *, compartments: int, rows: int, rows_by_reach: tuple[int, ...], full: frozenset[int] = frozenset()
+) -> int | None:
     """A free compartment, those in the most convenient row first; None when the box is full.
 
     Compartments are numbered down the columns; `rows_by_reach` lists rows from 1 (top), the best reachable first.
+    `full` are those in which the sensor sees something, whatever the journal says.
     """
-    taken = {deposit.compartment for deposit in box.deposits.values()} | box.out_of_service
+    taken = {deposit.compartment for deposit in box.deposits.values()} | box.out_of_service | full
     order = {row: place for place, row in enumerate(rows_by_reach)}
     free = [number for number in range(1, compartments + 1) if number not in taken]
     return min(free, key=lambda number: (order.get((number - 1) % rows + 1, len(order)), number), default=None)

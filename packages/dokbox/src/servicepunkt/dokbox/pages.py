@@ -72,6 +72,8 @@ ALERT_WORDS = {
     "declined_pin_letter": "The citizen has not received the PIN letter. Please hand over at the counter.",
     "declined_old_document": "The citizen did not have the old document.",
     "full": "No compartment is free.",
+    "item_gone": "The document is no longer where the sensor saw it, and no open door was seen. Please check.",
+    "compartment_not_empty": "Something lies in this compartment already. Please check it, then reserve another one.",
     "too_late": "The box did not hear of it in time; nothing was opened. Please try again.",
     "too_many_for_this_number": "There are already three documents for this number in the box.",
     "door_was_not_open": "The door was not open before; please open it and lay the document in.",
@@ -104,6 +106,8 @@ EVENT_WORDS = {
     "unlock_lost": "The line was lost while opening",
     "compartment_out": "Compartment out of service",
     "compartment_in": "Compartment back in service",
+    "item_gone": "Document gone without an open door",
+    "distrusted": "The box's journal was set back or copied: nothing is handed out",
     "bus_lost": "Line to the locks lost",
     "bus_found": "Line to the locks found again",
     "started": "Box started",
@@ -300,6 +304,8 @@ async def show_boxes(request: WebRequest, ctx: Ctx, deployment: House, visitor: 
 
 
 INCIDENTS = (
+    "distrusted",
+    "item_gone",
     "compartment_out",
     "compartment_in",
     "forced",

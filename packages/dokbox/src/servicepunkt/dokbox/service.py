@@ -6,6 +6,7 @@ The centre decides nothing about compartments. It mirrors what the box has journ
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -150,6 +151,10 @@ async def request(
     """
     now = deployment.clock.now()
     async with deployment.database.tenant(ctx) as tx:
+        # The box first, then the deposit: in the same order as entries are taken in.
+        known = await store.find_deposit(tx, deposit_id)
+        if known is None or await store.find_box(tx, known.box, lock=True) is None:
+            raise NotFoundError
         row = await store.find_deposit(tx, deposit_id, lock=True)
         if row is None:
             raise NotFoundError
@@ -183,6 +188,11 @@ async def return_to_service(
 ) -> None:
     """A compartment was looked at and may be used again."""
     now = deployment.clock.now()
+    wanted = settings_of(ctx).box(box_id)
+    if wanted is None:
+        raise NotFoundError
+    if not 1 <= compartment <= wanted.compartments:
+        raise InvalidInputError([("compartment", "Choose a compartment.")])
     async with deployment.database.tenant(ctx) as tx:
         if await store.find_box(tx, box_id) is None:
             raise NotFoundError
@@ -232,7 +242,8 @@ async def ingest(deployment: Deployment, ctx: TenantContext, box_id: str, events
         row = await store.find_box(tx, box_id, lock=True)
         if row is None:
             raise NotFoundError
-        fork = _fork(row, events)
+        old = [sent.entry.seq for sent in events if sent.entry.seq <= row.acknowledged]
+        fork = _fork(row, events, await store.hashes(tx, box_id, old) if old else {})
         if not fork:
             for sent in events:
                 if sent.entry.seq > row.acknowledged:
@@ -247,13 +258,16 @@ async def ingest(deployment: Deployment, ctx: TenantContext, box_id: str, events
     return row.acknowledged
 
 
-def _fork(row: BoxRow, events: list[SentEntry]) -> int:
-    """The sequence at which the box's history leaves the stored one; 0 when it follows."""
+def _fork(row: BoxRow, events: list[SentEntry], stored: Mapping[int, str]) -> int:
+    """The sequence at which the box's history leaves the stored one; 0 when it follows.
+
+    Old entries are compared too: a box whose disk was set back writes other entries under old numbers.
+    """
     head, seq = row.head, row.acknowledged
     for sent in events:
         entry = sent.entry
         if entry.seq <= row.acknowledged:
-            if entry.seq == row.acknowledged and entry.hash != row.head:
+            if stored.get(entry.seq) != entry.hash:
                 return entry.seq
             continue
         if entry.seq != seq + 1 or entry.previous != head or entry.hash != model.entry_hash(entry):
@@ -314,6 +328,8 @@ def _consequences(found: DepositRow, entry: model.Entry) -> dict[str, Any]:
             return {"alert": "closed_empty"}
         case Event.NOT_OPENED | Event.LEFT_OPEN | Event.FORCED | Event.NOTICE_FAILED:
             return {"alert": str(entry.event)}
+        case Event.ITEM_GONE:
+            return {"alert": "item_gone"}
         case Event.WITHDRAW if str(entry.data.get("reason", "")).endswith(":no"):
             return {"alert": f"declined_{str(entry.data['reason']).partition(':')[0]}"}
         case Event.CLOSED_FULL if found.state == State.TAKING:

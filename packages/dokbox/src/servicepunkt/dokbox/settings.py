@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from servicepunkt.dokbox.model import MAX_ATTEMPTS, DocumentPolicy, Settings
 
 
 class BoxSettings(Settings, frozen=True, kw_only=True):
     """One box. `rows_by_reach` lists the rows from 1 (top), the best reachable first."""
 
-    id: str
+    id: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
     point: str
     name: dict[str, str]
-    compartments: int
-    rows: int = 8
+    compartments: Annotated[int, Meta(ge=1, le=480)]
+    rows: Annotated[int, Meta(ge=1, le=40)] = 8
     rows_by_reach: tuple[int, ...] = ()
     local_url: str = ""
 
@@ -21,8 +25,8 @@ class DokboxSettings(Settings, frozen=True, kw_only=True):
     boxes: tuple[BoxSettings, ...] = ()
     documents: tuple[DocumentPolicy, ...] = ()
     countries: tuple[str, ...] = ("DE",)
-    max_attempts: int = MAX_ATTEMPTS
-    retention_days: int = 90
+    max_attempts: Annotated[int, Meta(ge=3, le=10)] = MAX_ATTEMPTS
+    retention_days: Annotated[int, Meta(ge=1, le=3650)] = 90
 
     def box(self, box_id: str) -> BoxSettings | None:
         return next((box for box in self.boxes if box.id == box_id), None)

@@ -140,7 +140,8 @@ async def ensure_box(tx: Transaction, new: BoxRow) -> None:
 
 async def find_box(tx: Transaction, box_id: str, *, lock: bool = False) -> BoxRow | None:
     query = sa.select(box).where(box.c.tenant_id == tx.tenant_id, box.c.id == box_id)
-    row = (await tx.execute(query.with_for_update() if lock else query)).first()
+    # FOR NO KEY UPDATE: new deposits refer to this row while others wait for it, and must not wait in a circle.
+    row = (await tx.execute(query.with_for_update(key_share=True) if lock else query)).first()
     return _as(BoxRow, row) if row else None
 
 
@@ -208,6 +209,14 @@ async def delete_deposits(tx: Transaction, ids: Sequence[UUID]) -> None:
 
 async def insert_event(tx: Transaction, new: EventRow) -> None:
     await tx.execute(sa.insert(box_event).values(tenant_id=tx.tenant_id, **msgspec.structs.asdict(new)))
+
+
+async def hashes(tx: Transaction, box_id: str, sequences: Sequence[int]) -> dict[int, str]:
+    """What the box reported before, by sequence."""
+    query = sa.select(box_event.c.seq, box_event.c.hash).where(
+        box_event.c.tenant_id == tx.tenant_id, box_event.c.box == box_id, box_event.c.seq.in_(sequences)
+    )
+    return {row.seq: row.hash for row in await tx.execute(query)}
 
 
 async def events_of(tx: Transaction, deposit_id: str) -> list[EventRow]:

@@ -52,7 +52,10 @@ class Command(Strict, frozen=True, kw_only=True):
 
 
 class Commands(Strict, frozen=True, kw_only=True):
+    """`now` is the centre's time: what it hands out is judged by the later of both clocks."""
+
     commands: list[Command]
+    now: datetime | None = None
 
 
 class SentEntry(Strict, frozen=True, kw_only=True):

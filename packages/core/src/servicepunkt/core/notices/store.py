@@ -61,7 +61,8 @@ async def unsent_of_case(tx: Transaction, case: UUID) -> list[Notice]:
     query = sa.select(notice).where(
         notice.c.tenant_id == tx.tenant_id, notice.c.case == case, notice.c.state.in_(UNSENT)
     )
-    return [_notice(row) for row in await tx.execute(query.with_for_update())]
+    # Not waiting: what the worker has in hand at this moment is being settled by the worker.
+    return [_notice(row) for row in await tx.execute(query.with_for_update(skip_locked=True))]
 
 
 async def delete_of_case(tx: Transaction, case: UUID) -> None:

@@ -19,6 +19,7 @@ from servicepunkt.dokbox.journal import Journal
 log = structlog.get_logger("servicepunkt.dokbox")
 
 WAIT_SECONDS = 20
+FORKED = 409
 CONFIG_SECONDS = 20.0
 RETRY_FIRST, RETRY_LONGEST = 0.5, 15.0
 
@@ -92,8 +93,9 @@ class Link:
         self._check(answer)
         if self._controller.config is None:
             await self.fetch_config()
-        for command in msgspec.json.decode(answer.content, type=wire.Commands).commands:
-            await self._controller.handle(command)
+        handed = msgspec.json.decode(answer.content, type=wire.Commands)
+        for command in handed.commands:
+            await self._controller.handle(command, centre_time=handed.now)
 
     async def _send_when_changed(self) -> None:
         self._controller.changed.clear()
@@ -113,8 +115,14 @@ class Link:
         answer = await self._client.post(
             "/api/v1/box/events", content=body, headers={"content-type": "application/json"}
         )
+        if answer.status_code == FORKED:
+            self._controller.distrust()
         self._check(answer)
         seq = msgspec.json.decode(answer.content, type=wire.Acknowledged).seq
+        if seq > events[-1].entry.seq:
+            # The centre has more of this box's history than the box itself: the disk was set back.
+            self._controller.distrust()
+            raise RefusedByCentreError(FORKED)
         with self._journal.transaction():
             self._journal.put_meta("acknowledged", str(seq).encode())
             # The worker has what was sealed for it; here it would only wait to be stolen.

@@ -183,6 +183,10 @@ async def take_code(request: WebRequest, data: Form) -> Response[Any]:
     """Number and code together: a visit, or the one refusal."""
     pages = pages_of(request)
     screen = pages.screens.of(request)
+    if screen.visit:
+        with suppress(VisitOverError):
+            pages.controller.visit(screen.visit)
+            return Redirect("/confirm", status_code=303)  # pressed twice: the first press was the one
     code = "".join(data.get("code", "")[:20].split())
     try:
         screen.visit = (await pages.controller.present(screen.number, code)).token

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -70,6 +71,7 @@ class Visit(msgspec.Struct):
     compartment: int
     kind: str
     state: State
+    version: int
     last_seen: float
     asked: tuple[Step, ...] = ()
     confirmed: tuple[Step, ...] = ()
@@ -150,7 +152,19 @@ class Controller:
     @property
     def healthy(self) -> bool:
         """Whether the doors can be seen; without sight nothing is opened."""
-        return self._seen_snapshot and not self._bus_lost and not self._silent
+        return self._seen_snapshot and not self._bus_lost and not self._silent and not self.distrusted
+
+    @property
+    def distrusted(self) -> bool:
+        """Whether the centre knows another history of this box: then nothing is handed out until staff have looked."""
+        return self._journal.meta("distrusted") is not None
+
+    def distrust(self) -> None:
+        """The journal was rolled back or copied: codes in it may be spent. Stays so over restarts."""
+        if not self.distrusted:
+            with self._journal.transaction():
+                self._journal.put_meta("distrusted", b"1")
+            self.ledger.note("distrusted")
 
     def require_healthy(self) -> wire.BoxConfig:
         """The configuration of a box that sees its doors. Raises OutOfOrderError."""
@@ -198,6 +212,7 @@ class Controller:
             compartment=deposit.compartment,
             kind=deposit.kind,
             state=State.PRESENTED,
+            version=deposit.version,
             last_seen=self._monotonic(),
             asked=policy.confirmations if policy else (),
         )
@@ -223,7 +238,7 @@ class Controller:
                 visit.confirmed = (*visit.confirmed, step) if step not in visit.confirmed else visit.confirmed
             else:
                 self.ledger.record(Event.WITHDRAW, deposit, data={"reason": f"{step}:no"})
-                del self._visits[token]
+                self._visits.pop(token, None)
             return visit
 
     async def release(self, token: str) -> Visit:
@@ -235,7 +250,8 @@ class Controller:
         async with self._lock:
             visit = self.visit(token)
             deposit = self.ledger.deposit(visit.deposit)
-            if deposit is None or deposit.state is not State.PRESENTED or visit.next_question is not None:
+            current = deposit is not None and deposit.state is State.PRESENTED and deposit.version == visit.version
+            if deposit is None or not current or visit.next_question is not None:
                 raise VisitOverError
             data = {"confirmed": ",".join(visit.confirmed), "item": self.items.get(deposit.compartment)}
             self.ledger.record(Event.REDEEM, deposit, data=data, also=lambda _: self._journal.shred(deposit.id))
@@ -252,13 +268,17 @@ class Controller:
 
     # --- commands of the centre -------------------------------------------------------------------------------
 
-    async def handle(self, command: wire.Command) -> None:
-        """Carry out one command. Each leaves exactly one entry that names it, so that none is done twice."""
+    async def handle(self, command: wire.Command, *, centre_time: datetime | None = None) -> None:
+        """Carry out one command. Each leaves exactly one entry that names it, so that none is done twice.
+
+        `centre_time` is when the centre handed it out: a box whose clock is behind opens nothing for an old order.
+        """
         async with self._lock:
             if command.seq <= self.ledger.box.command:
                 return
             try:
-                await self._carry_out(command)
+                now = self._clock.now()
+                await self._carry_out(command, max(now, centre_time) if centre_time else now)
             except (DokboxError, CabinetError) as error:
                 if self.ledger.box.command < command.seq:
                     self._decline(command, error.code)
@@ -267,10 +287,8 @@ class Controller:
         data = {"command": command.seq, "kind": command.kind, "reason": reason}
         self.ledger.note("command_declined", deposit_id=command.deposit, data=data)
 
-    async def _carry_out(self, command: wire.Command) -> None:
-        if command.kind in wire.OPENS_A_DOOR and (
-            command.valid_until is None or self._clock.now() > command.valid_until
-        ):
+    async def _carry_out(self, command: wire.Command, now: datetime) -> None:
+        if command.kind in wire.OPENS_A_DOOR and (command.valid_until is None or now > command.valid_until):
             self._decline(command, "too_late")
             return
         match command.kind:
@@ -290,9 +308,23 @@ class Controller:
             case "notice_accepted" | "notice_failed":
                 self._notice(command)
             case "cancel":
-                self.ledger.record(Event.CANCEL, self._commanded(command), data={"command": command.seq})
+                self._cancel(command)
             case "compartment_in":
-                self.ledger.note("compartment_in", compartment=command.compartment, data={"command": command.seq})
+                if command.compartment not in self._cabinet.compartments:
+                    self._decline(command, "no_such_compartment")
+                else:
+                    self.ledger.note("compartment_in", compartment=command.compartment, data={"command": command.seq})
+
+    def _cancel(self, command: wire.Command) -> None:
+        """Give a reservation up; a compartment that was open before is looked into before it is used again."""
+        deposit = self._commanded(command)
+        self.ledger.record(Event.CANCEL, deposit, data={"command": command.seq})
+        if deposit.opened_at is not None:
+            self._take_out(deposit.compartment, "cancelled_after_opening")
+
+    def _take_out(self, compartment: int, reason: str) -> None:
+        if compartment not in self.ledger.box.out_of_service:
+            self.ledger.note("compartment_out", compartment=compartment, data={"reason": reason})
 
     def _commanded(self, command: wire.Command) -> Deposit:
         deposit = self.ledger.deposit(command.deposit)
@@ -317,6 +349,7 @@ class Controller:
             compartments=config.compartments,
             rows=config.rows,
             rows_by_reach=config.rows_by_reach,
+            full=frozenset(number for number, item in self.items.items() if item),
         )
         if compartment is None:
             self._decline(command, "full")
@@ -334,6 +367,10 @@ class Controller:
             raise OutOfOrderError
         item = self.items.get(deposit.compartment)
         data: dict[str, str | int | bool | None] = {"command": command.seq, "actor": command.actor, "item": item}
+        if event is Event.OPEN_FOR_LOAD and deposit.opened_at is None and item:
+            # It should be empty: whose is it? Nobody's document is laid beside another's.
+            self._decline(command, "compartment_not_empty")
+            return
 
         def also(_: Entry) -> None:
             if event is Event.RECALL:
@@ -413,6 +450,7 @@ class Controller:
                 await self._door_closed(number, item)
             case ItemChanged(compartment=number, item=item):
                 self.items[number] = item
+                self._item_changed(number, item)
             case BusLost():
                 self._bus_lost = True
                 self.ledger.note("bus_lost")
@@ -430,13 +468,21 @@ class Controller:
     def _door_opened(self, number: int) -> None:
         deposit = self.ledger.box.in_compartment(number)
         if deposit is None:
-            if number not in self.ledger.box.out_of_service:
-                self.ledger.note("compartment_out", compartment=number, data={"reason": "forced"})
+            self._take_out(number, "forced")
         elif deposit.state in model.DOOR_COMMANDED:
             if not deposit.door_seen:
                 self.ledger.record(Event.DOOR_OPENED, deposit)
-        elif deposit.state is not State.BLOCKED:
+        else:
             self.ledger.record(Event.FORCED, deposit)
+
+    def _item_changed(self, number: int, item: bool | None) -> None:
+        """Behind a closed door nothing comes and nothing goes."""
+        deposit = self.ledger.box.in_compartment(number)
+        if deposit is None:
+            if item:
+                self._take_out(number, "item_without_deposit")
+        elif model.is_gone(deposit, item):
+            self.ledger.record(Event.ITEM_GONE, deposit)
 
     async def _door_closed(self, number: int, item: bool | None) -> None:
         deposit = self.ledger.box.in_compartment(number)
@@ -446,8 +492,8 @@ class Controller:
     async def _after_darkness(self, number: int, *, closed: bool, item: bool | None) -> None:
         deposit = self.ledger.box.in_compartment(number)
         if deposit is None:
-            if not closed and number not in self.ledger.box.out_of_service:
-                self.ledger.note("compartment_out", compartment=number, data={"reason": "open_at_start"})
+            if not closed or item:
+                self._take_out(number, "open_at_start" if not closed else "item_without_deposit")
             return
         event = model.after_darkness(deposit, closed=closed, item=item)
         if event is not None:
@@ -474,7 +520,7 @@ class Controller:
         """What time alone brings about; the caller holds the lock."""
         now = self._monotonic()
         for visit in [v for v in self._visits.values() if now - v.last_seen > self._timing.visit_idle]:
-            del self._visits[visit.token]
+            self._visits.pop(visit.token, None)
             deposit = self.ledger.deposit(visit.deposit)
             if deposit is not None and deposit.state is State.PRESENTED:
                 self.ledger.record(Event.WITHDRAW, deposit, data={"reason": "idle"})
@@ -506,10 +552,13 @@ class Controller:
     def _heard(self, entry: Entry, deposit: Deposit | None) -> None:
         """After each entry: tell the visit, end what is over, wake the link to the centre."""
         if deposit is not None and entry.state:
-            for visit in self._visits.values():
-                if visit.deposit == entry.deposit:
-                    visit.state = State(entry.state)
-                    visit.left_open = visit.left_open or entry.event == Event.LEFT_OPEN
+            for visit in [visit for visit in self._visits.values() if visit.deposit == entry.deposit]:
+                if deposit.version != visit.version or State(entry.state) in model.COLLECTABLE:
+                    # Whoever comes back to this document types its code again.
+                    del self._visits[visit.token]
+                    continue
+                visit.state = State(entry.state)
+                visit.left_open = visit.left_open or entry.event == Event.LEFT_OPEN
             if State(entry.state) not in model.DOOR_COMMANDED:
                 self._stop_watching(entry.deposit)
         self.changed.set()

@@ -27,7 +27,7 @@ Info = Annotated[
 
 
 class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`public_key`: a raw Ed25519 key in hexadecimal, for kinds of devices that need one."""
+    """`public_key`: a raw X25519 key in hexadecimal, for kinds of devices that need one."""
 
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
     kind: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
