@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from servicepunkt.tenants.demo.supervisor import keep_alone
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -59,6 +61,24 @@ def test_serve_stops_the_embedded_postgresql(number: signal.Signals) -> None:
             if serving.poll() is None:
                 serving.kill()
                 serving.wait()
+
+
+def test_two_demonstrations_do_not_share_a_folder(tmp_path: Path) -> None:
+    keep_alone(tmp_path)
+    second = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from pathlib import Path; "
+            "from servicepunkt.tenants.demo.supervisor import keep_alone; keep_alone(Path(sys.argv[1]))",
+            str(tmp_path),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "already running" in second.stderr
 
 
 @pytest.mark.parametrize(

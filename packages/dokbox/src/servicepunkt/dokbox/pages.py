@@ -284,6 +284,7 @@ async def show_boxes(request: WebRequest, ctx: Ctx, deployment: House, visitor: 
             counts = await store.count_by_state(tx, row.id)
             used = sum(count for state, count in counts.items() if state not in service.FINAL | {"announced"})
             incidents = await store.newest_events(tx, row.id, INCIDENTS, limit=20)
+            service_events = await store.newest_events(tx, row.id, ("compartment_out", "compartment_in"), limit=2000)
             shown.append(
                 {
                     "id": row.id,
@@ -291,7 +292,7 @@ async def show_boxes(request: WebRequest, ctx: Ctx, deployment: House, visitor: 
                     "compartments": wanted.compartments if wanted else 0,
                     "used": used,
                     "seen_at": row.seen_at.astimezone(ctx.zone_info) if row.seen_at else None,
-                    "out": sorted(out_of_service(incidents)),
+                    "out": sorted(out_of_service(service_events)),
                     "incidents": [
                         (e.at.astimezone(ctx.zone_info), EVENT_WORDS.get(e.event, e.event), e.compartment)
                         for e in incidents

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import secrets
 import socket
 import time
@@ -239,6 +241,7 @@ def run_demo(*, base_port: int, story: bool, only: str) -> int:
         raise NotFoundError("no tenant pack is installed")
     with deployments.configured() as settings:
         settings.home.mkdir(parents=True, exist_ok=True)
+        keep_alone(settings.home)
         settings = msgspec.structs.replace(settings, secure_cookies=False, rehearsal_clock=str(settings.home / "clock"))
         plugins = deployments.load_plugins(settings)
         with out.status("Preparing the database …"):
@@ -297,6 +300,21 @@ async def _until_stopped(demo: Demo, stop: asyncio.Event) -> None:
                 await stop.wait()
         except TimeoutError:
             continue
+
+
+def keep_alone(home: Path) -> None:
+    """Two demonstrations on one folder would take each other's lines and journals. Raises SettingsError.
+
+    The lock goes with the process, however it ends.
+    """
+    descriptor = os.open(home / "demo.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise SettingsError(
+            f"a demonstration is already running in {home.name}; SERVICEPUNKT_HOME names another folder"
+        ) from None
 
 
 def port_of(address: str) -> int:
