@@ -1,0 +1,18 @@
+"""In an environment that has only this package, the tests of the house around it are left out, and say so."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+LIGHT = find_spec("litestar") is None
+
+# What needs the kernel, the shell or a web server.
+collect_ignore = (
+    ["centre", "test_box_pages.py", "test_dangers.py", "simulator/test_pages.py", "simulator/test_picture.py"]
+    if LIGHT
+    else []
+)
+
+
+def pytest_report_header() -> str:
+    return "without the house: " + ", ".join(collect_ignore) + " are left out" if LIGHT else "with the house"
