@@ -42,11 +42,6 @@ class OutOfOrderError(DokboxError):
     sentence = "The box does not work at the moment; codes stay valid."
 
 
-class FullError(DokboxError):
-    code = "SP3105"
-    sentence = "No compartment is free."
-
-
 class VisitOverError(DokboxError):
     code = "SP3106"
     sentence = "The visit is over; please start again."

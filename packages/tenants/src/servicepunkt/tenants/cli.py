@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 
 import click
-import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from servicepunkt.core import deployment as deployments
-from servicepunkt.core.commands import tenant_or_refuse
+from servicepunkt.core.commands import tenant_or_refuse, write_json
 from servicepunkt.core.people import model as people_model
 from servicepunkt.core.people import service as people
 from servicepunkt.core.secrets import read_secret
@@ -22,10 +21,6 @@ from servicepunkt.web.app import create_app
 from servicepunkt.web.server import serving, stop_on_signals
 
 out = Console()
-
-
-def _json(value: object) -> None:
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
 
 
 @click.command()
@@ -67,7 +62,7 @@ async def _apply(settings: Settings, folder: Path, *, as_json: bool, dry_run: bo
             return
         applied = await service.apply(deployment, read, actor="cli")
     if as_json:
-        _json(applied)
+        write_json(applied)
     else:
         out.print(
             f"{read.tenant.name} is in force: {applied.services} services, {applied.offers} offers, "
@@ -82,7 +77,7 @@ def tenant_list(as_json: bool) -> None:
     with deployments.configured() as settings:
         rows = asyncio.run(_tenant_rows(settings))
     if as_json:
-        _json(rows)
+        write_json(rows)
         return
     table = Table("tenant", "name", "state", "plugins")
     for row in rows:
