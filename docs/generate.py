@@ -372,7 +372,7 @@ def default_of(option: click.Option) -> str:
 
 
 def settings_page(host: PluginHost) -> str:
-    described = dict(re.findall(r"^    (\w+) {2,}(\S.*)$", Settings.__doc__ or "", re.MULTILINE))
+    described = dict(re.findall(r"^(\w+) {2,}(\S.*)$", inspect.getdoc(Settings) or "", re.MULTILINE))
     rows = [
         (code(PREFIX + field.name.upper()), sentence(described[field.name]), setting_default(field))
         for field in msgspec.structs.fields(Settings)

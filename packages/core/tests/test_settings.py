@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import stat
 import subprocess
@@ -61,7 +62,7 @@ def test_a_log_level_that_does_not_exist_is_refused() -> None:
 
 
 def test_every_setting_is_explained_where_it_is_declared() -> None:
-    explained = re.findall(r"^    (\w+) {2,}\S", Settings.__doc__ or "", re.MULTILINE)
+    explained = re.findall(r"^(\w+) {2,}\S", inspect.getdoc(Settings) or "", re.MULTILINE)
     assert sorted(explained) == sorted(Settings.__struct_fields__)
 
 

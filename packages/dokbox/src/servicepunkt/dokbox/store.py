@@ -141,13 +141,12 @@ async def ensure_box(tx: Transaction, new: BoxRow) -> None:
 async def find_box(tx: Transaction, box_id: str, *, lock: bool = False) -> BoxRow | None:
     query = sa.select(box).where(box.c.tenant_id == tx.tenant_id, box.c.id == box_id)
     # FOR NO KEY UPDATE: new deposits refer to this row while others wait for it, and must not wait in a circle.
-    row = (await tx.execute(query.with_for_update(key_share=True) if lock else query)).first()
-    return _as(BoxRow, row) if row else None
+    return await tx.first(BoxRow, query.with_for_update(key_share=True) if lock else query)
 
 
 async def boxes(tx: Transaction) -> list[BoxRow]:
     query = sa.select(box).where(box.c.tenant_id == tx.tenant_id).order_by(box.c.id)
-    return [_as(BoxRow, row) for row in await tx.execute(query)]
+    return await tx.all(BoxRow, query)
 
 
 async def update_box(tx: Transaction, box_id: str, **values: Any) -> None:
@@ -158,13 +157,12 @@ async def update_box(tx: Transaction, box_id: str, **values: Any) -> None:
 
 
 async def insert_deposit(tx: Transaction, new: DepositRow) -> None:
-    await tx.execute(sa.insert(deposit).values(tenant_id=tx.tenant_id, **msgspec.structs.asdict(new)))
+    await tx.insert(deposit, new)
 
 
 async def find_deposit(tx: Transaction, deposit_id: UUID, *, lock: bool = False) -> DepositRow | None:
     query = sa.select(deposit).where(deposit.c.tenant_id == tx.tenant_id, deposit.c.id == deposit_id)
-    row = (await tx.execute(query.with_for_update() if lock else query)).first()
-    return _as(DepositRow, row) if row else None
+    return await tx.first(DepositRow, query.with_for_update() if lock else query)
 
 
 async def deposits(
@@ -176,7 +174,7 @@ async def deposits(
         query = query.where(deposit.c.state.in_(states))
     if document_index is not None:
         query = query.where(deposit.c.document_index == document_index)
-    return [_as(DepositRow, row) for row in await tx.execute(query.order_by(deposit.c.id.desc()).limit(limit))]
+    return await tx.all(DepositRow, query.order_by(deposit.c.id.desc()).limit(limit))
 
 
 async def count_by_state(tx: Transaction, box_id: str) -> dict[str, int]:
@@ -208,7 +206,7 @@ async def delete_deposits(tx: Transaction, ids: Sequence[UUID]) -> None:
 
 
 async def insert_event(tx: Transaction, new: EventRow) -> None:
-    await tx.execute(sa.insert(box_event).values(tenant_id=tx.tenant_id, **msgspec.structs.asdict(new)))
+    await tx.insert(box_event, new)
 
 
 async def hashes(tx: Transaction, box_id: str, sequences: Sequence[int]) -> dict[int, str]:
@@ -225,7 +223,7 @@ async def events_of(tx: Transaction, deposit_id: str) -> list[EventRow]:
         .where(box_event.c.tenant_id == tx.tenant_id, box_event.c.deposit == deposit_id)
         .order_by(box_event.c.seq)
     )
-    return [_as(EventRow, row) for row in await tx.execute(query)]
+    return await tx.all(EventRow, query)
 
 
 async def newest_events(tx: Transaction, box_id: str, kinds: Sequence[str], *, limit: int = 50) -> list[EventRow]:
@@ -235,7 +233,7 @@ async def newest_events(tx: Transaction, box_id: str, kinds: Sequence[str], *, l
         .order_by(box_event.c.seq.desc())
         .limit(limit)
     )
-    return [_as(EventRow, row) for row in await tx.execute(query)]
+    return await tx.all(EventRow, query)
 
 
 async def insert_command(tx: Transaction, box_id: str, seq: int, body: Any, *, at: datetime) -> None:
@@ -260,9 +258,3 @@ async def delete_commands(tx: Transaction, box_id: str, up_to: int) -> None:
         box_command.c.tenant_id == tx.tenant_id, box_command.c.box == box_id, box_command.c.seq <= up_to
     )
     await tx.execute(statement)
-
-
-def _as(kind: type[Any], row: sa.Row[Any]) -> Any:
-    values = dict(row._mapping)
-    del values["tenant_id"]
-    return kind(**values)

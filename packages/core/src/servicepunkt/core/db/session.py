@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Executable, text
+from msgspec import Struct
+from sqlalchemy import Executable, Row, Table, text
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from servicepunkt.core.clock import Clock, SystemClock
-from servicepunkt.core.db import guard
+from servicepunkt.core.db import guard, schema
 from servicepunkt.core.tenancy.model import TenantContext, use
+
+S = TypeVar("S", bound=Struct)
 
 
 class Transaction:
@@ -39,6 +42,19 @@ class Transaction:
     async def scalar(self, statement: Executable) -> Any:
         return await self.connection.scalar(statement)
 
+    async def insert(self, table: Table, new: Struct) -> None:
+        """Store a struct whose fields are the columns of a tenant table, but for the tenant's id."""
+        await self.execute(table.insert().values(**{schema.TENANT: self.tenant_id}, **msgspec.structs.asdict(new)))
+
+    async def first(self, kind: type[S], query: Executable) -> S | None:
+        """The first row of a tenant table as a struct; None when there is none."""
+        row = (await self.execute(query)).first()
+        return _as_struct(kind, row) if row else None
+
+    async def all(self, kind: type[S], query: Executable) -> list[S]:
+        """All rows of a query on a tenant table as structs."""
+        return [_as_struct(kind, row) for row in await self.execute(query)]
+
     async def driver_connection(self) -> Any:
         """The psycopg connection below, for work that must commit together with this transaction (jobs)."""
         return (await self.connection.get_raw_connection()).driver_connection
@@ -50,6 +66,12 @@ class Transaction:
             statement.bindparams(tenant=self.tenant_id, name=name),
             execution_options={guard.PLATFORM_OPTION: True},
         )
+
+
+def _as_struct(kind: type[S], row: Row[Any]) -> S:
+    values = dict(row._mapping)
+    del values[schema.TENANT]
+    return kind(**values)
 
 
 class Database:

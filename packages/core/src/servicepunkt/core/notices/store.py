@@ -37,19 +37,17 @@ notice = tenant_table(
 
 
 async def insert(tx: Transaction, new: Notice) -> None:
-    values = {name: getattr(new, name) for name in new.__struct_fields__}
-    await tx.execute(sa.insert(notice).values(tenant_id=tx.tenant_id, **values))
+    await tx.insert(notice, new)
 
 
 async def find(tx: Transaction, notice_id: UUID, *, lock: bool = False) -> Notice | None:
     query = sa.select(notice).where(notice.c.tenant_id == tx.tenant_id, notice.c.id == notice_id)
-    row = (await tx.execute(query.with_for_update() if lock else query)).first()
-    return _notice(row) if row else None
+    return await tx.first(Notice, query.with_for_update() if lock else query)
 
 
 async def of_case(tx: Transaction, case: UUID) -> list[Notice]:
     query = sa.select(notice).where(notice.c.tenant_id == tx.tenant_id, notice.c.case == case).order_by(notice.c.id)
-    return [_notice(row) for row in await tx.execute(query)]
+    return await tx.all(Notice, query)
 
 
 async def update(tx: Transaction, notice_id: UUID, *, at: datetime, **values: Any) -> None:
@@ -62,14 +60,8 @@ async def unsent_of_case(tx: Transaction, case: UUID) -> list[Notice]:
         notice.c.tenant_id == tx.tenant_id, notice.c.case == case, notice.c.state.in_(UNSENT)
     )
     # Not waiting: what the worker has in hand at this moment is being settled by the worker.
-    return [_notice(row) for row in await tx.execute(query.with_for_update(skip_locked=True))]
+    return await tx.all(Notice, query.with_for_update(skip_locked=True))
 
 
 async def delete_of_case(tx: Transaction, case: UUID) -> None:
     await tx.execute(sa.delete(notice).where(notice.c.tenant_id == tx.tenant_id, notice.c.case == case))
-
-
-def _notice(row: sa.Row[Any]) -> Notice:
-    values = dict(row._mapping)
-    del values["tenant_id"]
-    return Notice(**values)

@@ -32,20 +32,19 @@ device = tenant_table(
 
 
 async def insert(tx: Transaction, new: Device) -> None:
-    values = {name: getattr(new, name) for name in new.__struct_fields__}
-    await tx.execute(sa.insert(device).values(tenant_id=tx.tenant_id, **values))
+    await tx.insert(device, new)
 
 
 async def by_id(tx: Transaction, device_id: UUID) -> Device | None:
     query = sa.select(device).where(device.c.tenant_id == tx.tenant_id, device.c.id == device_id)
-    return _device((await tx.execute(query)).first())
+    return await tx.first(Device, query)
 
 
 async def pending(tx: Transaction, code_hash: bytes) -> Device | None:
     query = sa.select(device).where(
         device.c.tenant_id == tx.tenant_id, device.c.state == "pending", device.c.code_hash == code_hash
     )
-    return _device((await tx.execute(query.with_for_update())).first())
+    return await tx.first(Device, query.with_for_update())
 
 
 async def active(tx: Transaction, kind: str, target: str) -> Device | None:
@@ -61,22 +60,14 @@ async def active(tx: Transaction, kind: str, target: str) -> Device | None:
         .order_by(device.c.id.desc())
         .limit(1)
     )
-    return _device((await tx.execute(query)).first())
+    return await tx.first(Device, query)
 
 
 async def all_devices(tx: Transaction) -> list[Device]:
     query = sa.select(device).where(device.c.tenant_id == tx.tenant_id).order_by(device.c.kind, device.c.id)
-    return [found for row in await tx.execute(query) if (found := _device(row)) is not None]
+    return await tx.all(Device, query)
 
 
 async def update(tx: Transaction, device_id: UUID, **values: Any) -> None:
     statement = sa.update(device).where(device.c.tenant_id == tx.tenant_id, device.c.id == device_id)
     await tx.execute(statement.values(**values))
-
-
-def _device(row: sa.Row[Any] | None) -> Device | None:
-    if row is None:
-        return None
-    values = dict(row._mapping)
-    del values["tenant_id"]
-    return Device(**values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -28,13 +27,12 @@ help_call = tenant_table(
 
 
 async def insert(tx: Transaction, new: HelpCall) -> None:
-    values = {name: getattr(new, name) for name in new.__struct_fields__}
-    await tx.execute(sa.insert(help_call).values(tenant_id=tx.tenant_id, **values))
+    await tx.insert(help_call, new)
 
 
 async def by_id(tx: Transaction, call_id: UUID, *, lock: bool = False) -> HelpCall | None:
     query = sa.select(help_call).where(help_call.c.tenant_id == tx.tenant_id, help_call.c.id == call_id)
-    return _call((await tx.execute(query.with_for_update() if lock else query)).first())
+    return await tx.first(HelpCall, query.with_for_update() if lock else query)
 
 
 async def waiting(tx: Transaction, *, device: UUID | None = None) -> list[HelpCall]:
@@ -47,7 +45,7 @@ async def waiting(tx: Transaction, *, device: UUID | None = None) -> list[HelpCa
     )
     if device is not None:
         query = query.where(help_call.c.device == device)
-    return [found for row in await tx.execute(query) if (found := _call(row)) is not None]
+    return await tx.all(HelpCall, query)
 
 
 async def update(tx: Transaction, call_id: UUID, *, state: str, at: datetime) -> None:
@@ -61,11 +59,3 @@ async def delete_closed(tx: Transaction, before: datetime) -> int:
         help_call.c.tenant_id == tx.tenant_id, help_call.c.state == "closed", help_call.c.changed_at < before
     )
     return int((await tx.execute(statement)).rowcount)
-
-
-def _call(row: sa.Row[Any] | None) -> HelpCall | None:
-    if row is None:
-        return None
-    values = dict(row._mapping)
-    del values["tenant_id"]
-    return HelpCall(**values)

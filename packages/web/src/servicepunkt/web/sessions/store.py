@@ -23,16 +23,12 @@ session = tenant_table(
 
 
 async def insert(tx: Transaction, new: Session) -> None:
-    values = {name: getattr(new, name) for name in new.__struct_fields__}
-    await tx.execute(sa.insert(session).values(tenant_id=tx.tenant_id, **values))
+    await tx.insert(session, new)
 
 
 async def find(tx: Transaction, key: bytes) -> Session | None:
     query = sa.select(session).where(session.c.tenant_id == tx.tenant_id, session.c.key == key)
-    row = (await tx.execute(query)).first()
-    if row is None:
-        return None
-    return Session(key=row.key, account=row.account, started_at=row.started_at, seen_at=row.seen_at)
+    return await tx.first(Session, query)
 
 
 async def touch(tx: Transaction, key: bytes, at: datetime) -> None:
