@@ -2,6 +2,7 @@
 
 import os
 import select
+import socket
 import threading
 import tty
 from collections import deque
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from servicepunkt.dokbox.boards import krcu16
-from servicepunkt.dokbox.boards.base import BoardError, Frame, LocalError, Request
+from servicepunkt.dokbox.boards.base import BoardError, Echo, Frame, Junk, LocalError, Request
 from servicepunkt.dokbox.boards.krcu16 import KrCu16, Options
 from servicepunkt.dokbox.bus import (
     Bus,
@@ -27,6 +28,7 @@ from servicepunkt.dokbox.bus import (
     NoReplyError,
     Port,
     Reply,
+    Supply,
     Timing,
     serial_port,
 )
@@ -284,8 +286,8 @@ def test_unlock_is_written_once_whatever_comes_back(clock: Clock, answer: bytes)
 def test_unlock_of_a_kind_that_replies_is_not_repeated_when_the_reply_is_missing(clock: Clock, answer: bytes) -> None:
     port = ScriptedPort(clock, lambda _: answer)
     with bench(port, clock=clock) as on:
-        error = on.error(Request(frame=UNLOCK_1, deadline=3.0, pulse=0.5))
-    assert isinstance(error, GarbledReplyError if answer else NoReplyError)
+        reply = on.result(Request(frame=UNLOCK_1, deadline=3.0, pulse=0.5))
+    assert reply.frame is None
     assert port.frames == [UNLOCK_1]
 
 
@@ -362,6 +364,71 @@ def test_distance_follows_the_pulse_setting(clock: Clock) -> None:
             future.result(PATIENCE)
     (first, _), (second, _) = port.written
     assert second - first >= 1.2 - 1e-9
+
+
+def test_two_buses_on_one_supply_fire_one_lock_at_a_time(clock: Clock) -> None:
+    ports = [ScriptedPort(clock), ScriptedPort(clock)]
+    supply = Supply()
+    buses = [Bus(BOARD, lambda p=p: p, supply=supply, clock=clock, sleep=clock.sleep) for p in ports]  # type: ignore[misc]
+    try:
+        for future in [bus.submit(BOARD.unlock(lock)) for lock in (1, 2) for bus in buses]:
+            future.result(PATIENCE)
+    finally:
+        for bus in buses:
+            bus.close()
+    fired = sorted(at for port in ports for at, _ in port.written)
+    assert len(fired) == 4
+    assert all(later - earlier >= 0.5 + 0.2 - 1e-9 for earlier, later in pairwise(fired))
+
+
+# ---- Boards that do not end the pulse themselves ----
+
+ON = Request(frame=b"\x01on", deadline=0.2, pulse=0.5, follow=Request(frame=b"\x01off", deadline=0.2, tries=2))
+
+
+class Relays(KrCu16):
+    """Takes every frame of two bytes as the answer."""
+
+    def decoder(self, request: Request, /) -> "Relays.Whole":
+        return self.Whole()
+
+    def answers(self, request: Request, frame: Frame) -> bool:
+        return True
+
+    class Whole:
+        pending = b""
+
+        def feed(self, data: bytes) -> list[Frame | Echo | Junk]:
+            return [Frame(data)] if data else []
+
+
+def test_pulse_is_ended_before_anything_else(clock: Clock) -> None:
+    port = ScriptedPort(clock, lambda _: b"ok")
+    with bench(port, clock=clock, board=Relays()) as on:
+        ask = Request(frame=b"?", deadline=0.2)
+        for future in on.ask(ON, ON, ask, ask):
+            future.result(PATIENCE)
+    assert port.frames == [ON.frame, b"?", b"?", b"\x01off", ON.frame, b"\x01off"]
+    at = [at for at, frame in port.written if frame != b"?"]
+    assert 0.5 <= at[1] - at[0] <= 0.6
+    assert at[2] - at[1] >= 0.2
+
+
+def test_pulse_is_ended_when_the_bus_is_closed(clock: Clock) -> None:
+    port = ScriptedPort(clock, lambda _: b"ok")
+    with bench(port, clock=clock, board=Relays()) as on:
+        on.result(ON)
+    assert port.frames == [ON.frame, b"\x01off"]
+    assert port.written[1][0] - port.written[0][0] >= 0.5
+
+
+def test_nothing_fires_until_the_board_has_confirmed_the_end_of_a_pulse(clock: Clock) -> None:
+    answers = deque([b"ok", b"", b"", b"", b"ok"])  # the end is confirmed only at the fourth time
+    port = ScriptedPort(clock, lambda _: answers.popleft() if answers else b"ok")
+    with bench(port, clock=clock, board=Relays()) as on:
+        for future in on.ask(ON, ON):
+            future.result(PATIENCE)
+    assert port.frames[:6] == [ON.frame, *[b"\x01off"] * 4, ON.frame]
 
 
 def test_unlock_that_failed_counts_as_fired(clock: Clock) -> None:
@@ -602,6 +669,44 @@ def test_terminal_round_trip() -> None:
         assert bus.submit(BOARD.status(0)).result(PATIENCE).frame == krcu16.Frame(REPLY_0)
     assert bytes(far.heard) == STATUS_1 + UNLOCK_1 + STATUS_0
     assert news.told == []
+
+
+def test_transparent_gateway() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+
+        def gateway() -> None:
+            connection, _ = server.accept()
+            with connection:
+                while data := connection.recv(64):
+                    connection.sendall(boards(data))
+
+        far = threading.Thread(target=gateway)
+        far.start()
+        bus = Bus(BOARD, lambda: serial_port(f"tcp://{host}:{port}", 19200))
+        try:
+            assert bus.submit(BOARD.status(1)).result(PATIENCE).frame == krcu16.Frame(REPLY_1)
+        finally:
+            bus.close()
+            far.join(PATIENCE)
+
+
+def test_gateway_that_hangs_up_is_a_lost_bus() -> None:
+    news = News()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+        bus = Bus(BOARD, lambda: serial_port(f"tcp://{host}:{port}", 19200), report=news, timing=Timing(reopen=(0.02,)))
+        try:
+            server.accept()[0].close()
+            assert isinstance(bus.submit(BOARD.status(0)).exception(PATIENCE), BusLostError)
+            connection, _ = server.accept()
+            with connection:
+                assert news.found.wait(PATIENCE)
+                future = bus.submit(BOARD.status(0))
+                connection.sendall(boards(connection.recv(64)))
+                assert future.result(PATIENCE).frame == krcu16.Frame(REPLY_0)
+        finally:
+            bus.close()
 
 
 def test_port_belongs_to_one_process() -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from servicepunkt.dokbox import model
-from servicepunkt.dokbox.bus import BusFound, BusLost, BusLostError
-from servicepunkt.dokbox.cabinet import DoorOpened
+from servicepunkt.dokbox.bus import BusLostError
 from servicepunkt.dokbox.errors import ClosedError, OutOfOrderError, RefusedError, VisitOverError
+from servicepunkt.dokbox.events import DoorOpened, LineFound, LineLost
 from servicepunkt.dokbox.model import State
 from servicepunkt.dokbox.testing import NOW, Bench
 
+ALL = tuple(range(1, 17))
 NUMBER = "+4915112345678"
 D1, D2 = "01980000-0000-7000-8000-000000000001", "01980000-0000-7000-8000-000000000002"
 
@@ -306,10 +307,10 @@ async def test_a_command_is_carried_out_once(bench: Bench) -> None:
 
 async def test_bus_lost_before_release_refuses_and_keeps_the_code(bench: Bench) -> None:
     _, code = await bench.load(D1)
-    await bench.see(BusLost("unplugged", NOW))
+    await bench.see(LineLost(0, "unplugged", ALL, NOW))
     with pytest.raises(OutOfOrderError):
         await bench.controller.present(NUMBER, code)
-    await bench.see(BusFound(NOW))
+    await bench.see(LineFound(0, NOW))
     await bench.look()
     assert await collect(bench, code) == 7
 
@@ -322,7 +323,7 @@ async def test_bus_lost_in_the_unlock_never_sends_a_second_frame(bench: Bench) -
     await bench.controller.release(visit.token)
     assert bench.state(D1) == State.RELEASING
     bench.doors.lost = None
-    await bench.see(BusLost("unplugged", NOW), BusFound(NOW))
+    await bench.see(LineLost(0, "unplugged", ALL, NOW), LineFound(0, NOW))
     await bench.look()
     assert bench.state(D1) == State.BLOCKED
     assert bench.doors.pulses[7] == 1
@@ -425,11 +426,11 @@ async def test_a_bus_lost_before_release_ends_the_visit_and_keeps_the_code(bench
     _, code = await bench.load(D1)
     visit = await bench.controller.present(NUMBER, code)
     await bench.controller.confirm(visit.token, "old_document", answer=True)
-    await bench.see(BusLost("unplugged", NOW))
+    await bench.see(LineLost(0, "unplugged", ALL, NOW))
     with pytest.raises(OutOfOrderError):
         await bench.controller.release(visit.token)
     assert bench.state(D1) == State.PRESENTED
-    await bench.see(BusFound(NOW))
+    await bench.see(LineFound(0, NOW))
     await bench.look()
     assert bench.state(D1) == State.NOTIFIED
     assert await collect(bench, code) == 7

@@ -10,14 +10,14 @@ import msgspec
 import pytest
 
 from servicepunkt.dokbox import wire
-from servicepunkt.dokbox.bus import BusFound, BusLost
-from servicepunkt.dokbox.cabinet import ItemChanged
 from servicepunkt.dokbox.controller.link import Link, RefusedByCentreError
 from servicepunkt.dokbox.errors import OutOfOrderError, RefusedError, VisitOverError
+from servicepunkt.dokbox.events import ItemChanged, LineFound, LineLost
 from servicepunkt.dokbox.model import State
 from servicepunkt.dokbox.settings import BoxSettings
 from servicepunkt.dokbox.testing import NOW, Bench
 
+ALL = tuple(range(1, 17))
 NUMBER, OTHER = "+4915112345678", "+4915112345679"
 D1, D2 = "01980000-0000-7000-8000-000000000001", "01980000-0000-7000-8000-000000000002"
 
@@ -31,9 +31,9 @@ async def bench(tmp_path: Path) -> Bench:
 
 async def test_taken_in_the_dark_with_a_key_is_not_handed_over(bench: Bench) -> None:
     compartment, code = await bench.load(D1)
-    await bench.see(BusLost("unplugged", NOW))
+    await bench.see(LineLost(0, "unplugged", ALL, NOW))
     bench.doors.items[compartment] = False
-    await bench.see(BusFound(NOW))
+    await bench.see(LineFound(0, NOW))
     await bench.look()
     assert bench.state(D1) == State.BLOCKED
     with pytest.raises(RefusedError):
@@ -86,7 +86,7 @@ async def test_a_visit_does_not_outlive_its_withdrawal(bench: Bench) -> None:
     _, code = await bench.load(D1)
     thief = await bench.controller.present(NUMBER, code)
     await bench.controller.confirm(thief.token, "old_document", answer=True)
-    await bench.see(BusLost("a glitch", NOW), BusFound(NOW))
+    await bench.see(LineLost(0, "a glitch", ALL, NOW), LineFound(0, NOW))
     await bench.look()
     assert bench.state(D1) == State.NOTIFIED
     await bench.command("new_code", deposit=D1)

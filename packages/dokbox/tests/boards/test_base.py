@@ -1,8 +1,8 @@
 """The registry of board kinds, options given as text, and rules that hold for every request."""
 
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import pytest
 
 from servicepunkt.dokbox import boards
@@ -15,14 +15,18 @@ def test_krcu16_registers_itself() -> None:
 
 @pytest.fixture
 def sixth_kind(monkeypatch: pytest.MonkeyPatch) -> base.Kind:
-    class Options(msgspec.Struct):
+    class Options(base.Options, frozen=True):
         locks: int = 1
 
-    def build(options: Any) -> Any:
+        @property
+        def places(self) -> Sequence[base.Place]:
+            return self.in_rows(first=0, locks=self.locks)
+
+    def build(options: Any, _table: Any) -> Any:
         return options
 
     monkeypatch.setattr(base, "_KINDS", dict(base._KINDS))
-    kind = base.Kind(name="sixth", options=Options, build=build)
+    kind = base.Kind(name="sixth", title="Sixth", options=Options, build=build)
     boards.register(kind)
     return kind
 
@@ -34,7 +38,7 @@ def test_new_kind_needs_no_more_than_registering(sixth_kind: base.Kind) -> None:
 def test_name_belongs_to_one_kind(sixth_kind: base.Kind) -> None:
     boards.register(sixth_kind)
     with pytest.raises(ValueError, match="already registered"):
-        boards.register(base.Kind(name="sixth", options=sixth_kind.options, build=sixth_kind.build))
+        boards.register(base.Kind(name="sixth", title="Sixth", options=sixth_kind.options, build=sixth_kind.build))
 
 
 def test_options_are_read_from_text() -> None:
@@ -42,7 +46,7 @@ def test_options_are_read_from_text() -> None:
         "krcu16",
         [("boards", "3"), ("compartments", "40"), ("latch_closed_bit", "0"), ("items", "false"), ("baud", "9600")],
     )
-    assert (board.baudrate, len(board.compartments), board.boards) == (9600, 40, (0, 1, 2))
+    assert (board.baudrate, len(board.table), board.boards) == (9600, 40, (0, 1, 2))
     reading = board.readings(krcu16.Frame(bytes.fromhex("02 00 35 FE FF 00 00 03 37")))[1]
     assert reading == base.Reading(closed=True, item=None)
 

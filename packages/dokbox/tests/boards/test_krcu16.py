@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from servicepunkt.dokbox.boards import krcu16
-from servicepunkt.dokbox.boards.base import Echo, Junk, NoSuchBoardError, NoSuchCompartmentError, Reading
-from servicepunkt.dokbox.boards.krcu16 import Address, Decoder, Frame, KrCu16, Options
+from servicepunkt.dokbox.boards.base import Echo, Junk, NoSuchBoardError, NoSuchCompartmentError, Place, Reading
+from servicepunkt.dokbox.boards.krcu16 import Decoder, Frame, KrCu16, Options
 
 ALL_CLOSED_ITEM_IN_1 = bytes.fromhex("02 00 35 FF FF 01 00 03 39")
 LOCK_1_OPEN_EMPTY = bytes.fromhex("02 00 35 FE FF 00 00 03 37")
@@ -107,7 +107,7 @@ def test_no_command_opens_a_whole_board() -> None:
 @given(st.integers(1, 10), st.data())
 def test_unlock_names_exactly_one_lock(boards: int, data: st.DataObject) -> None:
     board = KrCu16(Options(boards=boards))
-    compartment = data.draw(st.sampled_from(board.compartments))
+    compartment = data.draw(st.sampled_from(sorted(board.table)))
     request = board.unlock(compartment)
     assert request.frame[2] == 0x31
     assert (request.frame[1] >> 4) * 16 + (request.frame[1] & 15) + 1 == compartment
@@ -258,7 +258,7 @@ def test_without_item_sensors_the_item_is_unknown() -> None:
 
 def test_unused_locks_are_no_compartments() -> None:
     board = KrCu16(Options(boards=2, compartments=20))
-    assert board.compartments == tuple(range(1, 21))
+    assert list(board.table) == list(range(1, 21))
     assert set(board.readings(Frame(status_reply(0x10, bytes(4))))) == {17, 18, 19, 20}
     with pytest.raises(NoSuchCompartmentError, match="no compartment 21"):
         board.unlock(21)
@@ -276,17 +276,17 @@ def test_absent_board_makes_no_frame() -> None:
 
 
 def test_own_wiring() -> None:
-    board = KrCu16(table={1: Address(board=4, lock=15), 2: Address(board=0, lock=0)})
+    board = KrCu16(Options(boards=5), {1: Place(4, 15), 2: Place(0, 0)})
     assert board.unlock(1).frame == sealed(0x02, 0x4F, 0x31, 0x03)
     assert board.boards == (0, 4)
     assert board.readings(Frame(status_reply(0x40, b"\x00\x80\x00\x00"))) == {1: Reading(True, False)}
 
 
 def test_impossible_wiring_is_refused() -> None:
-    with pytest.raises(ValueError, match="board 10"):
-        Address(board=10, lock=0)
+    with pytest.raises(ValueError, match=r"has the lock 0\.17, 1\.1"):
+        KrCu16(table={1: Place(1, 0), 2: Place(0, 16)})
     with pytest.raises(ValueError, match="one lock"):
-        KrCu16(table={1: Address(0, 0), 2: Address(0, 0)})
+        KrCu16(table={1: Place(0, 0), 2: Place(0, 0)})
 
 
 def test_reply_answers_only_its_own_request() -> None:

@@ -4,8 +4,10 @@
 
 - One request is on the line at a time; between two frames the line rests for `Timing.gap`.
 - A frame that moves a lock (`Request.pulse` > 0) is written at most once, whatever happens, and only when the
-  lock before it draws no more current, plus `Timing.margin`: the power supply bears one lock. Requests that
-  move nothing go on meanwhile. Two buses on one supply do not know of each other.
+  lock before it draws no more current, plus `Timing.margin`: a `Supply` bears one lock, and buses share it.
+  Requests that move nothing go on meanwhile. Its answer is heard where one comes; none is no error.
+- What has to end a pulse (`Request.follow`) is written when the pulse is over, before anything else, until the
+  board has answered it; also while the bus is being closed.
 - Any fault of the port means that the bus is lost: the request on the line and all that wait fail with
   `BusLostError`, the port is closed and opened again with growing pauses. Meanwhile requests fail at once.
 - What was received before a request was written belongs to no one and is thrown away.
@@ -14,6 +16,7 @@ A lost port is noticed when it is used; a bus on which nobody asks anything says
 """
 
 import enum
+import math
 import sys
 import threading
 import time
@@ -36,6 +39,8 @@ if sys.platform != "win32":
     # pyserial lets it through when a port vanishes while it is opened or drained
     _PORT_FAULTS += (termios.error,)
 
+BABBLE = 0.5  # seconds after which what still comes in is no reason to wait any longer
+END_AGAIN = 0.5  # seconds between two tries to end a pulse that the board did not confirm
 READ_SLICE = 0.02  # seconds one read waits for a first byte
 WRITE_TIMEOUT = 1.0  # seconds
 HEARD = 32  # bytes of an unreadable answer that an error shows
@@ -106,8 +111,13 @@ class Noise(msgspec.Struct, frozen=True, tag=True):
     at: datetime
 
 
+BusNews = BusLost | BusFound | Noise
+#: Whom a bus tells; called in its owner thread, and must not block.
+Report = Callable[[BusNews], object]
+
+
 class Reply(msgspec.Struct, frozen=True):
-    """A request that was written and drained at `at`, and its answer if it has one."""
+    """A request that was written and drained at `at`, and its answer if it has one and one was heard."""
 
     request: Request
     at: datetime
@@ -129,6 +139,27 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     nap: float = 0.02
 
 
+class Supply:
+    """What feeds the locks of one or more buses: it bears one lock at a time. Used by the buses' owner threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._free_at = -math.inf
+
+    def take(self, now: float, seconds: float) -> float:
+        """Take it for so many seconds: 0 when it was free, else the seconds until it may be, and nothing is taken."""
+        with self._lock:
+            if self._free_at > now:
+                return self._free_at - now
+            self._free_at = now + seconds
+            return 0.0
+
+    def hold(self, until: float) -> None:
+        """Set when it is free again; only the bus that took it may."""
+        with self._lock:
+            self._free_at = until
+
+
 class Port(Protocol):
     """What the bus needs of a serial port; pyserial's `Serial` with a short read timeout is one."""
 
@@ -141,7 +172,13 @@ class Port(Protocol):
 
 
 def serial_port(path: str, baudrate: int) -> Port:
-    """Open a port for this process alone: 8N1, no flow control. Raises OSError or termios.error."""
+    """Open a port for this process alone: 8N1, no flow control; `tcp://HOST:PORT` is a transparent gateway.
+
+    Raises OSError or termios.error.
+    """
+    if path.startswith("tcp://"):
+        gateway = path.replace("tcp://", "socket://", 1)
+        return cast(Port, serial.serial_for_url(gateway, timeout=READ_SLICE, write_timeout=WRITE_TIMEOUT))
     port = serial.Serial(
         port=path,
         baudrate=baudrate,
@@ -157,7 +194,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _unheard(_: BusLost | BusFound | Noise) -> None:
+def _unheard(_: BusNews) -> None:
     return None
 
 
@@ -193,10 +230,11 @@ _MOVES: dict[tuple[_State, _Signal], _State] = {
 
 
 class _Job:
-    """A request and the future of who asked."""
+    """A request and the future of who asked; one that ends a pulse is `due` at its own time."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, *, due: float = -math.inf) -> None:
         self.request = request
+        self.due = due
         self.future: Future[Reply] = Future()
 
     def fail(self, error: Exception) -> None:
@@ -216,8 +254,9 @@ class Bus:
         board: Board,
         open_port: Callable[[], Port],
         *,
-        report: Callable[[BusLost | BusFound | Noise], object] = _unheard,
+        report: Report = _unheard,
         timing: Timing | None = None,
+        supply: Supply | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = utc_now,
@@ -226,6 +265,7 @@ class Bus:
         self._open_port = open_port
         self._report = report
         self._timing = timing or Timing()
+        self._supply = supply or Supply()
         self._clock = clock
         self._sleep = sleep
         self._now = now
@@ -233,15 +273,16 @@ class Bus:
         self._changed = threading.Condition()
         self._moving: deque[_Job] = deque()
         self._asking: deque[_Job] = deque()
+        self._ending: deque[_Job] = deque()
         self._port: Port | None = None
         self._reason = ""
         self._faults_in_a_row = 0
-        self._rest_until = self._next_pulse = clock()
+        self._rest_until = clock()
         self._thread = threading.Thread(target=self._own, name="lock-board-bus", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Finish the request on the line, fail what waits, close the port; blocks as long as that takes."""
+        """Finish what is on the line, end a pulse, fail what waits, close the port; blocks as long as that takes."""
         with self._changed:
             self._move(_Signal.CLOSE)
             self._changed.notify_all()
@@ -278,6 +319,7 @@ class Bus:
                     self._open()
                 elif job := self._next_job():
                     self._serve(self._port, job)
+            self._end_pulses()
         finally:
             self._move(_Signal.CLOSE)
             self._close_port()
@@ -326,11 +368,20 @@ class Bus:
 
     def _fail_waiting(self, error: Callable[[], Exception]) -> None:
         with self._changed:
-            waiting = [*self._moving, *self._asking]
+            waiting = [*self._moving, *self._asking, *self._ending]
             self._moving.clear()
             self._asking.clear()
+            self._ending.clear()
         for job in waiting:
             job.fail(error())
+
+    def _end_pulses(self) -> None:
+        """The last words on a bus that is being closed: no lock stays under current."""
+        while self._port is not None and self._ending:
+            job = self._ending.popleft()
+            if (left := job.due - self._clock()) > 0:
+                self._sleep(left)
+            self._serve(self._port, job)
 
     def _nap(self, seconds: float) -> None:
         until = self._clock() + seconds
@@ -342,19 +393,31 @@ class Bus:
     def _next_job(self) -> _Job | None:
         """Wait for a request and take the one whose turn it is; None means: look again."""
         with self._changed:
-            self._changed.wait_for(lambda: self._moving or self._asking or self._closed())
+            self._changed.wait_for(lambda: self._moving or self._asking or self._ending or self._closed())
             if self._closed():
                 return None
-            pulse_over_in = self._next_pulse - self._clock()
-            if self._moving and pulse_over_in <= 0:
-                return self._moving.popleft()
+            waits = [self._timing.nap]
+            if self._ending:
+                if (due_in := self._ending[0].due - self._clock()) <= 0:
+                    return self._ending.popleft()
+                waits.append(due_in)
+            if self._moving:
+                if not (free_in := self._supply.take(self._clock(), self._at_most(self._moving[0].request))):
+                    return self._moving.popleft()
+                waits.append(free_in)
             if self._asking:
                 return self._asking.popleft()
-        self._sleep(min(self._timing.nap, pulse_over_in))
+        self._sleep(min(waits))
         return None
+
+    def _at_most(self, request: Request) -> float:
+        """Seconds after which a pulse that is about to be written is certainly over."""
+        return self._timing.gap + WRITE_TIMEOUT + request.pulse + self._timing.margin
 
     def _serve(self, port: Port, job: _Job) -> None:
         if not job.future.set_running_or_notify_cancel():
+            if job.request.pulse:
+                self._supply.hold(self._clock())
             return
         try:
             reply = self._transact(port, job.request)
@@ -364,12 +427,17 @@ class Bus:
         except BoardError as error:
             self._faults_in_a_row = 0
             job.future.set_exception(error)
+            if job.due > -math.inf and not self._closed():
+                # The lock is still under current: nothing else may fire, and the board is told again.
+                self._end_later(job.request, END_AGAIN)
         except BaseException as fault:
             # a fault of this program ends the thread, but whoever asked must not wait for ever
             job.future.set_exception(fault)
             raise
         else:
             self._faults_in_a_row = 0
+            if job.due > -math.inf:
+                self._supply.hold(self._clock() + self._timing.margin)
             job.future.set_result(reply)
 
     def _transact(self, port: Port, request: Request) -> Reply:
@@ -388,13 +456,16 @@ class Bus:
                     return Reply(request=request, at=at, frame=answer)
         except _PORT_FAULTS as fault:
             raise BusLostError(str(fault), certainly_not_written=untouched) from fault
+        if request.pulse:
+            return Reply(request=request, at=at, frame=None)
         raise GarbledReplyError(request, heard) if heard else NoReplyError(request)
 
     def _clear_line(self, port: Port) -> None:
-        rest = self._rest_until - self._clock()
-        if rest > 0:
-            self._sleep(rest)
-        if stale := port.in_waiting:
+        if (left := self._rest_until - self._clock()) > 0:
+            self._sleep(left)
+        enough = self._clock() + BABBLE
+        # several reads, because a network port tells no more than that something waits; and an end to babble
+        while (stale := port.in_waiting) and self._clock() < enough:
             port.read(stale)
 
     def _write(self, port: Port, request: Request) -> None:
@@ -403,14 +474,25 @@ class Bus:
                 raise OSError("the port took a part of the frame")
             port.flush()
         finally:
-            self._rest_until = self._clock() + self._timing.gap
+            now = self._clock()
+            self._rest_until = now + self._timing.gap
             if request.pulse:
                 # a write that failed may still have fired the lock
-                self._next_pulse = self._clock() + request.pulse + self._timing.margin
+                self._supply.hold(now + request.pulse + self._timing.margin)
+                if request.follow is not None:
+                    self._end_later(request.follow, request.pulse)
+
+    def _end_later(self, request: Request, seconds: float) -> None:
+        """Write what ends a pulse so many seconds from now; until the board has answered the supply stays taken."""
+        now = self._clock()
+        tries = request.tries * (request.deadline + WRITE_TIMEOUT)
+        self._supply.hold(now + seconds + tries + self._timing.margin)
+        with self._changed:
+            self._ending.append(_Job(request, due=now + seconds))
 
     def _listen(self, port: Port, request: Request) -> tuple[Frame | None, bytes]:
         """The reply, if it came in time, and the beginning of what came instead."""
-        decoder = self._board.decoder()
+        decoder = self._board.decoder(request)
         deadline = self._clock() + request.deadline
         answer: Frame | None = None
         other: list[Frame | Junk] = []

@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from servicepunkt.dokbox import pins, wire
 from servicepunkt.dokbox.boards import Reading
 from servicepunkt.dokbox.bus import BusLostError
-from servicepunkt.dokbox.cabinet import DoorClosed, DoorOpened, Event, Snapshot, Unlocked
 from servicepunkt.dokbox.controller.service import Controller, Timing
+from servicepunkt.dokbox.events import DoorClosed, DoorOpened, Event, Snapshot
 from servicepunkt.dokbox.journal import Journal
+from servicepunkt.dokbox.lines import Unlocked
 from servicepunkt.dokbox.model import DocumentPolicy
 from servicepunkt.dokbox.vault import HPKE, FileVault, seal_to
 

@@ -21,17 +21,10 @@ import enum
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-import msgspec
+from msgspec import Meta
 
 from servicepunkt.dokbox.boards import base
-from servicepunkt.dokbox.boards.base import (
-    Echo,
-    Junk,
-    NoSuchBoardError,
-    NoSuchCompartmentError,
-    Reading,
-    Request,
-)
+from servicepunkt.dokbox.boards.base import Echo, FrameRow, Junk, Place, Reading, Request
 
 STX = 0x02  # starts every frame
 ETX = 0x03  # stands before the checksum
@@ -174,67 +167,33 @@ class Decoder:
 # ---- Board -----------------------------------------------------------------------------------------------
 
 
-class Address(msgspec.Struct, frozen=True):
-    """Where a compartment is wired: board 0 to 9, lock 0 to 15 (the maker's lock 1 to 16)."""
+class Options(base.Options, frozen=True, kw_only=True):
+    """Settings of a bus of KR-CU16 boards, with the ids 0 to 9.
 
-    board: int
-    lock: int
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.board < MOST_BOARDS and 0 <= self.lock < LOCKS):
-            raise ValueError(f"no KR-CU16 has board {self.board}, lock {self.lock}")
-
-    @property
-    def byte(self) -> int:
-        """ADDR."""
-        return self.board << 4 | self.lock
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of a bus of KR-CU16 boards.
-
-    `compartments`: how many of the locks are in use, all when None.
-    `latch_closed_bit`: the value of a latch bit of a closed lock; firmware differs, found at commissioning.
     `pulse_ms`: how long a lock draws current, as set on the boards: 500 solenoid, 1000 motor lock.
-    `items`: whether the infrared item sensors are fitted.
     """
 
-    boards: Annotated[int, msgspec.Meta(ge=1, le=MOST_BOARDS)] = 1
-    compartments: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    latch_closed_bit: Annotated[int, msgspec.Meta(ge=0, le=1)] = 1
-    pulse_ms: Annotated[int, msgspec.Meta(ge=PULSE_UNIT, le=LONGEST_PULSE)] = 500
-    items: bool = True
+    boards: Annotated[int, Meta(ge=1, le=MOST_BOARDS)] = 1
+    pulse_ms: Annotated[int, Meta(ge=PULSE_UNIT, le=LONGEST_PULSE)] = 500
     baud: Literal[9600, 19200, 57600, 115200] = 19200
 
-    def __post_init__(self) -> None:
-        if (self.compartments or 0) > self.boards * LOCKS:
-            raise ValueError(f"{self.compartments} compartments are too many for {self.boards} board(s)")
+    @property
+    def places(self) -> list[Place]:
+        return self.in_rows(first=0, locks=LOCKS)
 
 
-def row_by_row(options: Options) -> dict[int, Address]:
-    """The usual wiring: compartment 1 is lock 1 of board 0, compartment 17 is lock 1 of board 1."""
-    count = options.compartments or options.boards * LOCKS
-    return {n + 1: Address(*divmod(n, LOCKS)) for n in range(count)}
-
-
-class KrCu16:
+class KrCu16(base.WiredBoards):
     """Up to ten KR-CU16 on one bus. `table` says where each compartment is wired, row by row when None."""
 
-    def __init__(self, options: Options | None = None, *, table: Mapping[int, Address] | None = None) -> None:
+    def __init__(self, options: Options | None = None, table: Mapping[int, Place] | None = None) -> None:
         self._options = options or Options()
-        self._table = dict(row_by_row(self._options) if table is None else table)
-        if len(set(self._table.values())) != len(self._table):
-            raise ValueError("two compartments are wired to one lock")
+        super().__init__(self._options, table)
         self.baudrate: int = self._options.baud
-        self.compartments = tuple(sorted(self._table))
-        self.boards = tuple(sorted({address.board for address in self._table.values()}))
 
     def unlock(self, compartment: int) -> Request:
         """Open one compartment. No reply is waited for: firmware differs, the next status tells the truth."""
-        address = self._table.get(compartment)
-        if address is None:
-            raise NoSuchCompartmentError(compartment)
-        frame = encode(Command.UNLOCK, address.byte)
+        place = self.place(compartment)
+        frame = encode(Command.UNLOCK, place.board << 4 | place.lock)
         return Request(frame=frame, deadline=0.0, pulse=self._options.pulse_ms / 1000)
 
     def status(self, board: int) -> Request:
@@ -255,8 +214,8 @@ class KrCu16:
             raise ValueError(f"a pulse of {milliseconds} ms is not 10 to 60000 in steps of 10")
         return self._ask(Command.PULSE_TIME, board, data=units.to_bytes(2, "big"))
 
-    def decoder(self) -> Decoder:
-        """A fresh decoder."""
+    def decoder(self, _request: Request, /) -> Decoder:
+        """A fresh decoder; the frames of these boards say themselves whether they are requests."""
         return Decoder()
 
     def answers(self, request: Request, frame: base.Frame) -> bool:
@@ -274,20 +233,13 @@ class KrCu16:
         latches = int.from_bytes(frame.data[:2], "little")
         items = int.from_bytes(frame.data[2:], "little")
         return {
-            compartment: self._reading(latches >> address.lock & 1, items >> address.lock & 1)
-            for compartment, address in self._table.items()
-            if address.board == frame.board
+            compartment: self._options.reading(latches >> lock & 1, items >> lock & 1)
+            for compartment, lock in self.on(frame.board).items()
         }
 
     def _ask(self, command: Command, board: int, *, data: bytes = b"") -> Request:
-        if board not in self.boards:
-            raise NoSuchBoardError(board)
-        frame = encode(command, board << 4, data=data)
+        frame = encode(command, self.require(board) << 4, data=data)
         return Request(frame=frame, deadline=REPLY_DEADLINE, tries=STATUS_TRIES)
-
-    def _reading(self, latch: int, item: int) -> Reading:
-        closed = latch == self._options.latch_closed_bit
-        return Reading(closed=closed, item=bool(item) if self._options.items else None)
 
 
 def pulse_time(frame: base.Frame) -> int | None:
@@ -297,4 +249,17 @@ def pulse_time(frame: base.Frame) -> int | None:
     return int.from_bytes(frame.data, "big") * PULSE_UNIT
 
 
-base.register(base.Kind(name="krcu16", options=Options, build=KrCu16))
+FRAMES = (
+    FrameRow("open", "controller", "02 ADDR 31 03 SUM", "02 10 31 03 46", "board 1: open lock 1"),
+    FrameRow("status?", "controller", "02 BOARD<<4 30 03 SUM", "02 00 30 03 35", "board 0: how is it?"),
+    FrameRow(
+        "status", "board", "02 BOARD<<4 35 H1 H2 I1 I2 03 SUM", "02 00 35 FE FF 00 00 03 37", "lock 1 open, all empty"
+    ),
+    FrameRow("pulse time?", "controller", "02 BOARD<<4 37 03 SUM", "02 00 37 03 3C", "board 0: how long is a pulse?"),
+    FrameRow("set pulse time", "controller", "02 BOARD<<4 37 T1 T2 03 SUM", "02 00 37 00 37 03 73", "550 ms"),
+    FrameRow("pulse time", "board", "02 BOARD<<4 38 T1 T2 03 SUM", "02 00 38 00 32 03 6F", "500 ms"),
+)
+
+base.register(
+    base.Kind(name="krcu16", title="Kerong KR-CU16, also NCU16L", options=Options, build=KrCu16, frames=FRAMES)
+)

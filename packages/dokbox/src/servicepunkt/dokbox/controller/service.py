@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
 from datetime import datetime
 from typing import Protocol
 
@@ -13,18 +12,10 @@ import msgspec
 
 from servicepunkt.dokbox import model, pins, wire
 from servicepunkt.dokbox.boards import CabinetError
-from servicepunkt.dokbox.bus import BusClosedError, BusFound, BusLost, BusLostError, Noise
-from servicepunkt.dokbox.cabinet import (
-    BoardBack,
-    BoardSilent,
-    Cabinet,
-    DoorClosed,
-    DoorOpened,
-    ItemChanged,
-    Snapshot,
-)
-from servicepunkt.dokbox.cabinet import Event as CabinetEvent
+from servicepunkt.dokbox.cabinet import Cabinet
+from servicepunkt.dokbox.controller import doors
 from servicepunkt.dokbox.controller.codes import Codes, Patience
+from servicepunkt.dokbox.controller.doors import Doors
 from servicepunkt.dokbox.controller.ledger import Clock, Data, Ledger
 from servicepunkt.dokbox.errors import (
     ClosedError,
@@ -33,6 +24,7 @@ from servicepunkt.dokbox.errors import (
     RefusedError,
     VisitOverError,
 )
+from servicepunkt.dokbox.events import Event as CabinetEvent
 from servicepunkt.dokbox.journal import Journal, Secret
 from servicepunkt.dokbox.model import Deposit, Entry, Event, State, Step
 from servicepunkt.dokbox.vault import Vault
@@ -50,11 +42,13 @@ class Numbers(Protocol):
     def __call__(self, typed: str, countries: tuple[str, ...], /) -> str | None: ...
 
 
-class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds. `refusal`: every refusal is answered this long after it was asked, so that its time says nothing."""
+class Timing(doors.Timing, frozen=True, kw_only=True):
+    """Seconds. `refusal`: every refusal is answered this long after it was asked, so that its time says nothing.
 
-    opens_within: float = 5.0
-    left_open: float = 60.0
+    `first_sight`: how long a command that opens a door waits for the doors to be seen, right after the start.
+    """
+
+    first_sight: float = 5.0
     visit_idle: float = 120.0
     refusal: float = 1.0
     refusal_longest: float = 16.0
@@ -113,6 +107,9 @@ class Controller:
         self._journal = journal
         self.ledger = Ledger(journal, clock, self._heard)
         self.codes = Codes(self.ledger, vault, randomness=randomness, randbelow=randbelow, cost=cost)
+        self.doors = Doors(
+            self.ledger, self.codes, cabinet, timing=self._timing, monotonic=monotonic, config=self._configured
+        )
         self._patience = Patience(
             shortest=self._timing.refusal,
             longest=self._timing.refusal_longest,
@@ -121,16 +118,9 @@ class Controller:
         )
         self.config: wire.BoxConfig | None = self._stored_config()
         self.changed = asyncio.Event()
-        self.items: dict[int, bool | None] = {}
         self._lock = asyncio.Lock()
         self._attempt = asyncio.Lock()
         self._visits: dict[str, Visit] = {}
-        self._opened: dict[str, float] = {}
-        self._alarmed: set[str] = set()
-        self._watching: dict[str, ExitStack] = {}
-        self._seen_snapshot = False
-        self._bus_lost = False
-        self._silent: set[int] = set()
 
     # --- configuration ----------------------------------------------------------------------------------------
 
@@ -151,8 +141,8 @@ class Controller:
 
     @property
     def healthy(self) -> bool:
-        """Whether the doors can be seen; without sight nothing is opened."""
-        return self._seen_snapshot and not self._bus_lost and not self._silent and not self.distrusted
+        """Whether doors can be seen and opened; `doors.seen` says which."""
+        return bool(self.doors.seen) and not self.distrusted
 
     @property
     def distrusted(self) -> bool:
@@ -253,9 +243,10 @@ class Controller:
             current = deposit is not None and deposit.state is State.PRESENTED and deposit.version == visit.version
             if deposit is None or not current or visit.next_question is not None:
                 raise VisitOverError
-            data = {"confirmed": ",".join(visit.confirmed), "item": self.items.get(deposit.compartment)}
+            self.doors.require_seen(deposit.compartment)
+            data = {"confirmed": ",".join(visit.confirmed), "item": self.doors.items.get(deposit.compartment)}
             self.ledger.record(Event.REDEEM, deposit, data=data, also=lambda _: self._journal.shred(deposit.id))
-            await self._open(deposit)
+            await self.doors.open(deposit)
             return visit
 
     async def leave(self, token: str) -> None:
@@ -273,6 +264,8 @@ class Controller:
 
         `centre_time` is when the centre handed it out: a box whose clock is behind opens nothing for an old order.
         """
+        if command.kind in wire.OPENS_A_DOOR:
+            await self.doors.first_sight(self._timing.first_sight)
         async with self._lock:
             if command.seq <= self.ledger.box.command:
                 return
@@ -320,11 +313,7 @@ class Controller:
         deposit = self._commanded(command)
         self.ledger.record(Event.CANCEL, deposit, data={"command": command.seq})
         if deposit.opened_at is not None:
-            self._take_out(deposit.compartment, "cancelled_after_opening")
-
-    def _take_out(self, compartment: int, reason: str) -> None:
-        if compartment not in self.ledger.box.out_of_service:
-            self.ledger.note("compartment_out", compartment=compartment, data={"reason": reason})
+            self.doors.take_out(deposit.compartment, "cancelled_after_opening")
 
     def _commanded(self, command: wire.Command) -> Deposit:
         deposit = self.ledger.deposit(command.deposit)
@@ -349,7 +338,7 @@ class Controller:
             compartments=config.compartments,
             rows=config.rows,
             rows_by_reach=config.rows_by_reach,
-            full=frozenset(number for number, item in self.items.items() if item),
+            full=self.doors.unfit,
         )
         if compartment is None:
             self._decline(command, "full")
@@ -363,9 +352,9 @@ class Controller:
 
     async def _open_for(self, event: Event, command: wire.Command) -> None:
         deposit = self._commanded(command)
-        if not self.healthy:
-            raise OutOfOrderError
-        item = self.items.get(deposit.compartment)
+        self.require_healthy()
+        self.doors.require_seen(deposit.compartment)
+        item = self.doors.items.get(deposit.compartment)
         data: dict[str, str | int | bool | None] = {"command": command.seq, "actor": command.actor, "item": item}
         if event is Event.OPEN_FOR_LOAD and deposit.opened_at is None and item:
             # It should be empty: whose is it? Nobody's document is laid beside another's.
@@ -377,7 +366,7 @@ class Controller:
                 self._journal.shred(deposit.id)
 
         if (after := self.ledger.record(event, deposit, data=data, also=also)) is not None:
-            await self._open(after)
+            await self.doors.open(after)
 
     async def _confirm_loaded(self, command: wire.Command) -> None:
         deposit = self._commanded(command)
@@ -395,120 +384,23 @@ class Controller:
         event = Event.NOTICE_ACCEPTED if command.kind == "notice_accepted" else Event.NOTICE_FAILED
         self.ledger.record(event, deposit, data={"command": command.seq, "version": command.version})
 
-    # --- doors ------------------------------------------------------------------------------------------------
-
-    async def _open(self, deposit: Deposit) -> None:
-        """Send the one unlock frame of this opening. A lost reply is never answered with a second one."""
-        self._watch(deposit)
-        try:
-            await self._cabinet.unlock(deposit.compartment)
-        except (BusLostError, BusClosedError) as error:
-            # Nothing is sent again: the sensors will say what became of it, or staff will.
-            unwritten = isinstance(error, BusClosedError) or error.certainly_not_written
-            data = {"certainly_not_written": unwritten}
-            self.ledger.note("unlock_lost", deposit_id=deposit.id, compartment=deposit.compartment, data=data)
-
-    def _watch(self, deposit: Deposit) -> None:
-        """Look at this door often until it is closed again."""
-        self._stop_watching(deposit.id)
-        watch = ExitStack()
-        watch.enter_context(self._cabinet.watch(deposit.compartment))
-        self._watching[deposit.id] = watch
-        self._opened[deposit.id] = self._monotonic()
-
-    def _stop_watching(self, deposit_id: str) -> None:
-        if (watch := self._watching.pop(deposit_id, None)) is not None:
-            watch.close()
-        self._opened.pop(deposit_id, None)
-        self._alarmed.discard(deposit_id)
+    # --- the doors and time ---------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Serve the doors until cancelled."""
         self.ledger.note("started")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._ticks())
-            tasks.create_task(self._doors())
+            tasks.create_task(self._watch_doors())
 
-    async def _doors(self) -> None:
+    async def _watch_doors(self) -> None:
         async for event in self._cabinet.events():
             async with self._lock:
                 await self.on_cabinet(event)
 
     async def on_cabinet(self, event: CabinetEvent) -> None:
         """Take in what the cabinet says; the caller holds the lock."""
-        match event:
-            case Snapshot(readings=readings):
-                self._bus_lost, self._seen_snapshot = False, True
-                self._silent.clear()
-                for number, reading in readings.items():
-                    self.items[number] = reading.item
-                    await self._after_darkness(number, closed=reading.closed, item=reading.item)
-            case DoorOpened(compartment=number):
-                self._door_opened(number)
-            case DoorClosed(compartment=number, item=item):
-                self.items[number] = item
-                await self._door_closed(number, item)
-            case ItemChanged(compartment=number, item=item):
-                self.items[number] = item
-                self._item_changed(number, item)
-            case BusLost():
-                self._bus_lost = True
-                self.ledger.note("bus_lost")
-            case BusFound():
-                self.ledger.note("bus_found")
-            case BoardSilent(board=board):
-                self._silent.add(board)
-                self.ledger.note("board_silent", data={"board": board})
-            case BoardBack(board=board):
-                self._silent.discard(board)
-                self.ledger.note("board_back", data={"board": board})
-            case Noise():
-                pass
-
-    def _door_opened(self, number: int) -> None:
-        deposit = self.ledger.box.in_compartment(number)
-        if deposit is None:
-            self._take_out(number, "forced")
-        elif deposit.state in model.DOOR_COMMANDED:
-            if not deposit.door_seen:
-                self.ledger.record(Event.DOOR_OPENED, deposit)
-        else:
-            self.ledger.record(Event.FORCED, deposit)
-
-    def _item_changed(self, number: int, item: bool | None) -> None:
-        """Behind a closed door nothing comes and nothing goes."""
-        deposit = self.ledger.box.in_compartment(number)
-        if deposit is None:
-            if item:
-                self._take_out(number, "item_without_deposit")
-        elif model.is_gone(deposit, item):
-            self.ledger.record(Event.ITEM_GONE, deposit)
-
-    async def _door_closed(self, number: int, item: bool | None) -> None:
-        deposit = self.ledger.box.in_compartment(number)
-        if deposit is not None and deposit.state in model.DOOR_COMMANDED and deposit.door_seen:
-            await self._closed(deposit, model.after_closing(deposit, item), item)
-
-    async def _after_darkness(self, number: int, *, closed: bool, item: bool | None) -> None:
-        deposit = self.ledger.box.in_compartment(number)
-        if deposit is None:
-            if not closed or item:
-                self._take_out(number, "open_at_start" if not closed else "item_without_deposit")
-            return
-        event = model.after_darkness(deposit, closed=closed, item=item)
-        if event is not None:
-            await self._closed(deposit, event, item)
-        after = self.ledger.deposit(deposit.id)
-        if after is not None and after.state in model.DOOR_COMMANDED and after.id not in self._opened:
-            self._watch(after)
-
-    async def _closed(self, deposit: Deposit, event: Event, item: bool | None) -> None:
-        if deposit.state is State.LOADING and event is Event.CLOSED_FULL:
-            await self.codes.make(event, deposit, {"item": item}, self._configured())
-        else:
-            self.ledger.record(event, deposit, data={"item": item})
-
-    # --- time -------------------------------------------------------------------------------------------------
+        await self.doors.on_cabinet(event)
 
     async def _ticks(self) -> None:
         while True:
@@ -524,15 +416,7 @@ class Controller:
             deposit = self.ledger.deposit(visit.deposit)
             if deposit is not None and deposit.state is State.PRESENTED:
                 self.ledger.record(Event.WITHDRAW, deposit, data={"reason": "idle"})
-        for deposit_id, opened in list(self._opened.items()):
-            deposit = self.ledger.deposit(deposit_id)
-            if deposit is None or deposit.state not in model.DOOR_COMMANDED:
-                self._stop_watching(deposit_id)
-            elif not deposit.door_seen and self.healthy and now - opened > self._timing.opens_within:
-                self.ledger.record(Event.NOT_OPENED, deposit)
-            elif deposit.door_seen and now - opened > self._timing.left_open and deposit_id not in self._alarmed:
-                self._alarmed.add(deposit_id)
-                self.ledger.record(Event.LEFT_OPEN, deposit)
+        self.doors.tick(now)
         self._expire()
 
     def _expire(self) -> None:
@@ -560,5 +444,5 @@ class Controller:
                 visit.state = State(entry.state)
                 visit.left_open = visit.left_open or entry.event == Event.LEFT_OPEN
             if State(entry.state) not in model.DOOR_COMMANDED:
-                self._stop_watching(entry.deposit)
+                self.doors.stop_watching(entry.deposit)
         self.changed.set()
