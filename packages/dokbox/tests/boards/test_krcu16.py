@@ -4,15 +4,16 @@ Frames: reference "Lock boards: byte-exact", section "KR-CU16".
 """
 
 import random
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from servicepunkt.dokbox.boards import krcu16
+from servicepunkt.dokbox.boards import base, krcu16
 from servicepunkt.dokbox.boards.base import Echo, Junk, NoSuchBoardError, NoSuchCompartmentError, Place, Reading
-from servicepunkt.dokbox.boards.krcu16 import Decoder, Frame, KrCu16, Options
+from servicepunkt.dokbox.boards.krcu16 import Frame, KrCu16, Options
 
 ALL_CLOSED_ITEM_IN_1 = bytes.fromhex("02 00 35 FF FF 01 00 03 39")
 LOCK_1_OPEN_EMPTY = bytes.fromhex("02 00 35 FE FF 00 00 03 37")
@@ -50,7 +51,7 @@ def whole_frames(stream: bytes) -> list[bytes]:
     return found
 
 
-def raw_frames(events: list[Frame | Echo | Junk]) -> list[bytes]:
+def raw_frames(events: Sequence[base.Frame | Echo | Junk]) -> list[bytes]:
     return [event.raw for event in events if not isinstance(event, Junk)]
 
 
@@ -74,7 +75,7 @@ def test_requests_are_the_published_ones(request_frame: bytes, literal: str) -> 
 
 
 def test_published_replies_are_read() -> None:
-    assert Decoder().feed(ALL_CLOSED_ITEM_IN_1 + LOCK_1_OPEN_EMPTY) == [
+    assert krcu16.decoder().feed(ALL_CLOSED_ITEM_IN_1 + LOCK_1_OPEN_EMPTY) == [
         Frame(ALL_CLOSED_ITEM_IN_1),
         Frame(LOCK_1_OPEN_EMPTY),
     ]
@@ -83,7 +84,7 @@ def test_published_replies_are_read() -> None:
 @pytest.mark.parametrize("literal", ["02 10 30 03 3E", "02 0F 31 03 49"])
 def test_published_wrong_checksums_are_refused(literal: str) -> None:
     frame = bytes.fromhex(literal)
-    assert Decoder().feed(frame) == [Junk(frame)]
+    assert krcu16.decoder().feed(frame) == [Junk(frame)]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_published_wrong_checksums_are_refused(literal: str) -> None:
     ],
 )
 def test_what_the_driver_does_not_speak_is_junk(frame: bytes) -> None:
-    assert raw_frames(Decoder().feed(frame + bytes(krcu16.LONGEST))) == []
+    assert raw_frames(krcu16.decoder().feed(frame + bytes(krcu16.LONGEST))) == []
 
 
 def test_no_command_opens_a_whole_board() -> None:
@@ -119,7 +120,7 @@ def test_unlock_names_exactly_one_lock(boards: int, data: st.DataObject) -> None
 
 def test_data_bytes_may_look_like_start_and_end() -> None:
     frame = status_reply(0x20, b"\x02\x03\x02\x03")
-    assert Decoder().feed(frame) == [Frame(frame)]
+    assert krcu16.decoder().feed(frame) == [Frame(frame)]
 
 
 def test_echo_of_every_request_is_recognised() -> None:
@@ -130,26 +131,26 @@ def test_echo_of_every_request_is_recognised() -> None:
         board.query_pulse_time(3),
         board.set_pulse_time(3, 1000),
     ):
-        assert Decoder().feed(request.frame) == [Echo(request.frame)]
+        assert krcu16.decoder().feed(request.frame) == [Echo(request.frame)]
 
 
 def test_ambiguous_echo_costs_two_bytes_and_no_reply() -> None:
     echo = KrCu16().set_pulse_time(0, 0x033C * 10).frame
     reply = sealed(0x02, 0x00, 0x38, 0x03, 0x3C, 0x03)
-    assert Decoder().feed(echo + reply) == [Echo(echo[:5]), Junk(echo[5:]), Frame(reply)]
+    assert krcu16.decoder().feed(echo + reply) == [Echo(echo[:5]), Junk(echo[5:]), Frame(reply)]
 
 
 def test_wrong_checksum_drops_one_byte_only() -> None:
     # the broken frame's own data holds the start of the good one
     broken = bytes.fromhex("02 00 35 FF FF 01 00 03 00")
     cut = broken[:4]
-    assert Decoder().feed(cut + ALL_CLOSED_ITEM_IN_1 + bytes(8))[1] == Frame(ALL_CLOSED_ITEM_IN_1)
-    assert Decoder().feed(broken + ALL_CLOSED_ITEM_IN_1) == [Junk(broken), Frame(ALL_CLOSED_ITEM_IN_1)]
+    assert krcu16.decoder().feed(cut + ALL_CLOSED_ITEM_IN_1 + bytes(8))[1] == Frame(ALL_CLOSED_ITEM_IN_1)
+    assert krcu16.decoder().feed(broken + ALL_CLOSED_ITEM_IN_1) == [Junk(broken), Frame(ALL_CLOSED_ITEM_IN_1)]
 
 
 def test_frame_behind_a_plausible_start_is_late_but_not_lost() -> None:
     reply = sealed(0x02, 0x35, 0x38, 0x00, 0x91, 0x03)
-    decoder = Decoder()
+    decoder = krcu16.decoder()
     # read from the stray 02, the reply is a status whose ETX (the reply's checksum) is in place, without its sum
     assert decoder.feed(b"\x02" + reply) == []
     assert decoder.feed(b"\x00") == [Junk(b"\x02"), Frame(reply), Junk(b"\x00")]
@@ -182,22 +183,22 @@ streams = st.lists(pieces, max_size=8).map(b"".join)
 def test_finds_what_a_whole_stream_holds(stream: bytes) -> None:
     # the zeros decide every start that is still open; they cannot complete a frame
     stream += bytes(krcu16.LONGEST)
-    assert raw_frames(Decoder().feed(stream)) == whole_frames(stream)
+    assert raw_frames(krcu16.decoder().feed(stream)) == whole_frames(stream)
 
 
 @given(st.binary(max_size=40).map(lambda noise: noise.replace(b"\x02", b"\xff")), frames)
 def test_frame_after_garbage_without_a_start_byte_is_found_at_once(noise: bytes, frame: bytes) -> None:
-    assert raw_frames(Decoder().feed(noise + frame)) == whole_frames(frame) != []
+    assert raw_frames(krcu16.decoder().feed(noise + frame)) == whole_frames(frame) != []
 
 
 @given(streams, st.lists(st.integers(0, 200)))
 def test_split_input_gives_the_same_and_loses_no_byte(stream: bytes, cuts: list[int]) -> None:
-    decoder, events = Decoder(), []
+    decoder, events = krcu16.decoder(), []
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     for start, end in pairwise(edges):
         events += decoder.feed(stream[start:end])
         assert len(decoder.pending) < krcu16.LONGEST
-    at_once = Decoder()
+    at_once = krcu16.decoder()
     assert raw_frames(events) == raw_frames(at_once.feed(stream))
     assert decoder.pending == at_once.pending
     assert b"".join(event.raw for event in events) + decoder.pending == stream
@@ -207,13 +208,13 @@ def test_split_input_gives_the_same_and_loses_no_byte(stream: bytes, cuts: list[
 def test_one_flipped_bit_never_gives_a_reading(address: int, data: bytes, bit: int) -> None:
     frame = bytearray(status_reply(address, data))
     frame[bit // 8] ^= 1 << bit % 8
-    for event in Decoder().feed(bytes(frame) + bytes(krcu16.LONGEST)):
+    for event in krcu16.decoder().feed(bytes(frame) + bytes(krcu16.LONGEST)):
         assert not isinstance(event, Frame) or event.command != krcu16.Command.STATUS_REPLY
 
 
 def test_hundred_thousand_random_frames_raise_nothing() -> None:
     rng = random.Random(20230303)
-    decoder, board = Decoder(), KrCu16(Options(boards=10))
+    decoder, board = krcu16.decoder(), KrCu16(Options(boards=10))
     read = 0
     for _ in range(100_000):
         frame = bytearray(rng.choice([b"\x02", b""]) + rng.randbytes(rng.randrange(10)))

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import msgspec
 
-from servicepunkt.dokbox.boards import Board, BoardError, Reading
-from servicepunkt.dokbox.bus import Bus, BusLost, BusNews, Port, Report, Supply
+from servicepunkt.dokbox.boards import Board, BoardError, Reading, Request
+from servicepunkt.dokbox.bus import Bus, BusLost, BusNews, Port, Reply, Report, Supply
 
 
 class NotReadyError(BoardError):
@@ -87,9 +87,8 @@ class BoardLine:
     async def status(self, board: int, *, once: bool) -> dict[int, Reading]:
         request = self._board.status(board)
         try:
-            await self._rest(board)
-            tries = 1 if once else request.tries
-            reply = await asyncio.wrap_future(self._bus.submit(msgspec.structs.replace(request, tries=tries)))
+            await self._rest(board, once=once)
+            reply = await self._ask(request, once=once)
         except BoardError:
             self._at_rest.pop(board, None)
             raise
@@ -98,11 +97,15 @@ class BoardLine:
     def close(self) -> None:
         self._bus.close()
 
-    async def _rest(self, board: int) -> None:
+    async def _ask(self, request: Request, *, once: bool) -> Reply:
+        tries = 1 if once else request.tries
+        return await asyncio.wrap_future(self._bus.submit(msgspec.structs.replace(request, tries=tries)))
+
+    async def _rest(self, board: int, *, once: bool = False) -> None:
         age = self._age
         if self._at_rest.get(board) != age:
             for request in self._board.rest(board):
-                await asyncio.wrap_future(self._bus.submit(request))
+                await self._ask(request, once=once)
             self._at_rest[board] = age
 
     def _hear(self, news: BusNews) -> None:

@@ -8,12 +8,6 @@ Source: reference "Lock boards: byte-exact", section "KR-CU16". A frame is
 STX and ETX are not escaped, so a data byte may equal either: a frame's end follows from its command alone,
 never from searching ETX. All lengths live in `DATA_LENGTHS`, all request/reply pairs in `REPLY`.
 
-What the decoder promises: it tries every byte as the start of a frame, from left to right, and gives up on a
-start one byte at a time. A valid frame is therefore delivered unless a valid frame that began earlier covers
-some of its bytes. Bytes that may still become an earlier frame are held back (at most `LONGEST` - 1), so a
-valid frame behind them can be delivered late, when the bytes that decide have come. Where the input is split
-changes nothing but the grouping of `Junk`.
-
 The board's command that opens every lock at once and the one that opens a lock later are left out on purpose.
 """
 
@@ -24,7 +18,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from servicepunkt.dokbox.boards import base
-from servicepunkt.dokbox.boards.base import Echo, FrameRow, Junk, Place, Reading, Request
+from servicepunkt.dokbox.boards.base import Echo, FrameRow, Place, Reading, Request
+from servicepunkt.dokbox.boards.decoding import Decoder, Verdict
 
 STX = 0x02  # starts every frame
 ETX = 0x03  # stands before the checksum
@@ -103,65 +98,34 @@ def encode(command: Command, address: int, *, data: bytes = b"") -> bytes:
 # ---- Decoder ---------------------------------------------------------------------------------------------
 
 
-class _Verdict(enum.Enum):
-    NOT_YET = enum.auto()  # more bytes decide
-    NEVER = enum.auto()  # no frame starts here
-
-
-def _candidate(window: bytes, data_length: int) -> bytes | _Verdict:
+def _candidate(window: bytes, data_length: int) -> bytes | Verdict:
     etx_at = OVERHEAD - 2 + data_length
     if len(window) > etx_at and window[etx_at] != ETX:
-        return _Verdict.NEVER
+        return Verdict.NEVER
     if len(window) <= etx_at + 1:
-        return _Verdict.NOT_YET
+        return Verdict.NOT_YET
     if window[etx_at + 1] != checksum(window[: etx_at + 1]):
-        return _Verdict.NEVER
+        return Verdict.NEVER
     return window[: etx_at + 2]
 
 
-def _frame_at_start(window: bytes) -> bytes | _Verdict:
+def _at_start(window: bytes) -> Frame | Echo | Verdict:
     if window[0] != STX or (len(window) > 1 and window[1] >> 4 >= MOST_BOARDS):
-        return _Verdict.NEVER
+        return Verdict.NEVER
     if len(window) < 3:
-        return _Verdict.NOT_YET
+        return Verdict.NOT_YET
     for data_length in DATA_LENGTHS.get(window[2], ()):
         found = _candidate(window, data_length)
-        if found is not _Verdict.NEVER:
+        if found is Verdict.NOT_YET:
             return found
-    return _Verdict.NEVER
+        if not isinstance(found, Verdict):
+            return Echo(found) if found[2] in REQUESTS else Frame(found)
+    return Verdict.NEVER
 
 
-class Decoder:
-    """Incremental decoder; what it promises is said at the top of this module."""
-
-    def __init__(self) -> None:
-        self._pending = b""
-
-    @property
-    def pending(self) -> bytes:
-        """The bytes held back, at most `LONGEST` - 1."""
-        return self._pending
-
-    def feed(self, data: bytes) -> list[Frame | Echo | Junk]:
-        """Take bytes as they come; return frames, echoes of requests and junk in the order of the line."""
-        buffer = self._pending + data
-        events: list[Frame | Echo | Junk] = []
-        start = junk_from = 0
-        while start < len(buffer):
-            found = _frame_at_start(buffer[start : start + LONGEST])
-            if found is _Verdict.NOT_YET:
-                break
-            if isinstance(found, _Verdict):
-                start += 1
-                continue
-            if junk_from < start:
-                events.append(Junk(buffer[junk_from:start]))
-            events.append(Echo(found) if found[2] in REQUESTS else Frame(found))
-            start = junk_from = start + len(found)
-        if junk_from < start:
-            events.append(Junk(buffer[junk_from:start]))
-        self._pending = buffer[start:]
-        return events
+def decoder() -> Decoder:
+    """A fresh decoder of these boards' frames."""
+    return Decoder(_at_start, longest=LONGEST)
 
 
 # ---- Board -----------------------------------------------------------------------------------------------
@@ -216,7 +180,7 @@ class KrCu16(base.WiredBoards):
 
     def decoder(self, _request: Request, /) -> Decoder:
         """A fresh decoder; the frames of these boards say themselves whether they are requests."""
-        return Decoder()
+        return decoder()
 
     def answers(self, request: Request, frame: base.Frame) -> bool:
         """Same board, and the command that belongs to the request."""
