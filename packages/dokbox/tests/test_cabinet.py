@@ -67,7 +67,7 @@ def test_path_may_be_quoted() -> None:
         ("", "known are: .*krcu16"),
         ("/dev/ttyUSB0", "known are: .*krcu16"),
         ("KRCU16:/dev/ttyUSB0", "known are: .*krcu16"),
-        ("modbus:/dev/ttyUSB0", "known are: .*krcu16"),
+        ("modbuss:/dev/ttyUSB0", "known are: .*krcu16"),
         ("krcu16:", "names no port"),
         ("krcu16:?boards=1", "names no port"),
         ("krcu16://host/dev/ttyUSB0", "tcp://HOST:PORT"),

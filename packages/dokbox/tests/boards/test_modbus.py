@@ -5,7 +5,7 @@ Frames: reference "Lock boards: byte-exact", section "Modbus RTU".
 
 import pytest
 
-from servicepunkt.dokbox.boards.base import Echo, Frame, Junk, Reading, Request
+from servicepunkt.dokbox.boards.base import BoardRefusedError, Echo, Frame, Junk, Reading, Request
 from servicepunkt.dokbox.boards.modbus import Cu48Options, ModbusCu48, ModbusRelays, RelayOptions, crc16, encode, read
 
 ON = bytes.fromhex("01 05 00 00 FF 00 8C 3A")
@@ -87,7 +87,8 @@ def test_refusal_is_heard_and_answers_nothing() -> None:
     board = ModbusRelays(RelayOptions(items=False))
     coils = read(1, 1, 16)
     assert board.decoder(coils).feed(REFUSAL) == [Frame(REFUSAL)]
-    assert not board.answers(coils, Frame(REFUSAL))
+    with pytest.raises(BoardRefusedError, match="no such address"):
+        board.answers(coils, Frame(REFUSAL))
     assert board.readings(Frame(REFUSAL)) == {}
 
 

@@ -19,8 +19,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import msgspec
 
 from servicepunkt.dokbox.boards import BadSettingError, Board, Place, build_board, kinds
-from servicepunkt.dokbox.bus import Port, Report, Supply
-from servicepunkt.dokbox.lines import BoardLine, Line
+from servicepunkt.dokbox.bus import Port, Supply
+from servicepunkt.dokbox.lines import Line, Report
 
 MOST_WIRING_BYTES = 1_000_000
 
@@ -69,7 +69,7 @@ def board_opening(board: Board, open_port: Callable[[], Port]) -> Opening:
     """How boards on a port are opened."""
 
     def open_line(supply: Supply, report: Report, now: Callable[[], datetime]) -> Line:
-        return BoardLine(board, open_port, supply=supply, report=report, now=now)
+        return Line(board, open_port, supply=supply, report=report, now=now)
 
     return open_line
 

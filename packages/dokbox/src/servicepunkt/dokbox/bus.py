@@ -444,10 +444,11 @@ class Bus:
         untouched = True
         heard = b""
         try:
-            for _ in range(request.tries):
+            for attempt in range(request.tries):
+                frame = self._board.seal(request, again=attempt > 0)
                 self._clear_line(port)
                 untouched = False
-                self._write(port, request)
+                self._write(port, request, frame)
                 at = self._now()
                 if not request.deadline:
                     return Reply(request=request, at=at, frame=None)
@@ -468,9 +469,9 @@ class Bus:
         while (stale := port.in_waiting) and self._clock() < enough:
             port.read(stale)
 
-    def _write(self, port: Port, request: Request) -> None:
+    def _write(self, port: Port, request: Request, frame: bytes) -> None:
         try:
-            if port.write(request.frame) != len(request.frame):
+            if port.write(frame) != len(frame):
                 raise OSError("the port took a part of the frame")
             port.flush()
         finally:

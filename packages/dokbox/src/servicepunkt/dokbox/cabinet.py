@@ -19,11 +19,11 @@ from typing import cast
 import msgspec
 
 from servicepunkt.dokbox.addresses import Opening, parse_addresses
-from servicepunkt.dokbox.boards import BoardError, NoSuchCompartmentError, Reading
-from servicepunkt.dokbox.bus import BusFound, BusLost, BusLostError, BusNews, Noise, Port, Supply, serial_port, utc_now
+from servicepunkt.dokbox.boards import UNTRUSTED, BoardError, NoSuchCompartmentError, Reading
+from servicepunkt.dokbox.bus import BusFound, BusLost, BusLostError, Noise, Port, Supply, serial_port, utc_now
 from servicepunkt.dokbox.confirmation import Confirmation
-from servicepunkt.dokbox.events import BoardBack, BoardSilent, Event, Events, LineFound, LineLost, LineNoise
-from servicepunkt.dokbox.lines import Line, Unlocked
+from servicepunkt.dokbox.events import BoardBack, BoardSilent, Event, Events, KeysTyped, LineFound, LineLost, LineNoise
+from servicepunkt.dokbox.lines import Line, LineNews, Typed, Unlocked
 
 __all__ = ["Cabinet", "Pace", "connect", "open_cabinet"]
 
@@ -92,6 +92,11 @@ class Cabinet:
         nothing; cancelled later, the frame is written all the same.
         """
         return await self._sight(compartment).line.unlock(compartment)
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """The lines in the order of the addresses, for what only their kind of board knows (`Line.ask`)."""
+        return [sight.line for sight in self._sights]
 
     async def read(self) -> dict[int, Reading]:
         """Ask all boards now; unconfirmed. Raises the first `BoardError`, or `BusClosedError`."""
@@ -162,7 +167,7 @@ class Cabinet:
         readings: dict[int, Reading] = {}
         for board, answer in answers.items():
             if isinstance(answer, BoardError):
-                self._note_silence(sight, board, at)
+                self._note_silence(sight, board, answer, at)
             elif isinstance(answer, BaseException):
                 raise answer
             else:
@@ -179,7 +184,7 @@ class Cabinet:
 
     # ---- telling -----------------------------------------------------------------------------------------
 
-    def _hear(self, index: int, news: BusNews) -> None:
+    def _hear(self, index: int, news: LineNews) -> None:
         sight = self._sights[index]
         match news:
             case BusLost(reason=reason, at=at):
@@ -193,12 +198,15 @@ class Cabinet:
                 self._tell(LineFound(index, at))
             case Noise(count=count, at=at):
                 self._tell(LineNoise(index, count, at))
+            case Typed(board=board, keys=keys, at=at):
+                self._tell(KeysTyped(index, board, keys, at))
 
-    def _note_silence(self, sight: _Sight, board: int, at: datetime) -> None:
-        if board not in sight.silent:
+    def _note_silence(self, sight: _Sight, board: int, error: BoardError, at: datetime) -> None:
+        known = sight.silent.get(board)
+        if known is None or (error.code == UNTRUSTED and known.reason != UNTRUSTED):
             compartments = tuple(sight.line.on(board))
             self._confirmation.forget(compartments)
-            sight.silent[board] = BoardSilent(sight.index, board, compartments, at)
+            sight.silent[board] = BoardSilent(sight.index, board, compartments, error.code, at)
             self._tell(sight.silent[board])
 
     def _note_answer(self, sight: _Sight, board: int, at: datetime) -> None:

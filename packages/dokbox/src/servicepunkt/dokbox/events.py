@@ -46,11 +46,16 @@ class ItemChanged(msgspec.Struct, frozen=True, tag=True):
 
 
 class BoardSilent(msgspec.Struct, frozen=True, tag=True):
-    """A board gave no readable answer; told once, until `BoardBack` or `LineLost`. Nobody sees its compartments."""
+    """A board gave no answer that can be used; told once, until `BoardBack` or `LineLost`.
+
+    Nobody sees its compartments. `reason`: the code of the error; `UNTRUSTED` is an alarm, because what answered
+    may not be the board.
+    """
 
     line: int
     board: int
     compartments: tuple[int, ...]
+    reason: str
     at: datetime
 
 
@@ -86,7 +91,19 @@ class LineNoise(msgspec.Struct, frozen=True, tag=True):
     at: datetime
 
 
-Event = Snapshot | DoorOpened | DoorClosed | ItemChanged | BoardSilent | BoardBack | LineLost | LineFound | LineNoise
+class KeysTyped(msgspec.Struct, frozen=True, tag=True):
+    """Keys were pressed at a board, digits and * and #. They may be somebody's code: not for a log."""
+
+    line: int
+    board: int
+    keys: str
+    at: datetime
+
+
+DoorEvent = Snapshot | DoorOpened | DoorClosed | ItemChanged
+BoardEvent = BoardSilent | BoardBack | KeysTyped
+LineEvent = LineLost | LineFound | LineNoise
+Event = DoorEvent | BoardEvent | LineEvent
 
 
 class FellBehindError(LocalError):

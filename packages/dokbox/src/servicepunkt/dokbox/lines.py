@@ -1,14 +1,15 @@
-"""A line: the compartments that one bus reaches, for asyncio, whatever speaks on it."""
+"""A line: the compartments that one bus reaches, for asyncio."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from time import monotonic
 
 import msgspec
 
 from servicepunkt.dokbox.boards import Board, BoardError, Reading, Request
-from servicepunkt.dokbox.bus import Bus, BusLost, BusNews, Port, Reply, Report, Supply
+from servicepunkt.dokbox.bus import Bus, BusLost, BusNews, Port, Reply, Supply
 
 
 class NotReadyError(BoardError):
@@ -29,31 +30,25 @@ class Unlocked(msgspec.Struct, frozen=True):
     at: datetime
 
 
-class Line(Protocol):
-    """What the cabinet asks of a line. Compartments have the numbers of the cabinet."""
+class Typed(msgspec.Struct, frozen=True, tag=True):
+    """Keys that were pressed at a board: digits, * and #."""
 
-    @property
-    def boards(self) -> Sequence[int]:
-        """The ids of the boards on the line."""
-
-    def on(self, board: int) -> Sequence[int]:
-        """The compartments of one board."""
-
-    async def unlock(self, compartment: int) -> Unlocked:
-        """Fire one lock, once. Raises `BoardError`, `BusClosedError`."""
-
-    async def status(self, board: int, *, once: bool) -> dict[int, Reading]:
-        """How the compartments of a board are; with `once` without a second try. Raises as `unlock`."""
-
-    def close(self) -> None:
-        """Give the port back; blocks as long as that takes."""
+    board: int
+    keys: str
+    at: datetime
 
 
-class BoardLine:
-    """Lock boards on a `Bus`, opened by `open_port`.
+LineNews = BusNews | Typed
+#: Whom a line tells; called in any thread, and must not block.
+Report = Callable[[LineNews], object]
 
-    A board that may have been left switched on is put at rest before it is used: at the start, after it was
-    silent, and after the bus was lost. `report`, `supply` and `now` are as `Bus` takes them.
+
+class Line:
+    """Boards of one kind on a `Bus`, opened by `open_port`.
+
+    A board that may have been left switched on is put at rest before it is used: at the start, after it failed to
+    answer, after the bus was lost, and where the kind asks for it after a while of silence. `supply` and `now` are
+    as `Bus` takes them.
     """
 
     def __init__(
@@ -65,48 +60,75 @@ class BoardLine:
         report: Report,
         now: Callable[[], datetime],
     ) -> None:
-        self.boards = board.boards
-        self._board = board
+        self.board = board
         self._report = report
+        self._now = now
         self._age = 0  # grows with every loss of the bus
         self._at_rest: dict[int, int] = {}  # the age in which a board was put at rest
+        self._heard: dict[int, float] = {}  # when a board was asked last without fault
         self._bus = Bus(board, open_port, supply=supply, report=self._hear, now=now)
 
+    @property
+    def boards(self) -> Sequence[int]:
+        """The ids of the boards on the line."""
+        return self.board.boards
+
     def on(self, board: int) -> Sequence[int]:
-        return [compartment for compartment, place in self._board.table.items() if place.board == board]
+        """The compartments of one board."""
+        return [compartment for compartment, place in self.board.table.items() if place.board == board]
 
     async def unlock(self, compartment: int) -> Unlocked:
-        request = self._board.unlock(compartment)
+        """Fire one lock, once. Raises `BoardError`, `BusClosedError`."""
+        request = self.board.unlock(compartment)
+        board = self.board.table[compartment].board
         try:
-            await self._rest(self._board.table[compartment].board)
+            await self._rest(board)
         except BoardError as error:
             raise NotReadyError(error) from error
-        written = await asyncio.wrap_future(self._bus.submit(request))
+        written = await self._submit(board, request)
         return Unlocked(compartment, frame=request.frame.hex(), at=written.at)
 
-    async def status(self, board: int, *, once: bool) -> dict[int, Reading]:
-        request = self._board.status(board)
-        try:
-            await self._rest(board, once=once)
-            reply = await self._ask(request, once=once)
-        except BoardError:
-            self._at_rest.pop(board, None)
-            raise
-        return self._board.readings(reply.frame) if reply.frame is not None else {}
+    async def status(self, board: int, *, once: bool = False) -> dict[int, Reading]:
+        """How the compartments of a board are; with `once` without a second try. Raises as `unlock`.
+
+        What was typed at the board meanwhile is reported.
+        """
+        await self._rest(board, once=once)
+        readings: dict[int, Reading] = {}
+        for request in (self.board.status(board), *self.board.polls(board)):
+            reply = await self._submit(board, request, once=once)
+            if reply.frame is not None:
+                readings |= self.board.readings(reply.frame)
+                if keys := self.board.keys(reply.frame):
+                    self._report(Typed(board, keys, self._now()))
+        return readings
+
+    async def ask(self, board: int, request: Request) -> Reply:
+        """Ask a board what only its kind knows (a pulse time, a light). Raises as `unlock`."""
+        await self._rest(board)
+        return await self._submit(board, request)
 
     def close(self) -> None:
+        """Give the port back; blocks as long as that takes."""
         self._bus.close()
-
-    async def _ask(self, request: Request, *, once: bool) -> Reply:
-        tries = 1 if once else request.tries
-        return await asyncio.wrap_future(self._bus.submit(msgspec.structs.replace(request, tries=tries)))
 
     async def _rest(self, board: int, *, once: bool = False) -> None:
         age = self._age
-        if self._at_rest.get(board) != age:
-            for request in self._board.rest(board):
-                await self._ask(request, once=once)
+        lapsed = monotonic() - self._heard.get(board, -math.inf) > self.board.lapses_after
+        if self._at_rest.get(board) != age or lapsed:
+            for request in self.board.rest(board):
+                await self._submit(board, request, once=once)
             self._at_rest[board] = age
+
+    async def _submit(self, board: int, request: Request, *, once: bool = False) -> Reply:
+        tries = 1 if once else request.tries
+        try:
+            reply = await asyncio.wrap_future(self._bus.submit(msgspec.structs.replace(request, tries=tries)))
+        except BoardError:
+            self._at_rest.pop(board, None)
+            raise
+        self._heard[board] = monotonic()
+        return reply
 
     def _hear(self, news: BusNews) -> None:
         if isinstance(news, BusLost):

@@ -4,9 +4,11 @@ import importlib
 import pkgutil
 
 from servicepunkt.dokbox.boards.base import (
+    UNTRUSTED,
     BadSettingError,
     Board,
     BoardError,
+    BoardRefusedError,
     CabinetError,
     Decoder,
     Echo,
@@ -21,6 +23,7 @@ from servicepunkt.dokbox.boards.base import (
     Place,
     Reading,
     Request,
+    UntrustedBoardError,
     WiredBoards,
     build_board,
     kinds,
@@ -28,9 +31,11 @@ from servicepunkt.dokbox.boards.base import (
 )
 
 __all__ = [
+    "UNTRUSTED",
     "BadSettingError",
     "Board",
     "BoardError",
+    "BoardRefusedError",
     "CabinetError",
     "Decoder",
     "Echo",
@@ -45,6 +50,7 @@ __all__ = [
     "Place",
     "Reading",
     "Request",
+    "UntrustedBoardError",
     "WiredBoards",
     "build_board",
     "kinds",

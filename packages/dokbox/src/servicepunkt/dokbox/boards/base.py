@@ -6,6 +6,7 @@ kinds of this package are modules that end in `register(Kind(...))`; a kind of s
 `servicepunkt.boards` that names its `Kind`. Nothing else changes for either.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
@@ -64,6 +65,28 @@ class BadSettingError(LocalError):
     def __init__(self, mistakes: Sequence[str]) -> None:
         super().__init__("; ".join(mistakes) + ".")
         self.mistakes = tuple(mistakes)
+
+
+UNTRUSTED = "SP3225"
+
+
+class UntrustedBoardError(BoardError):
+    """What answered did not prove that it is the board."""
+
+    code = UNTRUSTED
+
+    def __init__(self, board: int, reason: str) -> None:
+        super().__init__(f"What answers for board {board} cannot be trusted: {reason}.")
+        self.board = board
+
+
+class BoardRefusedError(BoardError):
+    """The board understood and did not do it; `reason` is what it gives."""
+
+    code = "SP3227"
+
+    def __init__(self, request: "Request", reason: str) -> None:
+        super().__init__(f"The board refused {request.frame.hex(' ')} ({reason}).")
 
 
 # ---- What travels ----------------------------------------------------------------------------------------
@@ -150,6 +173,10 @@ class Board(Protocol):
     """All boards of one kind on one bus, as the bus and the cabinet see them."""
 
     @property
+    def lapses_after(self) -> float:
+        """Seconds without a request after which a board has to be put at rest anew."""
+
+    @property
     def baudrate(self) -> int:
         """Bits per second of the bus; 8 data bits, no parity, 1 stop bit."""
 
@@ -170,14 +197,23 @@ class Board(Protocol):
     def status(self, board: int) -> Request:
         """The request for the state of one board. Raises `NoSuchBoardError`."""
 
+    def polls(self, board: int) -> Sequence[Request]:
+        """What else a board is asked each time it is read; most have nothing more to say."""
+
+    def seal(self, request: Request, /, *, again: bool) -> bytes:
+        """The bytes that go on the line; `again`: they went before and were not answered. Raises `BoardError`."""
+
     def decoder(self, request: Request, /) -> Decoder:
         """A fresh decoder for what comes after `request`."""
 
     def answers(self, request: Request, frame: Frame) -> bool:
-        """Whether `frame` is the reply to `request`."""
+        """Whether `frame` is the reply to `request`. Raises `BoardError` for a reply that says no."""
 
     def readings(self, frame: Frame) -> dict[int, Reading]:
         """What `frame` says, by compartment; empty when it says nothing about compartments."""
+
+    def keys(self, frame: Frame) -> str:
+        """What was typed at the board, most often nothing."""
 
 
 # ---- Wiring ----------------------------------------------------------------------------------------------
@@ -221,6 +257,8 @@ class WiredBoards:
     Raises ValueError when two compartments share a lock, or when a lock is none of the boards'.
     """
 
+    lapses_after: float = math.inf
+
     def __init__(self, options: Options, table: Mapping[int, Place] | None) -> None:
         wired = dict(enumerate(options.places[: options.compartments], start=1)) if table is None else table
         self.table: Mapping[int, Place] = dict(sorted(wired.items()))
@@ -250,6 +288,21 @@ class WiredBoards:
         """Nothing, for boards that time the pulse themselves."""
         self.require(board)
         return ()
+
+    def polls(self, board: int) -> Sequence[Request]:
+        """Nothing, for boards at which nobody types."""
+        self.require(board)
+        return ()
+
+    def seal(self, request: Request, /, *, again: bool) -> bytes:
+        """The frame as it is, for boards without sequence and secret."""
+        del again
+        return request.frame
+
+    def keys(self, frame: Frame) -> str:
+        """Nothing, for boards at which nobody types."""
+        del frame
+        return ""
 
 
 # ---- The registry of kinds -------------------------------------------------------------------------------

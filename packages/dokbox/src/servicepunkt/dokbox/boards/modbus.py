@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from servicepunkt.dokbox.boards import base
-from servicepunkt.dokbox.boards.base import Frame, FrameRow, Place, Reading, Request
+from servicepunkt.dokbox.boards.base import BoardRefusedError, Frame, FrameRow, Place, Reading, Request
 from servicepunkt.dokbox.boards.decoding import AtStart, Decoder, Echoes, EchoOption, Verdict, answer_decoder
 
 READ_COILS = 0x01
@@ -34,6 +34,8 @@ MOST_UNITS = 247  # unit 0 is everybody and never used
 WRITE_LENGTH = 8  # also the length of its answer, which repeats it
 REFUSAL_LENGTH = 5
 READ_OVERHEAD = 5  # unit, function, count, CRC
+
+REASONS = {1: "no such function", 2: "no such address", 3: "no such value", 4: "a fault of the board"}
 
 DEADLINE = 0.3  # seconds
 TRIES = 3
@@ -108,6 +110,12 @@ class _Units(base.WiredBoards):
         tells = request.frame[1] != WRITE_COIL
         return answer_decoder(request.frame, at_start, longest=longest, echoes=self._echoes, tells=tells)
 
+    def answers(self, request: Request, frame: Frame) -> bool:
+        """Same function. Raises `BoardRefusedError`."""
+        if frame.raw[1] & FAILED:
+            raise BoardRefusedError(request, REASONS.get(frame.raw[2], f"reason {frame.raw[2]}"))
+        return frame.raw[1] == request.frame[1]
+
 
 # ---- Relay and input boards ------------------------------------------------------------------------------
 
@@ -172,9 +180,10 @@ class ModbusRelays(_Units):
         return read(self.require(board) + self._options.inputs, READ_INPUTS, self._inputs)
 
     def answers(self, request: Request, frame: Frame) -> bool:
-        """Not a refusal; and where coils are read, that none is on."""
-        if frame.raw[1] != request.frame[1]:
-            return False
+        """Where coils are read, that none is on. Raises `BoardRefusedError`."""
+        return super().answers(request, frame) and self._at_rest(frame)
+
+    def _at_rest(self, frame: Frame) -> bool:
         return frame.raw[1] != READ_COILS or bits(frame) & (1 << self._options.locks) - 1 == 0
 
     def readings(self, frame: Frame) -> dict[int, Reading]:
@@ -256,10 +265,6 @@ class ModbusCu48(_Units):
     def status(self, board: int) -> Request:
         """Read the latches of one board."""
         return read(self.require(board), READ_COILS, CU48_LOCKS)
-
-    def answers(self, request: Request, frame: Frame) -> bool:
-        """Not a refusal."""
-        return frame.raw[1] == request.frame[1]
 
     def readings(self, frame: Frame) -> dict[int, Reading]:
         """The compartments of the board whose latches these are; empty for any other frame."""

@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 import msgspec
 
 from servicepunkt.dokbox import model, wire
-from servicepunkt.dokbox.boards import BoardError
+from servicepunkt.dokbox.boards import UNTRUSTED, BoardError
 from servicepunkt.dokbox.bus import BusClosedError
 from servicepunkt.dokbox.cabinet import Cabinet
 from servicepunkt.dokbox.controller.codes import Codes
@@ -22,6 +22,7 @@ from servicepunkt.dokbox.events import (
     DoorOpened,
     Event,
     ItemChanged,
+    KeysTyped,
     LineFound,
     LineLost,
     LineNoise,
@@ -144,13 +145,14 @@ class Doors:
                 self._ledger.note("bus_lost", data={"line": line})
             case LineFound(line=line):
                 self._ledger.note("bus_found", data={"line": line})
-            case BoardSilent(line=line, board=board, compartments=compartments):
+            case BoardSilent(line=line, board=board, compartments=compartments, reason=reason):
                 self.seen.difference_update(compartments)
-                self._ledger.note("board_silent", data={"line": line, "board": board})
+                name = "board_untrusted" if reason == UNTRUSTED else "board_silent"
+                self._ledger.note(name, data={"line": line, "board": board})
             case BoardBack(line=line, board=board):
                 self._ledger.note("board_back", data={"line": line, "board": board})
-            case LineNoise():
-                pass
+            case LineNoise() | KeysTyped():
+                pass  # noise is answered by another try; nobody types codes at the boards of this box
 
     def _watch(self, deposit: Deposit) -> None:
         """Look at this door often until it is closed again."""
