@@ -21,6 +21,7 @@ REFERENCE = ROOT / "docs" / "reference"
 
 
 def load_generator() -> ModuleType:
+    sys.path.insert(0, str(ROOT / "docs"))
     spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
     assert spec is not None
     assert spec.loader is not None
@@ -31,7 +32,7 @@ def load_generator() -> ModuleType:
 
 
 generate = load_generator()
-HOOKS: dict[str, FunctionType] = generate.hooks()
+HOOKS: dict[str, FunctionType] = generate.hooks.hooks()
 
 
 def page(name: str) -> str:
@@ -83,7 +84,7 @@ def test_every_page_is_in_the_table_of_contents() -> None:
 
 @pytest.mark.parametrize("name", HOOKS)
 def test_every_hook_has_its_heading_with_its_exact_signature(name: str) -> None:
-    assert f"\n### `{generate.signature(HOOKS[name])}`\n" in page("hooks.md")
+    assert f"\n### `{generate.hooks.signature(HOOKS[name])}`\n" in page("hooks.md")
 
 
 @pytest.mark.parametrize("name", HOOKS)
@@ -111,26 +112,26 @@ def test_every_hook_is_named_by_a_test() -> None:
 
 
 def test_no_two_errors_have_the_same_code() -> None:
-    repeated = [code for code, count in Counter(kind.code for kind in generate.errors()).items() if count > 1]
+    repeated = [code for code, count in Counter(kind.code for kind in generate.errors.errors()).items() if count > 1]
     assert repeated == []
 
 
 def test_every_error_has_a_code_of_its_own_of_the_known_form() -> None:
-    kinds = generate.errors()
+    kinds = generate.errors.errors()
     assert len(kinds) > 25
     for kind in kinds:
         assert re.fullmatch(r"SP\d{4}", vars(kind).get("code", "")), kind
 
 
 def test_every_error_is_explained() -> None:
-    for kind in generate.errors():
+    for kind in generate.errors.errors():
         assert f"\n## {kind.code} {kind.__name__}\n" in page("errors.md")
 
 
 # --- states, commands, settings -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("machine", generate.MACHINES, ids=lambda machine: machine.name)
+@pytest.mark.parametrize("machine", generate.states.MACHINES, ids=lambda machine: machine.name)
 def test_every_state_and_every_move_is_in_the_picture_and_in_the_table(machine: object) -> None:
     name, states, moves = machine.name, machine.states, machine.moves  # type: ignore[attr-defined]
     picture, table = page(f"{name}.svg"), page("states.md")
@@ -145,7 +146,7 @@ def test_every_state_and_every_move_is_in_the_picture_and_in_the_table(machine: 
 
 
 def test_every_command_is_explained() -> None:
-    found = list(generate.commands(generate.own_plugins()))
+    found = list(generate.commands.commands(generate.own_plugins()))
     assert len(found) > 15
     for path, command in found:
         assert command.help, path
