@@ -44,6 +44,13 @@ PROJECTS = [
 # Chromium ends at once on a machine without a single font; libatomic is what Playwright's own driver is linked to.
 PEERS = {"chromium": ("chromium", "fonts-liberation"), "libatomic.so.1": ("libatomic1",)}
 
+# What some tests need from PyPI and no environment of ours can hold, since both are imported as `osdp`: an environment
+# each, with what its file lists. The variables tell the tests where its Python is.
+PEER_ENVIRONMENTS = {
+    "SERVICEPUNKT_PEER_LIBOSDP": ROOT / "tests" / "peers" / "osdp" / "libosdp.txt",
+    "SERVICEPUNKT_PEER_OSDP": ROOT / "tests" / "peers" / "osdp" / "osdp.txt",
+}
+
 # Interpreters are the machine's own; uv would otherwise fetch missing ones from a place few machines reach.
 os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
 
@@ -74,18 +81,30 @@ def tests(session: nox.Session) -> None:
     install(session, "dev")
     install_assets(session)
     in_ci = bool(os.environ.get("CI"))
-    missing = missing_peers(session)
+    settings = make_peer_environments(session)
+    missing = missing_peers(session) + [name for name in PEER_ENVIRONMENTS if name not in settings]
     if missing and in_ci:
         session.error(f"{', '.join(missing)} missing: in CI nothing may be left out")
     try:
         # With this set, a test whose peer is absent fails instead of being skipped.
-        session.run("pytest", *session.posargs, env={"SERVICEPUNKT_REQUIRE_PEERS": "1"} if in_ci else {})
+        session.run("pytest", *session.posargs, env=settings | ({"SERVICEPUNKT_REQUIRE_PEERS": "1"} if in_ci else {}))
     finally:
         for name in missing:
             session.warn("=" * 80)
             session.warn(f"NOT RUN: the tests that need {name}, which this machine does not have.")
-            session.warn(f"To run them: sudo apt-get install {' '.join(PEERS[name])}")
+            remedy = f"sudo apt-get install {' '.join(PEERS[name])}" if name in PEERS else "see why pip failed above"
+            session.warn(f"To run them: {remedy}")
             session.warn("=" * 80)
+
+
+@nox.session(venv_backend="none")
+def peers(session: nox.Session) -> None:
+    """Make the environments of foreign libraries that tests run against, and say which variables name them."""
+    made = make_peer_environments(session)
+    for name, python in made.items():
+        session.log(f"export {name}={python}")
+    if len(made) < len(PEER_ENVIRONMENTS):
+        session.error("see why pip failed above")
 
 
 @nox.session
@@ -198,6 +217,27 @@ def missing_peers(session: nox.Session) -> list[str]:
         for command in (("update",), ("install", "--yes", "--no-install-recommends", *packages)):
             session.run("apt-get", "-qq", *command, env=settings, external=True, success_codes=range(256))
     return [name for name in absent if not is_present(name)]
+
+
+def make_peer_environments(session: nox.Session) -> dict[str, str]:
+    """The Python of each foreign environment under its variable, without those that could not be made.
+
+    An environment is kept as long as its file of requirements stays the same.
+    """
+    pythons = {}
+    for name, requirements in PEER_ENVIRONMENTS.items():
+        folder = ROOT / ".nox" / f"peer-{requirements.stem}"
+        python, installed = folder / "bin" / "python", folder / requirements.name
+        wanted = requirements.read_text()
+        if not (python.exists() and installed.exists() and installed.read_text() == wanted):
+            make_environment(session, folder)
+            try:
+                run_pip_install(session, python, "-r", str(requirements))
+            except nox.command.CommandFailed:
+                continue
+            installed.write_text(wanted)
+        pythons[name] = str(python)
+    return pythons
 
 
 def is_present(name: str) -> bool:

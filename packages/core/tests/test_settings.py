@@ -45,7 +45,10 @@ def test_a_misspelt_variable_is_refused_with_the_names_that_exist() -> None:
         read_settings({"SERVICEPUNKT_SMTPURL": "x", "SERVICEPUNKT_DATABSE_URL": "y", "SERVICEPUNKT_HOME": "/h"})
 
 
-@pytest.mark.parametrize("name", ["SERVICEPUNKT_BOX_SECRET", "SERVICEPUNKT_TEST_X", "SERVICEPUNKT_REQUIRE_PEERS"])
+@pytest.mark.parametrize(
+    "name",
+    ["SERVICEPUNKT_BOX_SECRET", "SERVICEPUNKT_TEST_X", "SERVICEPUNKT_REQUIRE_PEERS", "SERVICEPUNKT_PEER_LIBOSDP"],
+)
 def test_variables_of_boxes_and_tests_are_no_business_of_the_centre(name: str) -> None:
     assert read_settings({name: "1"}) == Settings()
 

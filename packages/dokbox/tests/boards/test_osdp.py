@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from servicepunkt.dokbox.boards import BadSettingError, build_board
+from servicepunkt.dokbox.boards import BadSettingError, NotPreparedError, build_board
 from servicepunkt.dokbox.boards.base import BoardRefusedError, Echo, Frame, Reading, Request, UntrustedBoardError
 from servicepunkt.dokbox.boards.osdp import Colour, Options, Osdp, SessionLostError, channel, frames, panel
 
@@ -74,7 +74,7 @@ def test_captured_session_is_repeated_byte_by_byte(monkeypatch: pytest.MonkeyPat
     assert isinstance(session.open(parsed(acknowledged + frames.crc(acknowledged))), panel.Believed)
     session.seal(frames.Command.POLL, b"")
     session.channel._theirs = session.channel._cbc_mac(bytes.fromhex("53 e5 0e 00 0e 02 16 40"), session.channel._ours)
-    session._sequence = 3
+    session._asked, session._sequence = 0, 3
     assert session.seal(frames.Command.OUTPUT, bytes.fromhex("03 05 05 00")) == OUTPUT
 
 
@@ -224,6 +224,12 @@ def test_further_try_has_the_same_bytes(board: Osdp, device: Device) -> None:
     assert board.seal(request, again=False) != sent
 
 
+def test_lost_answer_ends_the_session(board: Osdp, device: Device) -> None:
+    board.seal(board.status(0), again=False)
+    with pytest.raises(NotPreparedError):
+        board.seal(board.unlock(1), again=False)
+
+
 def test_nonces_differ(board: Osdp) -> None:
     first, second = (board.seal(board.rest(0)[0], again=False) for _ in range(2))
     assert first[9:17] != second[9:17]
@@ -245,7 +251,7 @@ def clear(sequence: int, code: int, data: bytes = b"") -> bytes:
 
 def test_nothing_is_sent_in_clear(board: Osdp) -> None:
     for request in (board.unlock(1), board.status(0), board.rest(0)[1]):
-        with pytest.raises(SessionLostError):
+        with pytest.raises(NotPreparedError):
             board.seal(request, again=False)
 
 
@@ -255,7 +261,7 @@ def test_clear_answer_within_a_session_is_an_alarm(board: Osdp, device: Device, 
     sequence = board.seal(request, again=False)[4] & 3
     with pytest.raises(UntrustedBoardError, match="in clear"):
         hear(board, request, clear(sequence, code, bytes(16)))
-    with pytest.raises(SessionLostError):
+    with pytest.raises(NotPreparedError):
         board.seal(request, again=False)
 
 

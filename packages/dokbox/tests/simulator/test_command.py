@@ -11,19 +11,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from time import monotonic
 
 import pytest
 import serial
 
 from servicepunkt.dokbox import simulator
+from servicepunkt.dokbox.simulator import KINDS
 
 SOURCES = str(Path(simulator.__file__).parents[3])
 PROGRAM = """
-import sys
 {first}
 from servicepunkt.dokbox.simulator.command import run
-sys.exit(run(compartments={compartments}, link={link!r}, host="127.0.0.1", port={port}, baud=None,
+sys.exit(run(kind={kind!r}, compartments={compartments}, link={link!r}, host="127.0.0.1", port={port}, baud={baud},
              state_file={state_file!r}))
+"""
+MODULE = """
+from servicepunkt.dokbox.__main__ import main
+sys.exit(main({arguments!r}))
+"""
+COMMAND = """
+from servicepunkt.dokbox.cli import box
+box({arguments!r})
 """
 needs_pages = pytest.mark.skipif(
     find_spec("litestar") is None,
@@ -37,15 +46,25 @@ STATUS_OF_0 = bytes.fromhex("02 00 30 03 35")
 def program(
     link: Path,
     *,
+    kind: str = "krcu16",
     compartments: int = 16,
+    baud: int | None = 0,
     port: int | None = None,
     state_file: Path | None = None,
     first: str = "",
 ) -> Iterator[subprocess.Popen[str]]:
     kept = str(state_file) if state_file else None
-    code = PROGRAM.format(link=str(link), compartments=compartments, port=port, state_file=kept, first=first)
+    code = PROGRAM.format(
+        kind=kind, link=str(link), compartments=compartments, port=port, baud=baud, state_file=kept, first=first
+    )
+    with running(code) as started:
+        yield started
+
+
+@contextmanager
+def running(code: str) -> Iterator[subprocess.Popen[str]]:
     started = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", code],
+        [sys.executable, "-W", "error", "-c", f"import sys\n{code}"],
         env={**os.environ, "PYTHONPATH": SOURCES},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -70,9 +89,13 @@ def stop(started: subprocess.Popen[str], sign: signal.Signals = signal.SIGTERM) 
 
 
 def status(link: Path, before: bytes = b"") -> str:
+    return asked(link, before + STATUS_OF_0, 9)
+
+
+def asked(link: Path, request: bytes, size: int) -> str:
     with serial.Serial(str(link), 19200, timeout=5) as port:
-        port.write(before + STATUS_OF_0)
-        return bytes(port.read(9)).hex(" ").upper()
+        port.write(request)
+        return bytes(port.read(size)).hex(" ").upper()
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
@@ -173,3 +196,58 @@ def test_a_taken_port_is_refused_and_the_line_goes_with_it(tmp_path: Path) -> No
         assert "in use" in errors
         assert not link.is_symlink()
         assert stop(other)[0] == 0
+
+
+STATES = {
+    "krcu16": ("02 00 30 03 35", "02 00 35 FF FF 00 00 03 38"),
+    "xor8a": ("80 01 00 33 B2", "80 01 00 FF FF 33 B2"),
+    "cu48": ("02 00 00 60 03 65", "02 00 00 75 06 FF FF 00 00 00 00 7B"),
+    "modbus": ("01 02 00 00 00 10 79 C6", "01 02 02 FF FF B8 08"),
+    "modbus-cu48": ("01 05 00 00 FF 00 8C 3A", "01 05 00 00 FF 00 8C 3A"),
+}
+"""By kind: a query that the boards of 16 shut compartments answer, and the answer."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("entry", [MODULE, pytest.param(COMMAND, marks=needs_pages)], ids=["module", "command"])
+def test_every_kind_can_be_chosen(tmp_path: Path, entry: str, kind: str) -> None:
+    """At the pace that the kind comes with."""
+    link = tmp_path / "dokbox"
+    request, answer = STATES[kind]
+    arguments = ["simulate", "--link", str(link), "--compartments", "16"]
+    arguments += [] if kind == "krcu16" else ["--kind", kind]
+    with running(entry.format(arguments=arguments)) as started:
+        first_line(started)
+        assert asked(link, bytes.fromhex(request), len(bytes.fromhex(answer))) == answer
+        assert stop(started) == (0, "", "")
+
+
+@pytest.mark.parametrize("entry", [MODULE, pytest.param(COMMAND, marks=needs_pages)], ids=["module", "command"])
+def test_a_kind_that_does_not_exist_is_wrong_usage(tmp_path: Path, entry: str) -> None:
+    with running(entry.format(arguments=["simulate", "--link", str(tmp_path / "x"), "--kind", "osdp"])) as started:
+        _, errors = started.communicate(timeout=20)
+    assert started.returncode == 2
+    assert all(kind in errors for kind in KINDS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "compartments", "reason"),
+    [("osdp", 16, "no boards 'osdp', only krcu16, xor8a"), ("cu48", 481, "10 boards, this cabinet needs 11")],
+)
+def test_boards_that_cannot_be_are_refused(tmp_path: Path, kind: str, compartments: int, reason: str) -> None:
+    with program(tmp_path / "dokbox", kind=kind, compartments=compartments) as started:
+        output, errors = started.communicate(timeout=20)
+    assert (started.returncode, output) == (1, "")
+    assert reason in errors
+
+
+@pytest.mark.parametrize(("baud", "least"), [(None, 15 / 960), (200, 0.75), (0, 0.0)])
+def test_the_pace_is_the_kinds_own_unless_one_is_given(tmp_path: Path, baud: int | None, least: float) -> None:
+    """15 bytes to and fro; a slower machine takes longer, none is faster than the line."""
+    link = tmp_path / "dokbox"
+    with program(link, kind="modbus", baud=baud) as started:
+        first_line(started)
+        begun = monotonic()
+        asked(link, bytes.fromhex(STATES["modbus"][0]), 7)
+        assert monotonic() - begun >= least
+        assert stop(started)[0] == 0

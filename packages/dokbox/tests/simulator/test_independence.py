@@ -8,7 +8,7 @@ import pytest
 from servicepunkt.dokbox import simulator
 
 FOLDER = Path(simulator.__file__).parent
-MODULES = sorted(FOLDER.glob("*.py"))
+MODULES = sorted(FOLDER.rglob("*.py"))
 
 
 def imports(path: Path) -> set[str]:
@@ -19,13 +19,13 @@ def imports(path: Path) -> set[str]:
     return plain | {f"{node.module}.{alias.name}" for node in froms for alias in node.names}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(FOLDER)))
 def test_nothing_of_the_house_but_itself(path: Path) -> None:
     of_the_house = {name for name in imports(path) if name.startswith("servicepunkt")}
     assert {name for name in of_the_house if not name.startswith("servicepunkt.dokbox.simulator.")} == set()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(FOLDER)))
 def test_only_the_pages_and_the_command_need_a_web_framework(path: Path) -> None:
     web = {name for name in imports(path) if name.partition(".")[0] in {"litestar", "uvicorn"}}
     assert not web or path.name in {"pages.py", "command.py"}
@@ -33,3 +33,8 @@ def test_only_the_pages_and_the_command_need_a_web_framework(path: Path) -> None
 
 def test_all_that_is_promised_is_there() -> None:
     assert all(hasattr(simulator, name) for name in simulator.__all__)
+
+
+def test_one_module_alone_calls_the_ciphers() -> None:
+    found = [path for path in MODULES if any(name.startswith("cryptography") for name in imports(path))]
+    assert [str(path.relative_to(FOLDER)) for path in found] == ["osdp/channel.py"]

@@ -11,7 +11,19 @@ from time import monotonic, sleep
 import pytest
 import serial
 
-from servicepunkt.dokbox.simulator import Cabinet, Delay, KrCu16Boards, Line, NoReply, What
+from servicepunkt.dokbox.simulator import (
+    KINDS,
+    Boards,
+    Cabinet,
+    Delay,
+    KrCu16Boards,
+    Line,
+    ModbusRelays,
+    NoReply,
+    StuckLatch,
+    What,
+    Xor8aBoards,
+)
 
 STATUS_OF_0 = bytes.fromhex("02 00 30 03 35")
 STATUS_OF_ALL = bytes.fromhex("02 F0 32 03 27")
@@ -42,6 +54,11 @@ def client(path: object) -> serial.Serial:
     return serial.Serial(str(path), 19200, timeout=5, exclusive=True)
 
 
+def line_is_quiet(port: serial.Serial) -> None:
+    port.timeout = 0
+    assert port.read(1) == b""
+
+
 def open_descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
@@ -70,6 +87,51 @@ def test_a_client_asks_and_unlocks(cabinet: Cabinet, line: Line, link: Path) -> 
         port.write(UNLOCK_1 + STATUS_OF_0)
         assert port.read(9) == bytes.fromhex("02 00 35 FE FF 00 00 03 37")
     assert [entry.what for entry in cabinet.history] == [What.PULSE, What.SPRANG_OPEN]
+
+
+OPENINGS = {
+    "krcu16": ("02 00 31 03 36 02 00 30 03 35", "02 00 35 FE FF 00 00 03 37"),
+    "xor8a": ("8A 01 01 11 9B", "8A 01 01 00 8A"),
+    "cu48": ("02 00 00 61 03 66 02 00 00 60 03 65", "02 00 00 75 00 77 02 00 00 75 06 FE FF FF FF FF FF 76"),
+    "modbus": ("01 05 00 00 FF 00 8C 3A", "01 05 00 00 FF 00 8C 3A"),
+    "modbus-cu48": ("01 05 00 00 00 00 CD CA", "01 05 00 00 00 00 CD CA"),
+}
+"""By kind: what opens the first compartment, and the answer."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_client_opens_a_door_with_boards_of_any_kind(cabinet: Cabinet, link: Path, kind: str) -> None:
+    request, answer = map(bytes.fromhex, OPENINGS[kind])
+    boards: Boards = KINDS[kind].build(cabinet, Random(1))
+    with Line(boards, link=link, baud=KINDS[kind].baud), client(link) as port:
+        port.write(request)
+        assert port.read(len(answer)) == answer
+        line_is_quiet(port)
+    assert [compartment.number for compartment in cabinet.compartments if not compartment.closed] == [1]
+
+
+def test_the_reply_to_an_opening_comes_after_the_lock(cabinet: Cabinet, link: Path) -> None:
+    time = CountedTime()
+    boards = Xor8aBoards(cabinet, Random(1))
+    with Line(boards, link=link, baud=None, clock=time.clock, pause=time.pause), client(link) as port:
+        port.write(bytes.fromhex("8A 01 01 11 9B"))
+        assert port.read(5) == bytes.fromhex("8A 01 01 00 8A")
+    assert (cabinet.history[0].time, time.pauses) == (100.0, [0.3])
+
+
+@pytest.mark.parametrize("pulled", [False, True])
+def test_a_coil_left_on_burns_without_another_byte(cabinet: Cabinet, link: Path, pulled: bool) -> None:
+    with Line(ModbusRelays(cabinet, Random(1), burn_after=0.05), link=link, baud=None) as line:
+        with client(link) as port:
+            port.write(bytes.fromhex("01 05 00 00 FF 00 8C 3A"))
+            assert len(port.read(8)) == 8
+        if pulled:
+            line.unplug()
+        deadline = monotonic() + 5
+        while StuckLatch(1) not in cabinet.faults and monotonic() < deadline:
+            sleep(0.005)
+    times = {entry.what: entry.time for entry in cabinet.history}
+    assert times[What.BURNT] == pytest.approx(times[What.PULSE] + 0.05)
 
 
 def test_the_line_is_raw(cabinet: Cabinet, line: Line, link: Path) -> None:
@@ -195,8 +257,7 @@ def test_one_fault_one_reply(cabinet: Cabinet, line: Line, link: Path) -> None:
     with client(link) as port:
         port.write(STATUS_OF_0 * 2)
         assert port.read(9) == ALL_SHUT_AND_EMPTY
-        port.timeout = 0
-        assert port.read(1) == b""
+        line_is_quiet(port)
 
 
 def test_stopping_leaves_nothing_behind(cabinet: Cabinet, link: Path) -> None:

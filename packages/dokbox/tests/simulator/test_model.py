@@ -117,6 +117,22 @@ def test_stuck_latch_takes_the_pulse_and_holds() -> None:
     assert not cabinet.compartment(6).closed
 
 
+def test_a_burnt_lock_is_stuck_until_it_is_mended() -> None:
+    cabinet = Cabinet()
+    cabinet.set_faults(StuckLatch(6), time=0)
+    for number in (5, 5, 6):
+        cabinet.burn(number, time=1)
+    assert cabinet.faults == (StuckLatch(6), StuckLatch(5))
+    assert happened(cabinet)[1:] == [(1, "burnt", 5), (1, "burnt", 5), (1, "burnt", 6)]
+    cabinet.pulse(5, time=2)
+    assert cabinet.compartment(5).latched
+    cabinet.set_faults(time=3)
+    cabinet.pulse(5, time=4)
+    assert not cabinet.compartment(5).closed
+    with pytest.raises(ImpossibleActError):
+        cabinet.burn(49, time=5)
+
+
 def test_weak_spring_leaves_the_door_for_a_hand() -> None:
     cabinet = Cabinet()
     cabinet.set_faults(WeakSpring(5), time=0)

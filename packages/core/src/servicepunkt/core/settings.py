@@ -86,7 +86,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """Settings from `environment`; a SERVICEPUNKT_ variable that does not exist is refused with the known names."""
     known = set(Settings.__struct_fields__)
     given = {key.removeprefix(PREFIX).lower(): value for key, value in environment.items() if key.startswith(PREFIX)}
-    foreign = {key for key in given if key.startswith(("test_", "box_")) or key in OTHER_VARIABLES}
+    foreign = {key for key in given if key.startswith(("test_", "box_", "peer_")) or key in OTHER_VARIABLES}
     if unknown := set(given) - known - foreign:
         names = ", ".join(sorted(PREFIX + name.upper() for name in unknown))
         raise SettingsError(f"unknown settings: {names}; known are {', '.join(sorted(known))}")

@@ -2,6 +2,7 @@
 
     krcu16:/dev/serial/by-id/usb-x?boards=3&compartments=48      boards on a serial port, with their options
     krcu16:tcp://192.0.2.7:5000?boards=3                          behind a transparent TCP gateway
+    simulator:48?kind=xor8a&hand=1.5                              no steel: so many simulated compartments
     file:/etc/servicepunkt/cabinet.toml                           what `box commission` has written
 
 Compartments are numbered through: those of the second address follow those of the first. A wiring file numbers
@@ -13,15 +14,18 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
-from urllib.parse import parse_qsl, unquote, urlsplit
+from random import Random
+from typing import Annotated, Protocol
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import msgspec
+from msgspec import Meta
 
 from servicepunkt.dokbox.boards import BadSettingError, Board, Place, build_board, kinds
-from servicepunkt.dokbox.bus import Port, Supply
+from servicepunkt.dokbox.bus import Port, Supply, serial_port
 from servicepunkt.dokbox.lines import Line, Report
 
+MOST_SIMULATED = 1000
 MOST_WIRING_BYTES = 1_000_000
 
 #: Opens one line: what feeds its locks, whom to tell of its port, and the reader's clock.
@@ -53,6 +57,7 @@ class BoardAddress:
         self.board: Board = build_board(kind, options, table=table)
         self._kind = kind
         self._options = options
+        self._table = table
 
     @property
     def table(self) -> Mapping[int, Place]:
@@ -60,6 +65,17 @@ class BoardAddress:
 
     def wired(self, table: Mapping[int, Place]) -> "BoardAddress":
         return BoardAddress(self._kind, self.path, self._options, table)
+
+    def reversed_polarity(self) -> "BoardAddress":
+        """The same boards with the other meaning of a latch's bit."""
+        closed = dict(self._options).get("latch_closed_bit", "1")
+        others = [(name, value) for name, value in self._options if name != "latch_closed_bit"]
+        options = [*others, ("latch_closed_bit", "0" if closed == "1" else "1")]
+        return BoardAddress(self._kind, self.path, options, self._table)
+
+    def __str__(self) -> str:
+        query = f"?{urlencode(self._options, safe=':/')}" if self._options else ""
+        return f"{self._kind}:{quote(self.path, safe=':/')}{query}"
 
     def opening(self, open_port: OpenPort) -> Opening:
         return board_opening(self.board, partial(open_port, self.path, self.board.baudrate))
@@ -72,6 +88,77 @@ def board_opening(board: Board, open_port: Callable[[], Port]) -> Opening:
         return Line(board, open_port, supply=supply, report=report, now=now)
 
     return open_line
+
+
+class SimulatorOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is simulated. `hand`: seconds after which somebody closes a door that has opened, 0 for never."""
+
+    kind: str = "krcu16"
+    hand: Annotated[float, Meta(ge=0, le=3600)] = 0.0
+
+
+class SimulatorAddress:
+    """Simulated boards on a serial line of their own, which is there while the line is open."""
+
+    def __init__(self, compartments: int, options: SimulatorOptions, table: Mapping[int, Place] | None = None) -> None:
+        # here, because who drives steel needs no simulator
+        from servicepunkt.dokbox.simulator.kinds import KINDS
+
+        if options.kind not in KINDS:
+            raise BadSettingError([f"no simulated boards {options.kind!r}, known are: {', '.join(KINDS)}"])
+        kind = KINDS[options.kind]
+        boards = -(-compartments // kind.locks_per_board)
+        pairs = [("boards", str(boards)), ("compartments", str(compartments))]
+        self._compartments = compartments
+        self._options = options
+        self._baud = kind.baud
+        self._build = kind.build
+        self.board: Board = build_board(options.kind, pairs, table=table)
+
+    @property
+    def table(self) -> Mapping[int, Place]:
+        return self.board.table
+
+    def wired(self, table: Mapping[int, Place]) -> "SimulatorAddress":
+        return SimulatorAddress(self._compartments, self._options, table)
+
+    def opening(self, _open_port: OpenPort) -> Opening:
+        from servicepunkt.dokbox.simulator import Cabinet as SimulatedCabinet
+        from servicepunkt.dokbox.simulator import Hand
+        from servicepunkt.dokbox.simulator import Line as SimulatedLine
+
+        def open_line(supply: Supply, report: Report, now: Callable[[], datetime]) -> Line:
+            cabinet = SimulatedCabinet(self._compartments)
+            simulated = SimulatedLine(self._build(cabinet, Random()), baud=self._baud)  # noqa: S311 noise, no secret
+            hand = Hand(cabinet, seconds=self._options.hand) if self._options.hand else None
+            simulated.start()
+
+            def stop() -> None:
+                if hand is not None:
+                    hand.stop()
+                simulated.stop()
+
+            open_port = partial(serial_port, simulated.path, self.board.baudrate)
+            return Line(self.board, open_port, supply=supply, report=report, now=now, after=stop)
+
+        return open_line
+
+
+def parse_simulator(rest: str) -> SimulatorAddress:
+    """`COMPARTMENTS?OPTION=VALUE`. Raises `BadSettingError` with every mistake."""
+    count, _, query = rest.partition("?")
+    mistakes = []
+    if not (count.isascii() and count.isdigit() and 1 <= int(count) <= MOST_SIMULATED):
+        mistakes.append(f"simulator:{count!r} names no number of compartments, 1 to {MOST_SIMULATED}")
+    try:
+        options = msgspec.convert(dict(_options(query)), SimulatorOptions, strict=False)
+    except BadSettingError as bad:
+        mistakes += bad.mistakes
+    except msgspec.ValidationError as error:
+        mistakes.append(f"simulator: {error}")
+    if mistakes:
+        raise BadSettingError(mistakes)
+    return SimulatorAddress(int(count), options)
 
 
 class WiredLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,6 +200,8 @@ def _parse(address: str) -> list[Address]:
     kind, _, rest = address.partition(":")
     if kind == "file":
         return read_wiring(Path(rest))
+    if kind == "simulator":
+        return [parse_simulator(rest)]
     return [parse_address(address)]
 
 
@@ -121,7 +210,7 @@ def parse_address(address: str) -> BoardAddress:
     kind, _, rest = address.partition(":")
     path, _, query = rest.partition("?")
     if kind not in kinds():
-        known = ", ".join(sorted({*kinds(), "file"}))
+        known = ", ".join(sorted({*kinds(), "file", "simulator"}))
         raise BadSettingError([f"{address!r} names no known kind of cabinet, known are: {known}"])
     mistakes = []
     if not path:

@@ -23,7 +23,7 @@ from servicepunkt.dokbox.boards import UNTRUSTED, BoardError, NoSuchCompartmentE
 from servicepunkt.dokbox.bus import BusFound, BusLost, BusLostError, Noise, Port, Supply, serial_port, utc_now
 from servicepunkt.dokbox.confirmation import Confirmation
 from servicepunkt.dokbox.events import BoardBack, BoardSilent, Event, Events, KeysTyped, LineFound, LineLost, LineNoise
-from servicepunkt.dokbox.lines import Line, LineNews, Typed, Unlocked
+from servicepunkt.dokbox.lines import Line, LineNews, NotReadyError, Typed, Unlocked
 
 __all__ = ["Cabinet", "Pace", "connect", "open_cabinet"]
 
@@ -53,6 +53,10 @@ class _Sight:
         self.lost: LineLost | None = None
         self.silent: dict[int, BoardSilent] = {}
         self.age = 0  # grows whenever the line is lost: what was asked before says nothing about afterwards
+
+
+def _cause(answer: dict[int, Reading] | BaseException) -> dict[int, Reading] | BaseException:
+    return answer.reason if isinstance(answer, NotReadyError) else answer
 
 
 class Cabinet:
@@ -160,6 +164,7 @@ class Cabinet:
     async def _scan(self, sight: _Sight) -> None:
         age = sight.age
         answers = await self._ask_all(sight)
+        answers = {board: _cause(answer) for board, answer in answers.items()}
         lost = any(isinstance(answer, BusLostError) for answer in answers.values())
         if lost or sight.age != age:
             return

@@ -1,4 +1,4 @@
-"""`servicepunkt box`: run a box, simulate a cabinet, verify a journal."""
+"""`servicepunkt box`: run a box, simulate and commission a cabinet, verify a journal."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from servicepunkt.core.settings import read_settings
+from servicepunkt.dokbox.commissioning import run_at_keyboard
+from servicepunkt.dokbox.simulator.kinds import DEFAULT_KIND, KINDS, describe_kinds
 from servicepunkt.dokbox.verify import verify_journal
 
 out = Console()
@@ -19,7 +21,7 @@ out = Console()
 
 @click.group()
 def box() -> None:
-    """The document box: run it, simulate a cabinet, verify a journal."""
+    """The document box: run it, simulate and commission a cabinet, verify a journal."""
 
 
 @box.command("run")
@@ -53,17 +55,41 @@ def box_run(
 
 
 @box.command("simulate")
-@click.option("--compartments", default=48, show_default=True, type=click.IntRange(1, 160))
+@click.option("--kind", default=DEFAULT_KIND, show_default=True, type=click.Choice(list(KINDS)), help=describe_kinds())
+@click.option("--compartments", default=48, show_default=True, type=click.IntRange(1))
 @click.option("--link", required=True, help="Path of the serial line that the simulated boards offer.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=None, type=click.IntRange(0, 65535), help="Port of the picture of the cabinet.")
-@click.option("--baud", default=19200, show_default=True, help="Pace of the line; 0 for as fast as it goes.")
+@click.option("--baud", default=None, type=click.IntRange(0), help="Pace of the line, 0 for none; default: the kind's.")
 @click.option("--state-file", default=None, help="Keeps doors and documents over a restart.")
-def box_simulate(compartments: int, link: str, host: str, port: int | None, baud: int, state_file: str | None) -> None:
+def box_simulate(
+    kind: str, compartments: int, link: str, host: str, port: int | None, baud: int | None, state_file: str | None
+) -> None:
     """Simulate a cabinet with lock boards on a serial line, with a picture that one can open, fill and close."""
     from servicepunkt.dokbox.simulator.command import run
 
-    sys.exit(run(compartments=compartments, link=link, host=host, port=port, baud=baud or None, state_file=state_file))
+    sys.exit(
+        run(
+            kind=kind,
+            compartments=compartments,
+            link=link,
+            host=host,
+            port=port,
+            baud=baud,
+            state_file=state_file,
+        )
+    )
+
+
+@box.command("commission")
+@click.argument("address")
+@click.option("--write", "path", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Wiring file.")
+def box_commission(address: str, path: Path) -> None:
+    """Walk through every door of a cabinet and write down which lock is whose, and how its latches read.
+
+    ADDRESS names the boards, as in krcu16:/dev/ttyUSB0?boards=3.
+    """
+    sys.exit(run_at_keyboard(address, path, out.print))
 
 
 @box.command("verify")

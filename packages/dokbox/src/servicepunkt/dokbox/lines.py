@@ -8,18 +8,19 @@ from time import monotonic
 
 import msgspec
 
-from servicepunkt.dokbox.boards import Board, BoardError, Reading, Request
+from servicepunkt.dokbox.boards import Board, BoardError, NotPreparedError, Reading, Request
 from servicepunkt.dokbox.bus import Bus, BusLost, BusNews, Port, Reply, Supply
 
 
 class NotReadyError(BoardError):
-    """The board did not answer before its lock was to fire; nothing was opened."""
+    """The board could not be put at rest, so it was not asked; `reason` says what went wrong."""
 
     code = "SP3224"
     certainly_not_written = True
 
     def __init__(self, reason: BoardError) -> None:
-        super().__init__(f"Nothing was opened, because the board could not be prepared: {reason}")
+        super().__init__(f"The board was not asked, because it could not be prepared: {reason}")
+        self.reason = reason
 
 
 class Unlocked(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ class Line:
 
     A board that may have been left switched on is put at rest before it is used: at the start, after it failed to
     answer, after the bus was lost, and where the kind asks for it after a while of silence. `supply` and `now` are
-    as `Bus` takes them.
+    as `Bus` takes them; `after` is called when the line is closed.
     """
 
     def __init__(
@@ -59,10 +60,13 @@ class Line:
         supply: Supply,
         report: Report,
         now: Callable[[], datetime],
+        after: Callable[[], object] = lambda: None,
     ) -> None:
         self.board = board
+        self._after = after
         self._report = report
         self._now = now
+        self._preparing = {each: asyncio.Lock() for each in board.boards}
         self._age = 0  # grows with every loss of the bus
         self._at_rest: dict[int, int] = {}  # the age in which a board was put at rest
         self._heard: dict[int, float] = {}  # when a board was asked last without fault
@@ -81,11 +85,7 @@ class Line:
         """Fire one lock, once. Raises `BoardError`, `BusClosedError`."""
         request = self.board.unlock(compartment)
         board = self.board.table[compartment].board
-        try:
-            await self._rest(board)
-        except BoardError as error:
-            raise NotReadyError(error) from error
-        written = await self._submit(board, request)
+        written = await self._ask(board, request)
         return Unlocked(compartment, frame=request.frame.hex(), at=written.at)
 
     async def status(self, board: int, *, once: bool = False) -> dict[int, Reading]:
@@ -93,10 +93,9 @@ class Line:
 
         What was typed at the board meanwhile is reported.
         """
-        await self._rest(board, once=once)
         readings: dict[int, Reading] = {}
         for request in (self.board.status(board), *self.board.polls(board)):
-            reply = await self._submit(board, request, once=once)
+            reply = await self._ask(board, request, once=once)
             if reply.frame is not None:
                 readings |= self.board.readings(reply.frame)
                 if keys := self.board.keys(reply.frame):
@@ -105,20 +104,32 @@ class Line:
 
     async def ask(self, board: int, request: Request) -> Reply:
         """Ask a board what only its kind knows (a pulse time, a light). Raises as `unlock`."""
-        await self._rest(board)
-        return await self._submit(board, request)
+        return await self._ask(board, request)
 
     def close(self) -> None:
         """Give the port back; blocks as long as that takes."""
         self._bus.close()
+        self._after()
+
+    async def _ask(self, board: int, request: Request, *, once: bool = False) -> Reply:
+        try:
+            await self._rest(board, once=once)
+            return await self._submit(board, request, once=once)
+        except NotPreparedError:  # somebody else's request has failed between the two
+            await self._rest(board, once=once)
+            return await self._submit(board, request, once=once)
 
     async def _rest(self, board: int, *, once: bool = False) -> None:
-        age = self._age
-        lapsed = monotonic() - self._heard.get(board, -math.inf) > self.board.lapses_after
-        if self._at_rest.get(board) != age or lapsed:
-            for request in self.board.rest(board):
-                await self._submit(board, request, once=once)
-            self._at_rest[board] = age
+        async with self._preparing[board]:
+            age = self._age
+            lapsed = monotonic() - self._heard.get(board, -math.inf) > self.board.lapses_after
+            if self._at_rest.get(board) != age or lapsed:
+                try:
+                    for request in self.board.rest(board):
+                        await self._submit(board, request, once=once)
+                except BoardError as error:
+                    raise NotReadyError(error) from error
+                self._at_rest[board] = age
 
     async def _submit(self, board: int, request: Request, *, once: bool = False) -> Reply:
         tries = 1 if once else request.tries

@@ -67,6 +67,16 @@ class BadSettingError(LocalError):
         self.mistakes = tuple(mistakes)
 
 
+class NotPreparedError(BoardError):
+    """The board has to be put at rest (`Board.rest`) before it is asked this; nothing was sent."""
+
+    code = "SP3228"
+    certainly_not_written = True
+
+    def __init__(self, board: int) -> None:
+        super().__init__(f"Board {board} has to be prepared first; nothing was sent.")
+
+
 UNTRUSTED = "SP3225"
 
 

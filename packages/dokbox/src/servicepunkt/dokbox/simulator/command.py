@@ -13,13 +13,14 @@ from types import FrameType
 
 import msgspec
 
-from servicepunkt.dokbox.simulator.krcu16 import KrCu16Boards
+from servicepunkt.dokbox.simulator.kinds import DEFAULT_KIND, KINDS
 from servicepunkt.dokbox.simulator.line import Line
 from servicepunkt.dokbox.simulator.model import Cabinet, Compartment, ImpossibleActError
 
 
 def run(
     *,
+    kind: str = DEFAULT_KIND,
     compartments: int,
     link: str,
     host: str,
@@ -29,14 +30,15 @@ def run(
 ) -> int:
     """Simulate a cabinet until SIGTERM or SIGINT; the exit code is 0 done, 1 refused with the reason.
 
-    ``link`` is the path a driver opens. ``port=None`` brings no pages (and needs no litestar), 0 takes a free
-    one. ``baud=None`` sends without pacing. ``state_file`` keeps doors and items, not faults, over a restart.
+    ``kind`` is one of ``kinds.KINDS``. ``link`` is the path a driver opens. ``port=None`` brings no pages (and needs
+    no litestar), 0 takes a free one. ``baud=None`` is the pace the kind comes with, 0 sends without pacing.
+    ``state_file`` keeps doors and items, not faults, over a restart.
     Call it in the main thread; it prints one line with the addresses when all is up.
     """
     stop = _stop_on_signals()
     try:
         cabinet = _cabinet(compartments, Path(state_file) if state_file else None)
-        line = Line(KrCu16Boards(cabinet, Random()), link=Path(link), baud=baud)  # noqa: S311 line noise, no secret
+        line = _line(kind, cabinet, Path(link), baud)
         with line, _pages(cabinet, line, host, port) as pages:
             sys.stdout.write(f"simulated cabinet: {compartments} compartments, line {link}{pages}\n")
             sys.stdout.flush()
@@ -57,6 +59,14 @@ def _stop_on_signals() -> threading.Event:
     signal.signal(signal.SIGTERM, note)
     signal.signal(signal.SIGINT, note)
     return stop
+
+
+def _line(kind: str, cabinet: Cabinet, link: Path, baud: int | None) -> Line:
+    """The line with the boards of a kind. ValueError for an unknown kind, or if one bus is too small."""
+    if kind not in KINDS:
+        raise ValueError(f"there are no boards {kind!r}, only {', '.join(KINDS)}")
+    boards = KINDS[kind].build(cabinet, Random())  # noqa: S311 line noise, no secret
+    return Line(boards, link=link, baud=KINDS[kind].baud if baud is None else baud or None)
 
 
 def _cabinet(compartments: int, state_file: Path | None) -> Cabinet:

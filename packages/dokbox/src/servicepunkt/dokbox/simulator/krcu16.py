@@ -11,22 +11,12 @@ Not in the reference, and how it is settled here:
 - A setting of 7.68 s and more whose bytes happen to be a whole query as well counts as the query.
 """
 
+from collections.abc import Iterable
 from enum import IntEnum
 from random import Random
 
-import msgspec
-
-from servicepunkt.dokbox.simulator.model import (
-    Cabinet,
-    Delay,
-    Echo,
-    FlippedBit,
-    Garbage,
-    HalfFrame,
-    NoReply,
-    ReversedPolarity,
-    What,
-)
+from servicepunkt.dokbox.simulator.boards import BoardsOnBus, Transmission, pack
+from servicepunkt.dokbox.simulator.model import Cabinet, What
 
 STX = 0x02
 ETX = 0x03
@@ -63,118 +53,58 @@ FRAME_LENGTHS: dict[int, tuple[int, ...]] = {
 """How many bytes a request may have; a pulse time is queried with 5 and set with 7."""
 
 
-class Transmission(msgspec.Struct, frozen=True):
-    """Bytes that leave the bus, ``delay`` seconds after the one before."""
+class KrCu16Boards(BoardsOnBus):
+    """The KR-CU16 boards of one bus, at most ten.
 
-    data: bytes
-    delay: float = 0.0
-
-
-class KrCu16Boards:
-    """As many boards as the cabinet needs, on one bus, faults of the cabinet's bus included.
-
-    ``random`` decides where a flipped bit and garbage fall. ``answers_unlock``: the firmware that sends its
-    status after an unlock; most sends nothing. ValueError if the cabinet needs more than ten boards.
+    ``answers_unlock``: the firmware that sends its status after an unlock; most sends nothing.
     """
 
     def __init__(self, cabinet: Cabinet, random: Random, *, answers_unlock: bool = False) -> None:
-        self.cabinet = cabinet
-        self._random = random
+        super().__init__(cabinet, random, locks_per_board=LOCKS_PER_BOARD, most_boards=MOST_BOARDS)
         self._answers_unlock = answers_unlock
-        self._received = bytearray()
-        boards = -(-len(cabinet.compartments) // LOCKS_PER_BOARD)
-        if boards > MOST_BOARDS:
-            raise ValueError(f"one bus carries {MOST_BOARDS} boards, this cabinet needs {boards}")
-        self._pulse_times = [DEFAULT_PULSE_TIME] * boards
+        self._pulse_times = [DEFAULT_PULSE_TIME] * self._boards
 
-    def receive(self, data: bytes, *, time: float) -> list[Transmission]:
-        """Take the next bytes of the line, in pieces of any size; do what they say and give the answer."""
-        if not self.cabinet.plugged:
-            self._received.clear()
-            return []
-        sent = [Transmission(data)] if self.cabinet.use_fault(Echo) else []
-        self._received += data
-        while frame := _take_frame(self._received):
-            for reply in self._obey(frame, time):
-                sent += self._with_faults(reply)
-        return sent
+    def _possible_lengths(self, start: bytearray) -> tuple[int, ...]:
+        if start[0] != STX:
+            return ()
+        return FRAME_LENGTHS.get(start[2], ()) if len(start) > 2 else (5,)
 
-    def _obey(self, frame: bytes, time: float) -> list[bytes]:
-        address, command = frame[1], Command(frame[2])
+    def _is_whole(self, request: bytes) -> bool:
+        return request[-2] == ETX and sum(request[:-1]) % 256 == request[-1]
+
+    def _obey(self, request: bytes, time: float) -> Iterable[Transmission]:
+        return [Transmission(reply) for reply in self._replies(request, time)]
+
+    def _replies(self, request: bytes, time: float) -> list[bytes]:
+        address, command = request[1], Command(request[2])
         board, lock = divmod(address, LOCKS_PER_BOARD)
         if command is Command.UNLOCK_ALL:
             self.cabinet.record(What.FORBIDDEN_COMMAND, time=time)
             return []
         if command is Command.STATUS_ALL:
             return self._status_of_all() if address == EVERY_BOARD else []
-        if board >= len(self._pulse_times):
+        if board >= self._boards:
             return []
         if command is Command.UNLOCK:
             self.cabinet.pulse(board * LOCKS_PER_BOARD + lock + 1, time=time)
             return [self._status(board, Reply.STATUS)] if self._answers_unlock else []
         if lock:
             return []
-        return [self._pulse_time(board, frame[3:-2]) if command is Command.PULSE_TIME
+        return [self._pulse_time(board, request[3:-2]) if command is Command.PULSE_TIME
                 else self._status(board, Reply.STATUS)]  # fmt: skip
 
     def _status_of_all(self) -> list[bytes]:
-        return [self._status(board, Reply.STATUS_ALL) for board in range(len(self._pulse_times))]
+        return [self._status(board, Reply.STATUS_ALL) for board in range(self._boards)]
 
     def _status(self, board: int, code: Reply) -> bytes:
         """``STX ADDR CODE H1 H2 I1 I2 ETX SUM``; bit 0 of the first byte is lock 1; unwired locks read 0."""
-        latches = items = 0
-        first = board * LOCKS_PER_BOARD + 1
-        last = min(first + LOCKS_PER_BOARD - 1, len(self.cabinet.compartments))
-        for number in range(first, last + 1):
-            latches |= self.cabinet.latch_reads_closed(number) << (number - first)
-            items |= self.cabinet.sensor_reads_item(number) << (number - first)
-        if self.cabinet.use_fault(ReversedPolarity):
-            latches ^= 0xFFFF
-        return _frame(board, code, latches.to_bytes(2, "little") + items.to_bytes(2, "little"))
+        numbers = self._numbers(board)
+        return _frame(board, code, pack(map(self._reads_closed, numbers)) + pack(map(self._reads_item, numbers)))
 
     def _pulse_time(self, board: int, setting: bytes) -> bytes:
         if setting:
             self._pulse_times[board] = int.from_bytes(setting, "big")
         return _frame(board, Reply.PULSE_TIME, self._pulse_times[board].to_bytes(2, "big"))
-
-    def _with_faults(self, reply: bytes) -> list[Transmission]:
-        """The reply as it reaches the line; a lost one uses up no other fault."""
-        if self.cabinet.use_fault(NoReply):
-            return []
-        if self.cabinet.use_fault(FlippedBit):
-            bit = self._random.randrange(len(reply) * 8)
-            reply = (int.from_bytes(reply, "big") ^ 1 << bit).to_bytes(len(reply), "big")
-        if self.cabinet.use_fault(HalfFrame):
-            reply = reply[: len(reply) // 2]
-        if garbage := self.cabinet.use_fault(Garbage):
-            reply = self._random.randbytes(garbage.length) + reply
-        delay = self.cabinet.use_fault(Delay)
-        return [Transmission(reply, delay.seconds if delay else 0.0)]
-
-
-def _take_frame(received: bytearray) -> bytes | None:
-    """Cut the first whole request off; bytes that cannot begin one are dropped one at a time."""
-    while received:
-        lengths = _possible_lengths(received)
-        for length in lengths:
-            if _is_whole(received[:length], length):
-                frame = bytes(received[:length])
-                del received[:length]
-                return frame
-        if any(length > len(received) for length in lengths):
-            return None
-        del received[0]
-    return None
-
-
-def _possible_lengths(received: bytearray) -> tuple[int, ...]:
-    if received[0] != STX:
-        return ()
-    return FRAME_LENGTHS.get(received[2], ()) if len(received) > 2 else (5,)
-
-
-def _is_whole(start: bytearray, length: int) -> bool:
-    return len(start) == length and start[-2] == ETX and sum(start[:-1]) % 256 == start[-1]
 
 
 def _frame(board: int, code: Reply, data: bytes) -> bytes:

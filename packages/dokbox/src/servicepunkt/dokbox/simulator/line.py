@@ -5,6 +5,7 @@ One thread serves it. It keeps the client's end of the terminal open too, so tha
 often as they like. With the plug out the terminal is gone, as a serial adapter pulled from its socket is.
 """
 
+import math
 import os
 import pty
 import select
@@ -16,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from servicepunkt.dokbox.simulator.krcu16 import KrCu16Boards, Transmission
+from servicepunkt.dokbox.simulator.boards import Boards, Transmission
 
 BITS_PER_BYTE = 10
 SETTLING_TIME = 5.0
@@ -26,6 +27,7 @@ SETTLING_TIME = 5.0
 class Line:
     """The boards on a pty; ``link`` is a stable path to it, ``baud=None`` sends as fast as it goes.
 
+    The pace is the caller's, not the boards': what each kind comes with is in ``kinds``.
     ``clock`` gives the seconds that go into the history and ``pause`` waits some of them; the default pause
     ends early when the line is stopped or unplugged. ``start`` raises OSError if ``link`` cannot be made,
     FileExistsError if there is something else than a link.
@@ -33,7 +35,7 @@ class Line:
 
     def __init__(
         self,
-        boards: KrCu16Boards,
+        boards: Boards,
         *,
         link: Path | None = None,
         baud: int | None = 19200,
@@ -134,10 +136,13 @@ class Line:
             poll.register(self._wake_read, select.POLLIN)
             if self._terminal:
                 poll.register(self._terminal.master, select.POLLIN)
-            for ready, _ in poll.poll():
+            for ready, _ in poll.poll(self._milliseconds_until(self._boards.pass_time(time=self.clock()))):
                 data = os.read(ready, 4096)
                 if ready != self._wake_read:
                     self._take(data)
+
+    def _milliseconds_until(self, due: float | None) -> int | None:
+        return None if due is None else max(0, math.ceil((due - self.clock()) * 1000))
 
     def _follow_plug(self) -> None:
         if self._cabinet.plugged and self._terminal is None:

@@ -113,11 +113,17 @@ F = TypeVar("F", bound=AnyFault)
 
 
 class What(StrEnum):
-    """What can happen to a cabinet."""
+    """What can happen to a cabinet.
+
+    ``OVERLOAD``: a lock got current while another still had it, which is more than one supply gives.
+    ``BURNT``: a lock had current for too long, and its solenoid is gone.
+    """
 
     PULSE = "pulse"
     PULSE_UNWIRED = "pulse_unwired"
     FORBIDDEN_COMMAND = "forbidden_command"
+    OVERLOAD = "overload"
+    BURNT = "burnt"
     SPRANG_OPEN = "sprang_open"
     OPENED = "opened"
     CLOSED = "closed"
@@ -243,6 +249,15 @@ class Cabinet:
             if before.closed and not after.closed:
                 self._history.append(Happening(time, What.SPRANG_OPEN, number))
             self._compartments[number] = after
+        self._announce()
+
+    def burn(self, number: int, *, time: float) -> None:
+        """Let the solenoid of a lock melt: its latch is stuck from now on, until somebody mends the fault."""
+        self.compartment(number)
+        with self._lock:
+            if StuckLatch(number) not in self._faults:
+                self._faults = (*self._faults, StuckLatch(number))
+            self._history.append(Happening(time, What.BURNT, number))
         self._announce()
 
     def open(self, number: int, *, time: float) -> None:

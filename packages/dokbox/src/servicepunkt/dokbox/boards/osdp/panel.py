@@ -24,6 +24,7 @@ from servicepunkt.dokbox.boards.base import (
     Echo,
     Frame,
     FrameRow,
+    NotPreparedError,
     Place,
     Reading,
     Request,
@@ -73,6 +74,7 @@ class Believed(Frame, frozen=True):
     """A reply whose MAC is right, or a step of the handshake."""
 
     address: int
+    asked: int
     code: int
     data: bytes
 
@@ -96,7 +98,7 @@ class _Session:
         self._sent = b""
 
     def seal(self, code: int, data: bytes) -> bytes:
-        """The packet of a new command. Raises `SessionLostError` where it would have to go in clear."""
+        """The packet of a new command. Raises `NotPreparedError` where it would have to go in clear."""
         sequence = self._sequence
         if code == Command.CHALLENGE:
             security = bytes([Security.CHALLENGE]) + OWN_KEY
@@ -104,7 +106,7 @@ class _Session:
         elif code == Command.SERVER_CRYPTOGRAM and self.channel.server_cryptogram:
             security = bytes([Security.SERVER_CRYPTOGRAM]) + OWN_KEY
             self._sent = frames.encode(self._address, sequence, code, self.channel.server_cryptogram, security=security)
-        elif self.up:
+        elif self.up and not self._asked:  # after an answer that was lost, the two sides' MACs no longer meet
             security = bytes([Security.COMMAND_SECRET if data else Security.COMMAND_MAC])
             hidden = self.channel.hide(data) if data else b""
             rest = len(hidden) + frames.MAC_LENGTH + 2
@@ -112,7 +114,7 @@ class _Session:
             sealed = head + self.channel.sign(head)
             self._sent = sealed + frames.crc(sealed)
         else:
-            raise SessionLostError(self._address)
+            raise NotPreparedError(self._address)
         self._asked = code
         self._sequence = sequence % 3 + 1  # 0 is the first of a session alone
         return self._sent
@@ -133,7 +135,7 @@ class _Session:
             return Doubted(packet.raw, UntrustedBoardError(self._address, str(doubt)))
         except SessionLostError as lost:
             return Doubted(packet.raw, lost)
-        return Believed(packet.raw, self._address, packet.code, data)
+        return Believed(packet.raw, self._address, asked, packet.code, data)
 
     def _proved(self, asked: int, packet: Packet) -> bytes:
         kind, note = packet.security or (None, b"")
@@ -261,13 +263,13 @@ class Osdp(base.WiredBoards):
         return self._ask(self.require(board), Command.LED, bytes(reader_and_light + data))
 
     def seal(self, request: Request, /, *, again: bool) -> bytes:
-        """The packet as it goes on the line. Raises `SessionLostError` where it would have to go in clear."""
+        """The packet as it goes on the line. Raises `NotPreparedError` where it would have to go in clear."""
         address, code = request.frame[0], request.frame[1]
         if code == Command.CHALLENGE and not again:
             self._sessions[address] = _Session(address, self._key_of)
         session = self._sessions.get(address)
         if session is None:
-            raise SessionLostError(address)
+            raise NotPreparedError(address)
         return session.sent if again else session.seal(code, request.frame[2:])
 
     def decoder(self, request: Request, /) -> Decoder:
@@ -296,8 +298,11 @@ class Osdp(base.WiredBoards):
         return True
 
     def readings(self, frame: Frame) -> dict[int, Reading]:
-        """The compartments of the device whose inputs these are; empty for any other reply."""
-        if not isinstance(frame, Believed) or frame.code != Reply.INPUTS:
+        """The compartments of the device whose inputs these are; empty for any other reply.
+
+        A poll may bring inputs, too, but as they were when they changed; that is not what is asked here.
+        """
+        if not isinstance(frame, Believed) or frame.asked != Command.INPUT_STATUS or frame.code != Reply.INPUTS:
             return {}
         on = self.on(frame.address)
         told = frame.data.ljust(2 * self._options.locks, b"\x00")
