@@ -307,7 +307,7 @@ async def test_a_case_whose_key_was_erased_gets_no_message_and_keeps_no_code(
     await send(running, alpha, notice)
     assert post.channel.messages == []
     found = await read(running, alpha, notice)
-    assert (found.state, found.reference, found.sealed) == ("permanent-failure", "erased", None)
+    assert (found.state, found.reference, found.sealed) == ("permanent-failure", "unreadable", None)
 
 
 async def test_a_code_sealed_for_another_case_is_not_sent(

@@ -19,8 +19,8 @@ from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import FixedClock, database_server, empty_database, make_tenant, open_deployment
 from servicepunkt.dokbox import plugin as dokbox_plugin
+from servicepunkt.dokbox.configuration import SyncBoxes
 from servicepunkt.dokbox.model import DocumentPolicy
-from servicepunkt.dokbox.service import SyncBoxes
 from servicepunkt.dokbox.settings import BoxSettings, DokboxSettings
 from servicepunkt.dokbox.testing import Bench
 from servicepunkt.web import plugin as web_plugin

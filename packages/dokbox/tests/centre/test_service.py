@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -18,9 +19,10 @@ from servicepunkt.core.notices import store as notice_store
 from servicepunkt.core.notices.model import DeliveryError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import FixedClock, RecordingChannel
-from servicepunkt.dokbox import model, service, store, wire
-from servicepunkt.dokbox.model import State
-from servicepunkt.dokbox.service import BoxUnknownError, JournalForkError
+from servicepunkt.dokbox import configuration, intake, model, service, store, wire
+from servicepunkt.dokbox.intake import ImpossibleEntryError, JournalForkError
+from servicepunkt.dokbox.model import Entry, State
+from servicepunkt.dokbox.service import BoxUnknownError
 from servicepunkt.dokbox.store import DepositRow
 from servicepunkt.dokbox.testing import Bench
 from servicepunkt.dokbox.wire import SentEntry
@@ -36,9 +38,9 @@ class Wire:
 
     async def down(self) -> None:
         published = await CatalogueReader(self.deployment.database).current(self.ctx)
-        self.bench.controller.configure(await service.config_for(self.deployment, self.ctx, "box-1", published))
+        self.bench.controller.configure(await configuration.config_for(self.deployment, self.ctx, "box-1", published))
         after = self.bench.controller.ledger.box.command
-        for command in await service.commands_for(self.deployment, self.ctx, "box-1", after=after):
+        for command in await intake.commands_for(self.deployment, self.ctx, "box-1", after=after):
             await self.bench.controller.handle(command)
 
     def entries(self, after: int = 0) -> list[SentEntry]:
@@ -52,7 +54,7 @@ class Wire:
         async with self.deployment.database.tenant(self.ctx) as tx:
             row = await store.find_box(tx, "box-1")
         assert row is not None
-        return await service.ingest(self.deployment, self.ctx, "box-1", self.entries(row.acknowledged))
+        return await intake.ingest(self.deployment, self.ctx, "box-1", self.entries(row.acknowledged))
 
     async def both(self) -> None:
         await self.down()
@@ -174,7 +176,7 @@ async def test_events_are_taken_in_once(line: Wire, channel: RecordingChannel, t
     row = await announce(line.deployment, tenant)
     await loaded(line, row)
     for _ in range(3):
-        await service.ingest(line.deployment, tenant, "box-1", line.entries())
+        await intake.ingest(line.deployment, tenant, "box-1", line.entries())
     async with line.deployment.database.tenant(tenant) as tx:
         assert len(await notice_store.of_case(tx, row.id)) == 1
         assert len(await store.events_of(tx, str(row.id))) == len(
@@ -190,7 +192,7 @@ async def test_two_senders_at_once_make_one_notice(line: Wire, tenant: TenantCon
     await line.bench.opened(7)
     await line.bench.close(7, item=True)
     entries = line.entries()
-    await asyncio.gather(*(service.ingest(line.deployment, tenant, "box-1", entries) for _ in range(5)))
+    await asyncio.gather(*(intake.ingest(line.deployment, tenant, "box-1", entries) for _ in range(5)))
     async with line.deployment.database.tenant(tenant) as tx:
         assert len(await notice_store.of_case(tx, row.id)) == 1
 
@@ -201,13 +203,21 @@ async def test_a_rolled_back_journal_is_noticed(line: Wire, tenant: TenantContex
     entries = line.entries()
     forged = msgspec.structs.replace(entries[-1].entry, event="note", hash="0" * 64)
     with pytest.raises(JournalForkError):
-        await service.ingest(line.deployment, tenant, "box-1", [SentEntry(entry=forged)])
+        await intake.ingest(line.deployment, tenant, "box-1", [SentEntry(entry=forged)])
     gap = msgspec.structs.replace(entries[-1].entry, seq=entries[-1].entry.seq + 5)
     with pytest.raises(JournalForkError):
-        await service.ingest(line.deployment, tenant, "box-1", [SentEntry(entry=gap)])
+        await intake.ingest(line.deployment, tenant, "box-1", [SentEntry(entry=gap)])
     async with line.deployment.database.tenant(tenant) as tx:
         actions = [entry.action async for entry in audit_store.entries(tx, subject="box:box-1")]
-    assert actions.count("box.journal_fork") == 2
+    assert actions.count("box.journal_fork") == 2, "once for each place"
+    with pytest.raises(JournalForkError):
+        await intake.ingest(line.deployment, tenant, "box-1", [SentEntry(entry=gap)])
+    async with line.deployment.database.tenant(tenant) as tx:
+        box = await store.find_box(tx, "box-1")
+        again = [entry.action async for entry in audit_store.entries(tx, subject="box:box-1")]
+    assert box is not None
+    assert box.disputed == gap.seq
+    assert again.count("box.journal_fork") == 2, "a box tries again every few seconds"
 
 
 async def test_a_new_code_supersedes_a_message_that_was_not_sent(
@@ -278,14 +288,14 @@ async def test_another_tenants_deposit_does_not_exist(line: Wire, tenant: Tenant
 async def test_commands_are_forgotten_when_they_are_done(line: Wire, tenant: TenantContext) -> None:
     await announce(line.deployment, tenant)
     await line.both()
-    assert await service.commands_for(line.deployment, tenant, "box-1", after=1) == []
+    assert await intake.commands_for(line.deployment, tenant, "box-1", after=1) == []
     async with line.deployment.database.tenant(tenant) as tx:
         assert await store.commands_after(tx, "box-1", 0, limit=10) == []
 
 
 async def test_config_tells_no_secret(line: Wire, tenant: TenantContext) -> None:
     published = await CatalogueReader(line.deployment.database).current(tenant)
-    config = await service.config_for(line.deployment, tenant, "box-1", published)
+    config = await configuration.config_for(line.deployment, tenant, "box-1", published)
     body = msgspec.json.encode(config)
     assert msgspec.json.decode(body, type=wire.BoxConfig).point_name == {"de": "Punkt", "en": "Point"}
     async with line.deployment.database.tenant(tenant) as tx:
@@ -306,6 +316,10 @@ async def test_config_tells_no_secret(line: Wire, tenant: TenantContext) -> None
         {"data": {"x": "y" * 300}},
         {"hash": "zz"},
         {"extra": 1} | {"state": "X"},
+        {"at": "9999-12-31T23:59:59-14:00"},
+        {"at": "0001-01-01T00:00:00+14:00"},
+        {"event": "started\n"},
+        {"deposit": "01980000-0000-7000-8000-000000000001\n"},
     ],
     ids=lambda damage: "-".join(damage),
 )
@@ -322,11 +336,11 @@ async def test_a_disk_that_was_set_back_is_noticed_by_its_old_numbers(line: Wire
     await announce(line.deployment, tenant)
     await line.both()
     sent = line.entries()
-    await service.ingest(line.deployment, tenant, "box-1", sent)
+    await intake.ingest(line.deployment, tenant, "box-1", sent)
     changed = msgspec.structs.replace(sent[0].entry, event="started")
     forged = msgspec.structs.replace(changed, hash=model.entry_hash(changed))
     with pytest.raises(JournalForkError):
-        await service.ingest(line.deployment, tenant, "box-1", [SentEntry(entry=forged)])
+        await intake.ingest(line.deployment, tenant, "box-1", [SentEntry(entry=forged)])
 
 
 async def test_clerks_do_not_wait_for_each_other_in_a_circle(line: Wire, tenant: TenantContext) -> None:
@@ -351,3 +365,156 @@ async def test_a_compartment_that_the_box_does_not_have_is_refused(line: Wire, t
     for wrong in (0, 17, 10**25):
         with pytest.raises(InvalidInputError):
             await service.return_to_service(line.deployment, tenant, actor="a", box_id="box-1", compartment=wrong)
+
+
+# --- what a box may tell ------------------------------------------------------------------------------------------
+
+
+class Forger:
+    """A box whose computer is somebody else's: its chain is right, what it tells is not."""
+
+    def __init__(self, line: Wire, box_id: str = "box-1") -> None:
+        self.line, self.box_id = line, box_id
+
+    async def tell(self, event: str, *, sealed: str = "", **fields: object) -> int:
+        async with self.line.deployment.database.tenant(self.line.ctx) as tx:
+            row = await store.find_box(tx, self.box_id)
+        assert row is not None
+        at = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+        entry = Entry(seq=row.acknowledged + 1, at=at, event=event, previous=row.head, **fields)  # type: ignore[arg-type]
+        entry = msgspec.structs.replace(entry, hash=model.entry_hash(entry))
+        sent = [SentEntry(entry=entry, sealed=sealed)]
+        return await intake.ingest(self.line.deployment, self.line.ctx, self.box_id, sent)
+
+
+async def test_a_box_tells_only_of_its_own_deposits(line: Wire, tenant: TenantContext) -> None:
+    row = await announce(line.deployment, tenant)
+    await loaded(line, row)
+    async with line.deployment.database.tenant(tenant) as tx:
+        await store.ensure_box(tx, store.BoxRow(id="box-2", point="p", head=model.GENESIS))
+    forger = Forger(line, "box-2")
+    for event, state in (("recall", "recalling"), ("note", ""), ("command_declined", "")):
+        with pytest.raises(ImpossibleEntryError):
+            await forger.tell(event, deposit=str(row.id), state=state)
+    found = await fresh(line.deployment, tenant, row)
+    assert (found.state, found.alert) == (State.STORED, "")
+    async with line.deployment.database.tenant(tenant) as tx:
+        assert await service.personal_of(line.deployment, tx, found)
+
+
+@pytest.mark.parametrize(
+    ("event", "state"),
+    [
+        ("closed_empty", "done"),
+        ("recall", "returned"),
+        ("recall", "zzz"),
+        ("zzz", "recalling"),
+        ("reserve", "reserved"),
+    ],
+)
+async def test_a_move_that_cannot_be_is_not_mirrored(line: Wire, tenant: TenantContext, event: str, state: str) -> None:
+    row = await announce(line.deployment, tenant)
+    await loaded(line, row)
+    with pytest.raises(ImpossibleEntryError):
+        await Forger(line).tell(event, deposit=str(row.id), state=state)
+    assert (await fresh(line.deployment, tenant, row)).state == State.STORED
+
+
+async def test_what_stands_before_an_entry_that_cannot_be_is_kept(line: Wire, tenant: TenantContext) -> None:
+    row = await announce(line.deployment, tenant)
+    await line.both()
+    forger = Forger(line)
+    end = await forger.tell("started")
+    async with line.deployment.database.tenant(tenant) as tx:
+        box = await store.find_box(tx, "box-1")
+    assert box is not None
+    entries, previous = [], box.head
+    for event, fields in (("started", {}), ("redeem", {"deposit": str(row.id), "state": "releasing"})):
+        at = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+        seq = end + 1 + len(entries)
+        entry = Entry(seq=seq, at=at, event=event, previous=previous, **fields)  # type: ignore[arg-type]
+        entry = msgspec.structs.replace(entry, hash=model.entry_hash(entry))
+        entries.append(SentEntry(entry=entry))
+        previous = entry.hash
+    with pytest.raises(ImpossibleEntryError):
+        await intake.ingest(line.deployment, tenant, "box-1", entries)
+    async with line.deployment.database.tenant(tenant) as tx:
+        box = await store.find_box(tx, "box-1")
+        actions = [entry.action async for entry in audit_store.entries(tx, subject="box:box-1")]
+    assert box is not None
+    assert (box.acknowledged, box.disputed) == (end + 1, end + 2)
+    assert actions.count("box.impossible_entry") == 1
+    assert await forger.tell("started") == end + 2
+    async with line.deployment.database.tenant(tenant) as tx:
+        healed = await store.find_box(tx, "box-1")
+    assert healed is not None
+    assert healed.disputed == 0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"version": "abc"},
+        {"version": 2**53},
+        {"attempt": "abc"},
+        {"attempt": 2**40},
+        {"attempt": -(2**62)},
+        {"reason": 1},
+    ],
+    ids=str,
+)
+async def test_facts_of_the_wrong_type_are_refused(line: Wire, tenant: TenantContext, data: dict[str, object]) -> None:
+    row = await announce(line.deployment, tenant)
+    await loaded(line, row)
+    with pytest.raises(InvalidInputError, match="data"):
+        await Forger(line).tell("code_wrong", deposit=str(row.id), state="stored", data=data)
+
+
+async def test_a_sealed_code_comes_only_with_a_code(
+    line: Wire, channel: RecordingChannel, tenant: TenantContext
+) -> None:
+    row = await announce(line.deployment, tenant)
+    await loaded(line, row)
+    await Forger(line).tell("recall", deposit=str(row.id), state="recalling", sealed="00" * 60)
+    await deliver(line, row)
+    assert len(channel.messages) == 1
+
+
+async def test_a_code_that_cannot_be_opened_is_told_to_box_and_clerk(
+    line: Wire, channel: RecordingChannel, tenant: TenantContext
+) -> None:
+    row = await announce(line.deployment, tenant)
+    await loaded(line, row)
+    await Forger(line).tell("new_code", deposit=str(row.id), state="stored", data={"version": 2}, sealed="00" * 60)
+    await deliver(line, row)
+    assert channel.messages == []
+    commands = await intake.commands_for(line.deployment, tenant, "box-1", after=0)
+    assert commands[-1].kind == "notice_failed"
+
+
+async def test_the_same_document_announced_by_several_at_once_is_announced_once(
+    line: Wire, tenant: TenantContext
+) -> None:
+    async def once(number: int) -> DepositRow | InvalidInputError:
+        try:
+            return await announce(line.deployment, tenant, phone=f"0151 123456{number:02d}")
+        except InvalidInputError as refused:
+            return refused
+
+    results = await asyncio.gather(*map(once, range(6)))
+    assert sum(isinstance(result, DepositRow) for result in results) == 1
+
+
+async def test_a_box_that_is_not_believed_gives_its_documents_back_to_staff(line: Wire, tenant: TenantContext) -> None:
+    row = await announce(line.deployment, tenant)
+    compartment = await loaded(line, row)
+    line.bench.controller.distrust()
+    await service.request(line.deployment, tenant, actor="a", deposit_id=row.id, kind="recall")
+    await line.down()
+    assert line.bench.doors.pulses[compartment] == 2
+    other = await announce(line.deployment, tenant, document_number="C01X00T99")
+    await line.down()
+    await line.up()
+    await service.request(line.deployment, tenant, actor="a", deposit_id=other.id, kind="open_for_load")
+    await line.down()
+    assert sum(line.bench.doors.pulses.values()) == 2, "nothing new is laid in"

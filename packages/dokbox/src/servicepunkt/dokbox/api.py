@@ -15,7 +15,7 @@ from litestar.params import JSONBody, QueryParameter
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError
 from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.dokbox import service, wire
+from servicepunkt.dokbox import configuration, intake, wire
 from servicepunkt.dokbox.wakeups import Wakeups
 from servicepunkt.web import access
 from servicepunkt.web.devices.model import Device
@@ -34,7 +34,7 @@ async def send_events(
     """Journal entries of the box, idempotent by (box, seq); answers how far the centre has them."""
     if len(data.events) > wire.MAX_EVENTS:
         raise InvalidInputError([("events", f"At most {wire.MAX_EVENTS} events are sent at once.")])
-    return wire.Acknowledged(seq=await service.ingest(deployment, ctx, device.target, data.events))
+    return wire.Acknowledged(seq=await intake.ingest(deployment, ctx, device.target, data.events))
 
 
 @get("/api/v1/box/commands", guards=[access.device("box")], opt=JSON_ONLY)
@@ -48,12 +48,12 @@ async def wait_for_commands(
 ) -> wire.Commands:
     """Commands after `after`; with `wait` the answer comes when there is one, or after so many seconds."""
     with _wakeups(request, deployment).waiting(ctx.id, device.target) as announced:
-        found = await service.commands_for(deployment, ctx, device.target, after=after)
+        found = await intake.commands_for(deployment, ctx, device.target, after=after)
         if not found and wait:
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await announced.wait()
-            found = await service.commands_for(deployment, ctx, device.target, after=after)
+            found = await intake.commands_for(deployment, ctx, device.target, after=after)
     return wire.Commands(commands=found, now=deployment.clock.now())
 
 
@@ -72,7 +72,7 @@ async def fetch_config(
 ) -> Response[bytes]:
     """Everything that the box needs to work without the centre, with an ETag."""
     published = await request.app.state["catalogue"].current(ctx)
-    body = msgspec.json.encode(await service.config_for(deployment, ctx, device.target, published))
+    body = msgspec.json.encode(await configuration.config_for(deployment, ctx, device.target, published))
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     if request.headers.get("if-none-match") == etag:
         return Response(b"", status_code=304, headers={"etag": etag})

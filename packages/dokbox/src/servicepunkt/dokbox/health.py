@@ -21,6 +21,8 @@ class BoxesSeen:
         row = await store.find_box(tx, self._box)
         if row is None or row.seen_at is None:
             return False, "The box has not been enrolled yet."
+        if row.disputed:
+            return False, "The box reports what cannot be; it needs somebody to look into it."
         if tx.now() - row.seen_at > MISSING_AFTER:
             return False, "The box has not reported for more than two minutes."
         return True, "The box reports regularly."

@@ -132,7 +132,7 @@ UNHEARD_DAYS = 3
 GENESIS = "0" * 64
 UUID_PATTERN = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # What an entry may say about something; no NUL, because the centre's database has no word for it.
-Value = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00]*$")] | Annotated[int, Meta(le=2**53)] | bool | None
+Value = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00]*\Z")] | Annotated[int, Meta(le=2**53)] | bool | None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -142,7 +142,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class DocumentPolicy(Settings, frozen=True, kw_only=True):
     """What a document type needs: ordered steps, and how many days it is kept. A new type is a block of TOML."""
 
-    type: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+    type: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
     name: dict[str, str]
     steps: tuple[Step, ...] = ("phone", "code", "open", "removal", "close")
     hold_days: Annotated[int, Meta(ge=1, le=90)] = 14
@@ -162,13 +162,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     seq: Annotated[int, Meta(ge=1, le=2**53)]
     at: Annotated[datetime, Meta(tz=True)]
-    event: Annotated[str, Meta(pattern="^[a-z_]{1,40}$")]
-    deposit: Annotated[str, Meta(pattern=f"^({UUID_PATTERN})?$")] = ""
+    event: Annotated[str, Meta(pattern=r"^[a-z_]{1,40}\Z")]
+    deposit: Annotated[str, Meta(pattern=rf"^({UUID_PATTERN})?\Z")] = ""
     compartment: Annotated[int, Meta(ge=0, le=10_000)] | None = None
-    state: Annotated[str, Meta(pattern="^[a-z_]{0,20}$")] = ""
-    data: dict[Annotated[str, Meta(pattern="^[a-z_]{1,40}$")], Value] = {}
-    previous: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] = GENESIS
-    hash: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
+    state: Annotated[str, Meta(pattern=r"^[a-z_]{0,20}\Z")] = ""
+    data: dict[Annotated[str, Meta(pattern=r"^[a-z_]{1,40}\Z")], Value] = {}
+    previous: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")] = GENESIS
+    hash: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")] = ""
 
 
 class Deposit(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from servicepunkt.core.errors import ForbiddenError, InvalidInputError, NotFound
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox import service, store
 from servicepunkt.dokbox.model import NEEDS_STAFF, State
+from servicepunkt.dokbox.settings import settings_of
 from servicepunkt.dokbox.wire import CommandKind
 from servicepunkt.web import access
 from servicepunkt.web.devices import store as devices
@@ -213,7 +214,7 @@ async def _new_page(
     *,
     status: int = 200,
 ) -> Response[str]:
-    settings, locale = service.settings_of(ctx), language(request)
+    settings, locale = settings_of(ctx), language(request)
     return await staff_page(
         request,
         visitor,
@@ -248,7 +249,7 @@ async def show_deposit(
         deposit=_shown(request, ctx, row),
         actions=actions,
         events=[(event.at.astimezone(ctx.zone_info), EVENT_WORDS.get(event.event, event.event)) for event in events],
-        moving=row.state not in service.FINAL,
+        moving=row.state not in store.FINAL,
     )
 
 
@@ -276,13 +277,13 @@ async def show_boxes(request: WebRequest, ctx: Ctx, deployment: House, visitor: 
     """Fill level and incidents of each box; no person appears here."""
     if not visitor.permissions & {"boxes.read", "deposits.read"}:
         raise ForbiddenError
-    settings = service.settings_of(ctx)
+    settings = settings_of(ctx)
     shown = []
     async with deployment.database.tenant(ctx) as tx:
         for row in await store.boxes(tx):
             wanted = settings.box(row.id)
             counts = await store.count_by_state(tx, row.id)
-            used = sum(count for state, count in counts.items() if state not in service.FINAL | {"announced"})
+            used = sum(count for state, count in counts.items() if state not in store.FINAL | {"announced"})
             incidents = await store.newest_events(tx, row.id, INCIDENTS, limit=20)
             service_events = await store.newest_events(tx, row.id, ("compartment_out", "compartment_in"), limit=2000)
             shown.append(
@@ -349,7 +350,7 @@ async def to_the_box(
     """From the terminal to the box's own pages, as far as the box has said where they are."""
     async with deployment.database.tenant(ctx) as tx:
         found = await devices.active(tx, "box", box_id)
-    wanted = service.settings_of(ctx).box(box_id)
+    wanted = settings_of(ctx).box(box_id)
     if wanted is None:
         raise NotFoundError
     address = (found.info.get("url", "") if found else "") or wanted.local_url
@@ -361,7 +362,7 @@ async def to_the_box(
 
 def _shown(request: WebRequest, ctx: TenantContext, row: store.DepositRow) -> dict[str, Any]:
     """A deposit as staff see it: no number, no name; the reference is what people say aloud."""
-    settings, locale = service.settings_of(ctx), language(request)
+    settings, locale = settings_of(ctx), language(request)
     policy, box = settings.document(row.kind), settings.box(row.box)
     return {
         "id": row.id,

@@ -121,7 +121,7 @@ def notice_templates(ctx: TenantContext) -> Sequence[NoticeTemplate]:  # noqa: A
 
 @hookimpl
 def notice_listeners(ctx: TenantContext) -> Sequence[Any]:  # noqa: ARG001
-    from servicepunkt.dokbox.service import DepositNotices
+    from servicepunkt.dokbox.intake import DepositNotices
 
     return (DepositNotices(),)
 
@@ -140,7 +140,7 @@ def health_checks(ctx: TenantContext) -> Sequence[Any]:
 
 @hookimpl
 def tenant_applied(ctx: TenantContext) -> Any:  # noqa: ARG001
-    from servicepunkt.dokbox.service import SyncBoxes
+    from servicepunkt.dokbox.configuration import SyncBoxes
 
     return SyncBoxes()
 
@@ -148,9 +148,9 @@ def tenant_applied(ctx: TenantContext) -> Any:  # noqa: ARG001
 async def erase_finished(tx: Transaction, before: datetime) -> int:
     """Erase the mirror of deposits that ended before `before`, with their notices; the audit chain keeps the fact."""
     from servicepunkt.core.notices import store as notices
-    from servicepunkt.dokbox import service, store
+    from servicepunkt.dokbox import store
 
-    ids = await store.finished_before(tx, tuple(service.FINAL), before)
+    ids = await store.finished_before(tx, tuple(store.FINAL), before)
     for deposit_id in ids:
         await notices.delete_of_case(tx, deposit_id)
     await store.delete_deposits(tx, ids)

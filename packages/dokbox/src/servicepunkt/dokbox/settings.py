@@ -6,13 +6,16 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox.model import MAX_ATTEMPTS, DocumentPolicy, Settings
+
+SECTION = "dokbox"
 
 
 class BoxSettings(Settings, frozen=True, kw_only=True):
     """One box. `rows_by_reach` lists the rows from 1 (top), the best reachable first."""
 
-    id: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+    id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
     point: str
     name: dict[str, str]
     compartments: Annotated[int, Meta(ge=1, le=480)]
@@ -33,3 +36,8 @@ class DokboxSettings(Settings, frozen=True, kw_only=True):
 
     def document(self, kind: str) -> DocumentPolicy | None:
         return next((policy for policy in self.documents if policy.type == kind), None)
+
+
+def settings_of(ctx: TenantContext) -> DokboxSettings:
+    """The tenant's section, checked when its file was read."""
+    return ctx.section(SECTION, DokboxSettings)

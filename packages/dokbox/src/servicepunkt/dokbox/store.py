@@ -13,6 +13,13 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from servicepunkt.core.db.schema import Instant, tenant_table
 from servicepunkt.core.db.session import Transaction
+from servicepunkt.dokbox import model
+from servicepunkt.dokbox.model import State
+
+# Two states that only the centre knows: the box was not asked yet, and the box has no compartment for it.
+ANNOUNCED, REFUSED = "announced", "refused"
+STATES = (ANNOUNCED, REFUSED, *map(str, State))
+FINAL = frozenset({REFUSED, *map(str, model.FINAL)})
 
 box = tenant_table(
     "box",
@@ -22,6 +29,7 @@ box = tenant_table(
     sa.Column("head", sa.Text, nullable=False),
     sa.Column("commands", sa.BigInteger, nullable=False),
     sa.Column("seen_at", Instant, nullable=True),
+    sa.Column("disputed", sa.BigInteger, nullable=False, server_default="0"),
     key=("id",),
 )
 
@@ -44,6 +52,7 @@ deposit = tenant_table(
     sa.Column("updated_at", Instant, nullable=False),
     sa.ForeignKeyConstraint(["tenant_id", "box"], ["box.tenant_id", "box.id"]),
     sa.UniqueConstraint("tenant_id", "reference"),
+    sa.CheckConstraint(sa.column("state").in_(STATES), name="state"),
     sa.Index("ix_deposit_state", "tenant_id", "state", "updated_at"),
     sa.Index("ix_deposit_document", "tenant_id", "document_index"),
     key=("id",),
@@ -81,7 +90,10 @@ TABLES = (box, deposit, box_event, box_command)
 
 
 class BoxRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A box as the centre knows it; `acknowledged` and `head` are the end of its journal that is stored here."""
+    """A box as the centre knows it; `acknowledged` and `head` are the end of its journal that is stored here.
+
+    `disputed`: the entry from which on its journal is not believed, 0 when all is well.
+    """
 
     id: str
     point: str
@@ -89,16 +101,17 @@ class BoxRow(msgspec.Struct, frozen=True, kw_only=True):
     head: str
     commands: int = 0
     seen_at: datetime | None = None
+    disputed: int = 0
 
 
 class DepositRow(msgspec.Struct, frozen=True, kw_only=True):
-    """The mirror of a deposit. `state` is the box's, or `announced` before the box knows of it, or `refused`."""
+    """The mirror of a deposit; `state` is one of `STATES`."""
 
     id: UUID
     box: str
     reference: str
     kind: str
-    state: str = "announced"
+    state: str = ANNOUNCED
     compartment: int | None = None
     version: int = 0
     attempts: int = 0

@@ -18,6 +18,7 @@ from servicepunkt.dokbox.model import DocumentPolicy, Entry
 MAX_EVENTS = 100
 MAX_COMMANDS = 100
 OPENING_TTL_SECONDS = 90
+EARLIEST_YEAR, LATEST_YEAR = 1970, 2199  # a box without a battery believes that it is 1970
 
 CommandKind = Literal[
     "reserve",
@@ -62,7 +63,11 @@ class SentEntry(Strict, frozen=True, kw_only=True):
     """A journal entry on its way to the centre, with what is sealed for the notice worker (hexadecimal)."""
 
     entry: Entry
-    sealed: Annotated[str, Meta(pattern="^([0-9a-f]{2}){0,1024}$")] = ""
+    sealed: Annotated[str, Meta(pattern=r"^([0-9a-f]{2}){0,1024}\Z")] = ""
+
+    def __post_init__(self) -> None:
+        if not EARLIEST_YEAR <= self.entry.at.year <= LATEST_YEAR:
+            raise ValueError("the entry's instant lies in no year in which a box can run")
 
 
 class Events(Strict, frozen=True, kw_only=True):

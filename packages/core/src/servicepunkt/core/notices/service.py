@@ -102,10 +102,8 @@ async def _prepare(
         try:
             message = await _message(deployment, tx, notice)
         except UnreadableError:
-            # The case was closed and its key erased before the notice went out.
-            state = model.move(notice.state, "permanent-failure")
-            at = deployment.clock.now()
-            await store.update(tx, notice.id, at=at, state=state, reference="erased", sealed=None)
+            # Its case was closed and the key erased before it went out; or what was sealed is not what it seems.
+            await _end(deployment, tx, notice, to="permanent-failure", reference="unreadable")
             return None
         state = model.move(notice.state, "sending")
         await store.update(tx, notice.id, at=deployment.clock.now(), state=state, attempts=notice.attempts + 1)
@@ -154,16 +152,23 @@ async def _settle(
             raise NotFoundError
         if notice.state == "permanent-failure" and notice.reference == "superseded":
             return
-        state = model.move(notice.state, to)
-        # What was sealed has served its purpose once a provider has it, or nobody will.
-        keep = notice.sealed if state == "temporary-failure" else None
-        at = deployment.clock.now()
-        await store.update(tx, notice_id, at=at, state=state, provider=provider, reference=reference, sealed=keep)
-        NOTICES.labels(channel=notice.channel, state=state).inc()
-        if state != "temporary-failure":
-            settled = msgspec.structs.replace(notice, state=state)
-            for listener in deployment.plugins.flat(ctx, "notice_listeners"):
-                await listener.settled(tx, settled, accepted=state == "sent")
+        await _end(deployment, tx, notice, to=to, provider=provider, reference=reference)
+
+
+async def _end(
+    deployment: Deployment, tx: Transaction, notice: Notice, *, to: str, provider: str = "", reference: str
+) -> None:
+    """Write down how an attempt ended, and tell who waits for it when it was the last one."""
+    state = model.move(notice.state, to)
+    # What was sealed has served its purpose once a provider has it, or nobody will.
+    keep = notice.sealed if state == "temporary-failure" else None
+    at = deployment.clock.now()
+    await store.update(tx, notice.id, at=at, state=state, provider=provider, reference=reference, sealed=keep)
+    NOTICES.labels(channel=notice.channel, state=state).inc()
+    if state != "temporary-failure":
+        settled = msgspec.structs.replace(notice, state=state)
+        for listener in deployment.plugins.flat(tx.ctx, "notice_listeners"):
+            await listener.settled(tx, settled, accepted=state == "sent")
 
 
 def channel_for(deployment: Deployment, ctx: TenantContext, kind: str) -> NoticeChannel:

@@ -352,7 +352,8 @@ class Controller:
 
     async def _open_for(self, event: Event, command: wire.Command) -> None:
         deposit = self._commanded(command)
-        self.require_healthy()
+        if event is not Event.RECALL:  # staff take out also what a box holds that is not believed any more
+            self.require_healthy()
         self.doors.require_seen(deposit.compartment)
         item = self.doors.items.get(deposit.compartment)
         data: dict[str, str | int | bool | None] = {"command": command.seq, "actor": command.actor, "item": item}

@@ -19,8 +19,8 @@ from servicepunkt.web.devices.model import Device
 # No NUL: PostgreSQL stores none in JSON.
 Info = Annotated[
     dict[
-        Annotated[str, msgspec.Meta(max_length=40, pattern=r"^[^\x00]*$")],
-        Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00]*$")],
+        Annotated[str, msgspec.Meta(max_length=40, pattern=r"^[^\x00]*\Z")],
+        Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00]*\Z")],
     ],
     msgspec.Meta(max_length=service.MAX_INFO),
 ]
@@ -31,7 +31,7 @@ class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
     kind: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
-    public_key: Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{64}$")] | None = None
+    public_key: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{64}\Z")] | None = None
     info: Info = {}
 
 

@@ -48,11 +48,11 @@ SENTENCES = {
 }
 NOT_RIGHT = "The password or the code is not right."
 Password = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-Code = Annotated[str, msgspec.Meta(pattern="^[0-9]{6}$")]
+Code = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6}\Z")]
 
 
 class SecondFactorForm(msgspec.Struct, frozen=True, kw_only=True):
-    secret: Annotated[str, msgspec.Meta(pattern="^[A-Z2-7]{32}$")]
+    secret: Annotated[str, msgspec.Meta(pattern=r"^[A-Z2-7]{32}\Z")]
     password: Password
     code: Code
 
@@ -61,7 +61,7 @@ class PasswordForm(msgspec.Struct, frozen=True, kw_only=True):
     current: Password
     password: Password
     again: Password
-    code: Annotated[str, msgspec.Meta(pattern=r"^([0-9]{6})?$")] = ""
+    code: Annotated[str, msgspec.Meta(pattern=r"^([0-9]{6})?\Z")] = ""
 
 
 def check_new_password(form: PasswordForm, login: str) -> None:

@@ -37,7 +37,7 @@ SENTENCES = {
 class SignInForm(msgspec.Struct, frozen=True, kw_only=True):
     login: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     password: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-    code: Annotated[str, msgspec.Meta(pattern=r"^([0-9]{6})?$")] = ""
+    code: Annotated[str, msgspec.Meta(pattern=r"^([0-9]{6})?\Z")] = ""
     next: Annotated[str, msgspec.Meta(max_length=512)] = START
 
 

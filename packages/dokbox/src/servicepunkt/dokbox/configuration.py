@@ -1,0 +1,74 @@
+"""What a box is told of its tenant, and the rows of the boxes that the tenant file names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from servicepunkt.core.catalogue import model as catalogue_model
+from servicepunkt.core.catalogue.service import Published
+from servicepunkt.core.db.session import Transaction
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.errors import NotFoundError
+from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.dokbox import model, store, wire
+from servicepunkt.dokbox.settings import BoxSettings, DokboxSettings, settings_of
+from servicepunkt.dokbox.store import BoxRow
+
+if TYPE_CHECKING:
+    pass
+
+
+class SyncBoxes:
+    """Rows for the boxes of the tenant file; a box that is no longer named keeps its row and its history."""
+
+    async def applied(self, tx: Transaction) -> None:
+        for wanted in settings_of(tx.ctx).boxes:
+            await store.ensure_box(tx, BoxRow(id=wanted.id, point=wanted.point, head=model.GENESIS))
+
+
+async def config_for(deployment: Deployment, ctx: TenantContext, box_id: str, published: Published) -> wire.BoxConfig:
+    """What the box must know to work alone. Raises NotFoundError."""
+    settings = settings_of(ctx)
+    wanted = settings.box(box_id)
+    point = published.catalogue.point(wanted.point) if wanted else None
+    if wanted is None or point is None:
+        raise NotFoundError
+    async with deployment.database.tenant(ctx) as tx:
+        notice_key = await deployment.keyring.notice_public_key(tx)
+    return box_config(ctx, settings, wanted, published, notice_key=notice_key, centre=deployment.settings.public_url)
+
+
+def box_config(
+    ctx: TenantContext,
+    settings: DokboxSettings,
+    wanted: BoxSettings,
+    published: Published,
+    *,
+    notice_key: bytes,
+    centre: str,
+) -> wire.BoxConfig:
+    point = published.catalogue.point(wanted.point)
+    if point is None:
+        raise NotFoundError
+    return wire.BoxConfig(
+        tenant=ctx.id,
+        tenant_name=ctx.name,
+        box=wanted.id,
+        point=point.id,
+        point_name=point.name,
+        languages=ctx.languages,
+        zone=ctx.zone,
+        subdivision=ctx.subdivision,
+        hours=msgspec.Raw(msgspec.json.encode(catalogue_model.point_hours(published.catalogue, point))),
+        compartments=wanted.compartments,
+        rows=wanted.rows,
+        rows_by_reach=wanted.rows_by_reach,
+        policies=settings.documents,
+        countries=settings.countries,
+        notice_key=notice_key.hex(),
+        max_attempts=settings.max_attempts,
+        help_phone=point.help_phone,
+        centre_url=f"{centre}/t/{ctx.slug}",
+    )

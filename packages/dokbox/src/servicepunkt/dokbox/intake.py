@@ -1,0 +1,301 @@
+"""What the centre takes in from a box: journal entries, each once, and what follows from them.
+
+Entries are believed as far as they follow the chain and the table of moves, and tell of the box's own deposits; the
+mirror of a deposit is therefore what replaying the box's journal gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from servicepunkt.core.audit import service as audit
+from servicepunkt.core.catalogue import model as catalogue_model
+from servicepunkt.core.db.session import Transaction
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.errors import InvalidInputError, NotFoundError, ServicepunktError
+from servicepunkt.core.notices import service as notices
+from servicepunkt.core.notices.model import Notice
+from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.dokbox import model, store, wire
+from servicepunkt.dokbox.errors import IllegalMoveError
+from servicepunkt.dokbox.model import Event, State
+from servicepunkt.dokbox.service import personal_of, queue_command
+from servicepunkt.dokbox.settings import settings_of
+from servicepunkt.dokbox.store import BoxRow, DepositRow, EventRow
+
+if TYPE_CHECKING:
+    from servicepunkt.dokbox.wire import Command, CommandKind, SentEntry
+
+# Entries that an auditor wants to find without reading a box's journal.
+AUDITED = frozenset(str(event) for event in Event) - {Event.ATTEMPT, Event.ATTEMPT_VOID} | {
+    "compartment_out",
+    "compartment_in",
+    "unlock_lost",
+    "bus_lost",
+    "bus_found",
+    "board_silent",
+    "board_back",
+    "board_untrusted",
+    "distrusted",
+    "started",
+}
+
+
+class JournalForkError(ServicepunktError):
+    """The box sends a history that does not follow the one that is stored here: rolled back or cloned."""
+
+    code = "SP3121"
+    status = 409
+    staff = "The box's journal does not follow what it reported before; it may have been restored or copied."
+    next_step = "Take the box out of service and compare both journals with `servicepunkt box verify`."
+
+
+class ImpossibleEntryError(ServicepunktError):
+    """The box tells of a move that no deposit can make, or of a deposit that is not its own."""
+
+    code = "SP3122"
+    status = 409
+    staff = "The box reports something that cannot be; what it reported before it is stored."
+    next_step = "Take the box out of service and look into it; `servicepunkt box verify` checks its journal."
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What the centre reads of an entry's `data`; the rest is kept as it came."""
+
+    version: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    attempt: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    reason: str | None = None
+    kind: str | None = None
+
+
+async def commands_for(deployment: Deployment, ctx: TenantContext, box_id: str, *, after: int) -> list[Command]:
+    """What the box has not dealt with yet."""
+    now = deployment.clock.now()
+    async with deployment.database.tenant(ctx) as tx:
+        await store.update_box(tx, box_id, seen_at=now)
+        await store.delete_commands(tx, box_id, after)
+        bodies = await store.commands_after(tx, box_id, after, limit=wire.MAX_COMMANDS)
+    return msgspec.convert(bodies, list[wire.Command])
+
+
+async def ingest(deployment: Deployment, ctx: TenantContext, box_id: str, events: list[SentEntry]) -> int:
+    """Take in journal entries, each once; returns the end of the stored journal.
+
+    Raises InvalidInputError, JournalForkError, or ImpossibleEntryError; what stands before the entry that cannot be
+    is stored, and the first refusal is told to staff and to the audit chain.
+    """
+    facts = _facts(events)
+    try:
+        return await _store(deployment, ctx, box_id, events, facts)
+    except ImpossibleEntryError as error:
+        at = int(error.details["seq"])
+        possible = [sent for sent in events if sent.entry.seq < at]
+        if possible:
+            await _store(deployment, ctx, box_id, possible, facts)
+        await _dispute(deployment, ctx, box_id, at, "box.impossible_entry")
+        raise
+    except JournalForkError as error:
+        await _dispute(deployment, ctx, box_id, int(error.details["seq"]), "box.journal_fork")
+        raise
+
+
+def _facts(events: list[SentEntry]) -> dict[int, Facts]:
+    """What is read of each entry, by sequence. Raises InvalidInputError with every mistake."""
+    facts, mistakes = {}, []
+    for sent in events:
+        try:
+            facts[sent.entry.seq] = msgspec.convert(sent.entry.data, Facts)
+        except msgspec.ValidationError as error:
+            mistakes.append((f"events.{sent.entry.seq}.data", str(error)))
+    if mistakes:
+        raise InvalidInputError(mistakes)
+    return facts
+
+
+async def _store(
+    deployment: Deployment, ctx: TenantContext, box_id: str, events: list[SentEntry], facts: Mapping[int, Facts]
+) -> int:
+    now = deployment.clock.now()
+    async with deployment.database.tenant(ctx) as tx:
+        row = await store.find_box(tx, box_id, lock=True)
+        if row is None:
+            raise NotFoundError
+        old = [sent.entry.seq for sent in events if sent.entry.seq <= row.acknowledged]
+        if fork := _fork(row, events, await store.hashes(tx, box_id, old) if old else {}):
+            raise JournalForkError(seq=fork)
+        for sent in events:
+            if sent.entry.seq > row.acknowledged:
+                row = await _take_in(deployment, tx, row, sent, facts[sent.entry.seq], now)
+        await store.update_box(tx, box_id, acknowledged=row.acknowledged, head=row.head, seen_at=now, disputed=0)
+    return row.acknowledged
+
+
+async def _dispute(deployment: Deployment, ctx: TenantContext, box_id: str, seq: int, action: str) -> None:
+    """Say once that the journal is not believed from `seq` on."""
+    now = deployment.clock.now()
+    async with deployment.database.tenant(ctx) as tx:
+        row = await store.find_box(tx, box_id, lock=True)
+        if row is not None and row.disputed != seq:
+            await store.update_box(tx, box_id, disputed=seq)
+            await audit.record(tx, at=now, actor=f"box:{box_id}", action=action, subject=f"box:{box_id}", seq=seq)
+
+
+def _fork(row: BoxRow, events: list[SentEntry], stored: Mapping[int, str]) -> int:
+    """The sequence at which the box's history leaves the stored one; 0 when it follows.
+
+    Old entries are compared too: a box whose disk was set back writes other entries under old numbers.
+    """
+    head, seq = row.head, row.acknowledged
+    for sent in events:
+        entry = sent.entry
+        if entry.seq <= row.acknowledged:
+            if stored.get(entry.seq) != entry.hash:
+                return entry.seq
+            continue
+        if entry.seq != seq + 1 or entry.previous != head or entry.hash != model.entry_hash(entry):
+            return entry.seq
+        head, seq = entry.hash, entry.seq
+    return 0
+
+
+async def _take_in(
+    deployment: Deployment, tx: Transaction, row: BoxRow, sent: SentEntry, facts: Facts, now: datetime
+) -> BoxRow:
+    entry = sent.entry
+    fields = {name: getattr(entry, name) for name in entry.__struct_fields__}
+    await store.insert_event(tx, EventRow(box=row.id, received_at=now, **fields))
+    if entry.event in AUDITED:
+        details: dict[str, str | int | bool | None] = {
+            "seq": entry.seq,
+            "hash": entry.hash,
+            "compartment": entry.compartment,
+        }
+        subject = f"deposit:{entry.deposit}" if entry.deposit else f"box:{row.id}"
+        await audit.record(
+            tx, at=entry.at, actor=f"box:{row.id}", action=f"box.{entry.event}", subject=subject, **details
+        )
+    if entry.deposit:
+        await _mirror(deployment, tx, row, sent, facts, now)
+    return msgspec.structs.replace(row, acknowledged=entry.seq, head=entry.hash)
+
+
+async def _mirror(
+    deployment: Deployment, tx: Transaction, row: BoxRow, sent: SentEntry, facts: Facts, now: datetime
+) -> None:
+    entry = sent.entry
+    found = await store.find_deposit(tx, UUID(entry.deposit), lock=True)
+    if found is None:  # erased here, after its time was over
+        return
+    if found.box != row.id:
+        raise ImpossibleEntryError(seq=entry.seq)
+    changed: dict[str, Any] = {"updated_at": now}
+    if entry.state:
+        changed |= {"state": _moved(found, entry), "compartment": entry.compartment}
+    elif entry.event == "command_declined":
+        changed["alert"] = facts.reason or ""
+        if facts.kind == "reserve" and found.state == store.ANNOUNCED:
+            changed["state"] = store.REFUSED
+    if facts.version is not None:
+        changed["version"] = facts.version
+    changed |= _consequences(found, entry, facts)
+    await store.update_deposit(tx, found.id, **changed)
+    if sent.sealed and changed.get("state") == State.STORED:
+        await _send_code(deployment, tx, row, found, bytes.fromhex(sent.sealed), version=facts.version or 0, at=now)
+    if changed.get("state") in store.FINAL:
+        await _forget(deployment, tx, found, now)
+
+
+def _moved(found: DepositRow, entry: model.Entry) -> str:
+    """The state after the entry, by the table that the box moves by. Raises ImpossibleEntryError."""
+    try:
+        before = None if found.state == store.ANNOUNCED else State(found.state)
+        after = model.move(before, Event(entry.event))
+    except (ValueError, IllegalMoveError):
+        raise ImpossibleEntryError(seq=entry.seq) from None
+    if after != entry.state:
+        raise ImpossibleEntryError(seq=entry.seq)
+    return str(after)
+
+
+def _consequences(found: DepositRow, entry: model.Entry, facts: Facts) -> dict[str, Any]:
+    """Fields that follow from single events: attempts, and what staff should look at."""
+    match entry.event:
+        case Event.CODE_WRONG:
+            return {"attempts": facts.attempt or 0}
+        case Event.CODE_RIGHT | Event.NEW_CODE:
+            return {"attempts": 0, "alert": ""}
+        case Event.CLOSED_EMPTY if found.state == State.LOADING:
+            return {"alert": "closed_empty"}
+        case Event.NOT_OPENED | Event.LEFT_OPEN | Event.FORCED | Event.NOTICE_FAILED:
+            return {"alert": str(entry.event)}
+        case Event.ITEM_GONE:
+            return {"alert": "item_gone"}
+        case Event.WITHDRAW if (facts.reason or "").endswith(":no"):
+            return {"alert": f"declined_{(facts.reason or '').partition(':')[0]}"}
+        case Event.CLOSED_FULL if found.state == State.TAKING:
+            return {"alert": "not_taken"}
+        case Event.CLOSED_FULL | Event.CONFIRM_LOADED | Event.DOOR_OPENED:
+            return {"alert": ""}
+        case _:
+            return {}
+
+
+async def _send_code(
+    deployment: Deployment,
+    tx: Transaction,
+    row: BoxRow,
+    found: DepositRow,
+    sealed: bytes,
+    *,
+    version: int,
+    at: datetime,
+) -> None:
+    """The message with the code: one notice for each version, and never two versions under way at once."""
+    policy = settings_of(tx.ctx).document(found.kind)
+    personal = await personal_of(deployment, tx, found)
+    await notices.supersede(tx, found.id, at=at)
+    box_settings = settings_of(tx.ctx).box(row.id)
+    days = policy.hold_days if policy else 14
+    until = (at + timedelta(days=days)).astimezone(tx.ctx.zone_info)
+    await notices.create(
+        tx,
+        deployment.keyring,
+        at=at,
+        case=found.id,
+        kind="sms",
+        recipient=personal["phone"],
+        template=policy.notice if policy else "pickup-code",
+        locale=found.locale,
+        params={
+            "tenant": tx.ctx.name,
+            "box": catalogue_model.pick(box_settings.name, found.locale) if box_settings else row.id,
+            "until": f"{until:%d.%m.}",
+        },
+        sealed=sealed,
+        sealed_context=wire.code_context(tx.tenant_id, row.id, str(found.id), version),
+    )
+
+
+async def _forget(deployment: Deployment, tx: Transaction, found: DepositRow, now: datetime) -> None:
+    """The hand-over is over: number and code go at once, what remains says only that it happened."""
+    await notices.supersede(tx, found.id, at=now)
+    await store.update_deposit(tx, found.id, personal=None)
+    await deployment.keyring.erase(tx, found.id)
+
+
+class DepositNotices:
+    """Tells the box what became of a message with a code."""
+
+    async def settled(self, tx: Transaction, notice: Notice, *, accepted: bool) -> None:
+        found = await store.find_deposit(tx, notice.case)
+        if found is None or found.state in store.FINAL or not notice.sealed_context.startswith("dokbox-code/1|"):
+            return
+        version = int(notice.sealed_context.rpartition("|")[2])
+        kind: CommandKind = "notice_accepted" if accepted else "notice_failed"
+        await queue_command(tx, found.box, kind, at=tx.now(), deposit=found.id, version=version)
