@@ -38,7 +38,7 @@ def upgrade(owner_url: str, plugins: PluginHost) -> None:
 def at_head(url: str, plugins: PluginHost) -> bool:
     """Whether the database is at the newest revision of every installed package."""
     script = ScriptDirectory.from_config(config(url, plugins))
-    wanted = {revision.revision for revision in script.walk_revisions()}
+    wanted = set(script.get_heads())
     engine = sa.create_engine(url)
     try:
         with engine.connect() as connection:
