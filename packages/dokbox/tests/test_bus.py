@@ -26,12 +26,11 @@ from servicepunkt.dokbox.bus import (
     GarbledReplyError,
     Noise,
     NoReplyError,
-    Port,
     Reply,
     Supply,
     Timing,
-    serial_port,
 )
+from servicepunkt.dokbox.ports import Port, serial_port
 
 PATIENCE = 20.0  # seconds until a test gives up; nothing waits this long when all is well
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from servicepunkt.dokbox.addresses import board_opening, parse_address
 from servicepunkt.dokbox.boards import BadSettingError, NoSuchCompartmentError, Reading, Request
 from servicepunkt.dokbox.boards.krcu16 import KrCu16, Options
-from servicepunkt.dokbox.bus import BusClosedError, BusLostError, GarbledReplyError, NoReplyError, Port
+from servicepunkt.dokbox.bus import BusClosedError, BusLostError, GarbledReplyError, NoReplyError
 from servicepunkt.dokbox.cabinet import Cabinet, Pace, connect, open_cabinet
-from servicepunkt.dokbox.confirmation import Confirmation
+from servicepunkt.dokbox.debounce import Debounce
 from servicepunkt.dokbox.events import (
     UNREAD_EVENTS,
     BoardBack,
@@ -36,6 +36,7 @@ from servicepunkt.dokbox.events import (
     LineNoise,
     Snapshot,
 )
+from servicepunkt.dokbox.ports import Port
 
 PATIENCE = 20.0  # seconds until a test gives up; nothing waits this long when all is well
 NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
@@ -111,9 +112,9 @@ SHUT, SHUT_FULL = Reading(True, False), Reading(True, True)
 OPEN, OPEN_FULL = Reading(False, False), Reading(False, True)
 
 
-def told(*readings: Reading, confirmations: int = 2) -> list[Event]:
-    confirmation = Confirmation(confirmations=confirmations)
-    return [event for reading in readings for event in confirmation.see({1: reading}, NOW)]
+def told(*readings: Reading, times: int = 2) -> list[Event]:
+    debounce = Debounce(readings=times)
+    return [event for reading in readings for event in debounce.see({1: reading}, NOW)]
 
 
 def test_snapshot_waits_for_confirmation() -> None:
@@ -149,33 +150,33 @@ def test_closing_waits_until_the_item_is_sure() -> None:
     assert events == [ItemChanged(1, True, NOW), DoorClosed(1, True, NOW)]
 
 
-def test_confirmations_are_a_setting() -> None:
-    assert told(SHUT, OPEN, SHUT, confirmations=1) == [
+def test_number_of_readings_is_a_setting() -> None:
+    assert told(SHUT, OPEN, SHUT, times=1) == [
         Snapshot({1: SHUT}, NOW),
         DoorOpened(1, NOW),
         DoorClosed(1, False, NOW),
     ]
-    assert told(*[SHUT] * 3, OPEN, OPEN, SHUT, confirmations=3)[1:] == []
+    assert told(*[SHUT] * 3, OPEN, OPEN, SHUT, times=3)[1:] == []
 
 
 def test_compartment_is_told_by_a_snapshot_when_it_is_first_seen_and_after_it_was_forgotten() -> None:
-    confirmation = Confirmation(confirmations=1)
-    assert confirmation.see({1: SHUT}, NOW) == [Snapshot({1: SHUT}, NOW)]
-    assert confirmation.see({1: OPEN, 2: SHUT}, NOW) == [Snapshot({2: SHUT}, NOW), DoorOpened(1, NOW)]
-    confirmation.forget([1])
-    assert confirmation.snapshot(NOW) == Snapshot({2: SHUT}, NOW)
-    assert confirmation.see({1: OPEN, 2: OPEN}, NOW) == [Snapshot({1: OPEN}, NOW), DoorOpened(2, NOW)]
+    debounce = Debounce(readings=1)
+    assert debounce.see({1: SHUT}, NOW) == [Snapshot({1: SHUT}, NOW)]
+    assert debounce.see({1: OPEN, 2: SHUT}, NOW) == [Snapshot({2: SHUT}, NOW), DoorOpened(1, NOW)]
+    debounce.forget([1])
+    assert debounce.snapshot(NOW) == Snapshot({2: SHUT}, NOW)
+    assert debounce.see({1: OPEN, 2: OPEN}, NOW) == [Snapshot({1: OPEN}, NOW), DoorOpened(2, NOW)]
 
 
 readings = st.lists(st.builds(Reading, closed=st.booleans(), item=st.booleans()), max_size=40)
 
 
 @given(readings, st.integers(1, 4))
-def test_events_replay_to_the_confirmed_state(seen: list[Reading], confirmations: int) -> None:
-    confirmation = Confirmation(confirmations=confirmations)
+def test_events_replay_to_the_confirmed_state(seen: list[Reading], times: int) -> None:
+    debounce = Debounce(readings=times)
     state: Reading | None = None
     for number, reading in enumerate(seen):
-        for event in confirmation.see({1: reading}, NOW):
+        for event in debounce.see({1: reading}, NOW):
             match event:
                 case Snapshot(readings=all_readings):
                     assert state is None
@@ -192,8 +193,8 @@ def test_events_replay_to_the_confirmed_state(seen: list[Reading], confirmations
                     assert state is not None
                     assert (state.closed, state.item) == (False, item)
                     state = Reading(True, item)
-            assert len(set(map(repr, seen[number + 1 - confirmations : number + 1]))) <= 2
-        snapshot = confirmation.snapshot(NOW)
+            assert len(set(map(repr, seen[number + 1 - times : number + 1]))) <= 2
+        snapshot = debounce.snapshot(NOW)
         assert (snapshot.readings[1] if snapshot else None) == state
 
 
@@ -510,10 +511,10 @@ async def test_cancelled_while_another_lock_fires_is_never_written() -> None:
     assert [frame[1] for frame in wire.unlocks()] == [0, 2]
 
 
-@pytest.mark.parametrize(("idle", "watched", "confirmations"), [(0.5, 0, 2), (0.1, 0.5, 2), (0.5, 0.1, 0)])
-def test_impossible_pace_is_refused(idle: float, watched: float, confirmations: int) -> None:
+@pytest.mark.parametrize(("idle", "watched", "times"), [(0.5, 0, 2), (0.1, 0.5, 2), (0.5, 0.1, 0)])
+def test_impossible_pace_is_refused(idle: float, watched: float, times: int) -> None:
     with pytest.raises(ValueError, match="pace"):
-        Pace(idle=idle, watched=watched, confirmations=confirmations)
+        Pace(idle=idle, watched=watched, debounce=times)
 
 
 async def test_pace_at_rest_and_while_watching() -> None:

@@ -16,9 +16,9 @@ import pytest
 
 from servicepunkt.dokbox.addresses import parse_addresses
 from servicepunkt.dokbox.boards import BadSettingError
-from servicepunkt.dokbox.bus import serial_port
 from servicepunkt.dokbox.cabinet import Cabinet, Pace, open_cabinet
 from servicepunkt.dokbox.events import DoorClosed, DoorOpened, Event, LineFound, Snapshot
+from servicepunkt.dokbox.ports import serial_port
 from servicepunkt.dokbox.simulator import KINDS, Delay, Echo, FlippedBit, Garbage, HalfFrame, Line, NoReply, What
 from servicepunkt.dokbox.simulator import Cabinet as Steel
 

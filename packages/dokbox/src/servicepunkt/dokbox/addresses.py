@@ -22,8 +22,9 @@ import msgspec
 from msgspec import Meta
 
 from servicepunkt.dokbox.boards import BadSettingError, Board, Place, build_board, kinds
-from servicepunkt.dokbox.bus import Port, Supply, serial_port
+from servicepunkt.dokbox.bus import Supply
 from servicepunkt.dokbox.lines import Line, Report
+from servicepunkt.dokbox.ports import Port, serial_port
 
 MOST_SIMULATED = 1000
 MOST_WIRING_BYTES = 1_000_000

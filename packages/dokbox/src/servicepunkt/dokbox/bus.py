@@ -17,7 +17,6 @@ A lost port is noticed when it is used; a bus on which nobody asks anything says
 
 import enum
 import math
-import sys
 import threading
 import time
 from collections import deque
@@ -25,24 +24,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Protocol, cast
 
 import msgspec
-import serial  # type: ignore[import-untyped]  # pyserial 3.5 ships no types
 
 from servicepunkt.dokbox.boards.base import Board, BoardError, Echo, Frame, Junk, LocalError, Request
-
-_PORT_FAULTS: tuple[type[Exception], ...] = (OSError,)  # SerialException is one
-if sys.platform != "win32":
-    import termios
-
-    # pyserial lets it through when a port vanishes while it is opened or drained
-    _PORT_FAULTS += (termios.error,)
+from servicepunkt.dokbox.ports import PORT_FAULTS, WRITE_TIMEOUT, Port
 
 BABBLE = 0.5  # seconds after which what still comes in is no reason to wait any longer
 END_AGAIN = 0.5  # seconds between two tries to end a pulse that the board did not confirm
-READ_SLICE = 0.02  # seconds one read waits for a first byte
-WRITE_TIMEOUT = 1.0  # seconds
 HEARD = 32  # bytes of an unreadable answer that an error shows
 
 # ---- Errors ----------------------------------------------------------------------------------------------
@@ -158,36 +147,6 @@ class Supply:
         """Set when it is free again; only the bus that took it may."""
         with self._lock:
             self._free_at = until
-
-
-class Port(Protocol):
-    """What the bus needs of a serial port; pyserial's `Serial` with a short read timeout is one."""
-
-    @property
-    def in_waiting(self) -> int: ...
-    def read(self, size: int, /) -> bytes: ...
-    def write(self, data: bytes, /) -> int | None: ...
-    def flush(self) -> None: ...
-    def close(self) -> None: ...
-
-
-def serial_port(path: str, baudrate: int) -> Port:
-    """Open a port for this process alone: 8N1, no flow control; `tcp://HOST:PORT` is a transparent gateway.
-
-    Raises OSError or termios.error.
-    """
-    if path.startswith("tcp://"):
-        gateway = path.replace("tcp://", "socket://", 1)
-        return cast(Port, serial.serial_for_url(gateway, timeout=READ_SLICE, write_timeout=WRITE_TIMEOUT))
-    port = serial.Serial(
-        port=path,
-        baudrate=baudrate,
-        parity=serial.PARITY_NONE,
-        timeout=READ_SLICE,
-        write_timeout=WRITE_TIMEOUT,
-        exclusive=True,
-    )
-    return cast(Port, port)
 
 
 def utc_now() -> datetime:
@@ -343,7 +302,7 @@ class Bus:
             return
         try:
             self._port = self._open_port()
-        except _PORT_FAULTS as fault:
+        except PORT_FAULTS as fault:
             self._lose(str(fault))
             return
         if self._move(_Signal.OPENED) is _State.DOWN:
@@ -363,7 +322,7 @@ class Bus:
         port, self._port = self._port, None
         if port is not None:
             # a port whose device is gone may refuse even this, and there is nothing left to close then
-            with suppress(*_PORT_FAULTS):
+            with suppress(*PORT_FAULTS):
                 port.close()
 
     def _fail_waiting(self, error: Callable[[], Exception]) -> None:
@@ -455,7 +414,7 @@ class Bus:
                 answer, heard = self._listen(port, request)
                 if answer is not None:
                     return Reply(request=request, at=at, frame=answer)
-        except _PORT_FAULTS as fault:
+        except PORT_FAULTS as fault:
             raise BusLostError(str(fault), certainly_not_written=untouched) from fault
         if request.pulse:
             return Reply(request=request, at=at, frame=None)

@@ -20,10 +20,11 @@ import msgspec
 
 from servicepunkt.dokbox.addresses import Opening, parse_addresses
 from servicepunkt.dokbox.boards import UNTRUSTED, BoardError, NoSuchCompartmentError, Reading
-from servicepunkt.dokbox.bus import BusFound, BusLost, BusLostError, Noise, Port, Supply, serial_port, utc_now
-from servicepunkt.dokbox.confirmation import Confirmation
+from servicepunkt.dokbox.bus import BusFound, BusLost, BusLostError, Noise, Supply, utc_now
+from servicepunkt.dokbox.debounce import Debounce
 from servicepunkt.dokbox.events import BoardBack, BoardSilent, Event, Events, KeysTyped, LineFound, LineLost, LineNoise
 from servicepunkt.dokbox.lines import Line, LineNews, NotReadyError, Typed, Unlocked
+from servicepunkt.dokbox.ports import Port, serial_port
 
 __all__ = ["Cabinet", "Pace", "connect", "open_cabinet"]
 
@@ -31,16 +32,16 @@ __all__ = ["Cabinet", "Pace", "connect", "open_cabinet"]
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds between two readings, at rest and while a compartment is watched.
 
-    `confirmations`: in how many consecutive readings a value has to be seen before it counts.
+    `debounce`: in how many consecutive readings a value has to be seen before it counts.
     """
 
     idle: float = 0.5
     watched: float = 0.1
-    confirmations: int = 2
+    debounce: int = 2
 
     def __post_init__(self) -> None:
-        if not 0 < self.watched <= self.idle or self.confirmations < 1:
-            raise ValueError("a pace has 0 < watched <= idle and at least one confirmation")
+        if not 0 < self.watched <= self.idle or self.debounce < 1:
+            raise ValueError("a pace has 0 < watched <= idle and a debounce of at least one reading")
 
 
 class _Sight:
@@ -77,7 +78,7 @@ class Cabinet:
         self._watched: Counter[int] = Counter()
         self._end: BaseException | None = None
         self._poller: asyncio.Task[None] | None = None
-        self._confirmation = Confirmation(confirmations=pace.confirmations)
+        self._debounce = Debounce(readings=pace.debounce)
         self._sights: list[_Sight] = []
         loop = asyncio.get_running_loop()
         supply = Supply()
@@ -178,7 +179,7 @@ class Cabinet:
             else:
                 self._note_answer(sight, board, at)
                 readings |= answer
-        for event in self._confirmation.see(readings, at):
+        for event in self._debounce.see(readings, at):
             self._tell(event)
 
     async def _ask_all(self, sight: _Sight) -> dict[int, dict[int, Reading] | BaseException]:
@@ -195,7 +196,7 @@ class Cabinet:
             case BusLost(reason=reason, at=at):
                 sight.age += 1
                 sight.silent.clear()
-                self._confirmation.forget(sight.compartments)
+                self._debounce.forget(sight.compartments)
                 sight.lost = LineLost(index, reason, sight.compartments, at)
                 self._tell(sight.lost)
             case BusFound(at=at):
@@ -210,7 +211,7 @@ class Cabinet:
         known = sight.silent.get(board)
         if known is None or (error.code == UNTRUSTED and known.reason != UNTRUSTED):
             compartments = tuple(sight.line.on(board))
-            self._confirmation.forget(compartments)
+            self._debounce.forget(compartments)
             sight.silent[board] = BoardSilent(sight.index, board, compartments, error.code, at)
             self._tell(sight.silent[board])
 
@@ -220,7 +221,7 @@ class Cabinet:
 
     def _standing(self) -> Iterator[Event]:
         """What a stream that is opened now has missed and has to know."""
-        if (snapshot := self._confirmation.snapshot(self._now())) is not None:
+        if (snapshot := self._debounce.snapshot(self._now())) is not None:
             yield snapshot
         for sight in self._sights:
             if sight.lost is not None:

@@ -17,8 +17,8 @@ import msgspec
 
 from servicepunkt.dokbox.addresses import BoardAddress, parse_address
 from servicepunkt.dokbox.boards import CabinetError, Place, Reading
-from servicepunkt.dokbox.bus import Port, serial_port
 from servicepunkt.dokbox.cabinet import Cabinet, connect
+from servicepunkt.dokbox.ports import Port, serial_port
 
 OPENS_WITHIN = 3.0  # seconds beyond the pulse
 CLOSES_WITHIN = 120.0  # seconds

@@ -9,7 +9,8 @@ from time import monotonic
 import msgspec
 
 from servicepunkt.dokbox.boards import Board, BoardError, NotPreparedError, Reading, Request
-from servicepunkt.dokbox.bus import Bus, BusLost, BusNews, Port, Reply, Supply
+from servicepunkt.dokbox.bus import Bus, BusLost, BusNews, Reply, Supply
+from servicepunkt.dokbox.ports import Port
 
 
 class NotReadyError(BoardError):

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 from servicepunkt.dokbox import model, pins, wire
-from servicepunkt.dokbox.controller.ledger import Data, Ledger
+from servicepunkt.dokbox.controller.ledger import Details, Ledger
 from servicepunkt.dokbox.errors import VisitOverError
 from servicepunkt.dokbox.journal import Secret
 from servicepunkt.dokbox.model import Deposit, Entry, Event
@@ -93,12 +93,12 @@ class Codes:
         if right is None:
             self._refuse(others, config.max_attempts)
             return None
-        voided: list[tuple[Event, Deposit, Data]] = [(Event.ATTEMPT_VOID, deposit, {}) for deposit in others]
+        voided: list[tuple[Event, Deposit, Details]] = [(Event.ATTEMPT_VOID, deposit, {}) for deposit in others]
         self._ledger.record_all([(Event.CODE_RIGHT, right, {}), *voided])
         return self._ledger.deposit(right.id)
 
     def _refuse(self, deposits: list[Deposit], limit: int) -> None:
-        events: list[tuple[Event, Deposit, Data]] = []
+        events: list[tuple[Event, Deposit, Details]] = []
         for deposit in deposits:
             events.append((Event.CODE_WRONG, deposit, {"attempt": deposit.attempts}))
             if deposit.attempts >= limit:
@@ -108,7 +108,7 @@ class Codes:
         else:
             self._ledger.note("attempt_refused")
 
-    async def make(self, event: Event, deposit: Deposit, data: Data, config: wire.BoxConfig) -> None:
+    async def make(self, event: Event, deposit: Deposit, data: Details, config: wire.BoxConfig) -> None:
         """Make a code for `deposit`; event, tag and sealed message reach the disk together or not at all."""
         secret = self._journal.secret(deposit.id)
         if secret is None:

@@ -15,7 +15,7 @@ class Clock(Protocol):
     def now(self) -> datetime: ...
 
 
-Data = Mapping[str, str | int | bool | None]
+Details = Mapping[str, str | int | bool | None]
 Also = Callable[[Entry], None]
 
 
@@ -37,7 +37,7 @@ class Ledger:
         return self.box.deposits.get(deposit_id)
 
     def record(
-        self, event: Event, deposit: Deposit, *, data: Data | None = None, also: Also | None = None
+        self, event: Event, deposit: Deposit, *, data: Details | None = None, also: Also | None = None
     ) -> Deposit | None:
         """Journal an event of a deposit; returns the deposit after it, None when that was the end of it.
 
@@ -46,7 +46,7 @@ class Ledger:
         self.record_all([(event, deposit, data or {})], also=also)
         return self.deposit(deposit.id)
 
-    def record_all(self, events: list[tuple[Event, Deposit, Data]], *, also: Also | None = None) -> None:
+    def record_all(self, events: list[tuple[Event, Deposit, Details]], *, also: Also | None = None) -> None:
         """Journal several events of several deposits in one transaction."""
         box, written = self.box, []
         with self.journal.transaction():
@@ -59,7 +59,7 @@ class Ledger:
         for entry, after in written:
             self._listener(entry, after)
 
-    def reserve(self, deposit_id: str, compartment: int, *, data: Data, also: Also) -> Deposit:
+    def reserve(self, deposit_id: str, compartment: int, *, data: Details, also: Also) -> Deposit:
         """Journal a new deposit."""
         entry = model.next_entry(
             self.box,
@@ -76,7 +76,7 @@ class Ledger:
         return box.deposits[deposit_id]
 
     def note(
-        self, what: str, *, deposit_id: str = "", compartment: int | None = None, data: Data | None = None
+        self, what: str, *, deposit_id: str = "", compartment: int | None = None, data: Details | None = None
     ) -> None:
         """Journal something about the box that moves no deposit."""
         entry = model.next_entry(

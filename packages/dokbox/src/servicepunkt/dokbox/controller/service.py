@@ -16,7 +16,7 @@ from servicepunkt.dokbox.cabinet import Cabinet
 from servicepunkt.dokbox.controller import doors
 from servicepunkt.dokbox.controller.codes import Codes, Patience
 from servicepunkt.dokbox.controller.doors import Doors
-from servicepunkt.dokbox.controller.ledger import Clock, Data, Ledger
+from servicepunkt.dokbox.controller.ledger import Clock, Details, Ledger
 from servicepunkt.dokbox.errors import (
     ClosedError,
     DokboxError,
@@ -296,7 +296,7 @@ class Controller:
             case "new_code":
                 deposit = self._commanded(command)
                 model.move(deposit.state, Event.NEW_CODE)
-                data: Data = {"command": command.seq, "actor": command.actor}
+                data: Details = {"command": command.seq, "actor": command.actor}
                 await self.codes.make(Event.NEW_CODE, deposit, data, self._configured())
             case "notice_accepted" | "notice_failed":
                 self._notice(command)
@@ -374,7 +374,7 @@ class Controller:
         if not deposit.confirmable:
             self._decline(command, "door_was_not_open")
             return
-        data: Data = {"command": command.seq, "actor": command.actor}
+        data: Details = {"command": command.seq, "actor": command.actor}
         await self.codes.make(Event.CONFIRM_LOADED, deposit, data, self._configured())
 
     def _notice(self, command: wire.Command) -> None:

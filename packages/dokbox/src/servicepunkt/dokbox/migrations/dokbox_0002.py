@@ -18,9 +18,9 @@ STATES = (
 
 def upgrade() -> None:
     op.add_column("box", sa.Column("disputed", sa.BigInteger, nullable=False, server_default="0"))
-    op.create_check_constraint("ck_deposit_state", "deposit", STATES)
+    op.create_check_constraint(op.f("ck_deposit_state"), "deposit", STATES)
 
 
 def downgrade() -> None:
-    op.drop_constraint("ck_deposit_state", "deposit")
+    op.drop_constraint(op.f("ck_deposit_state"), "deposit")
     op.drop_column("box", "disputed")

@@ -20,12 +20,12 @@ class _Compartment:
         self._same_door = 0
         self._same_item = 0
 
-    def see(self, reading: Reading, *, confirmations: int) -> None:
+    def see(self, reading: Reading, *, times: int) -> None:
         last, self._last = self._last, reading
         self._same_door = self._same_door + 1 if last and last.closed == reading.closed else 1
         self._same_item = self._same_item + 1 if last and last.item == reading.item else 1
-        item_counts = self._same_item >= confirmations
-        door_counts = self._same_door >= confirmations and (item_counts or not reading.closed)
+        item_counts = self._same_item >= times
+        door_counts = self._same_door >= times and (item_counts or not reading.closed)
         if self.confirmed is None:
             self.confirmed = reading if item_counts and door_counts else None
             return
@@ -45,11 +45,11 @@ def _changes(compartment: int, *, before: Reading, after: Reading, at: datetime)
         yield DoorClosed(compartment, after.item, at)
 
 
-class Confirmation:
+class Debounce:
     """Turns raw readings into events; knows neither time nor bus."""
 
-    def __init__(self, *, confirmations: int) -> None:
-        self._confirmations = confirmations
+    def __init__(self, *, readings: int) -> None:
+        self._readings = readings
         self._compartments: dict[int, _Compartment] = {}
 
     def snapshot(self, at: datetime) -> Snapshot | None:
@@ -69,7 +69,7 @@ class Confirmation:
         for n, reading in readings.items():
             seen = self._compartments.setdefault(n, _Compartment())
             before = seen.confirmed
-            seen.see(reading, confirmations=self._confirmations)
+            seen.see(reading, times=self._readings)
             if seen.confirmed is None:
                 continue
             if before is None:
