@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from servicepunkt.core.settings import read_settings
+from servicepunkt.dokbox import plan
 from servicepunkt.dokbox.commissioning import run_at_keyboard
 from servicepunkt.dokbox.simulator.kinds import DEFAULT_KIND, KINDS, describe_kinds
 from servicepunkt.dokbox.verify import verify_journal
@@ -21,7 +22,7 @@ out = Console()
 
 @click.group()
 def box() -> None:
-    """The document box: run it, simulate and commission a cabinet, verify a journal."""
+    """The document box: plan, commission, run and simulate it, verify its journal."""
 
 
 @box.command("run")
@@ -90,6 +91,51 @@ def box_commission(address: str, path: Path) -> None:
     ADDRESS names the boards, as in krcu16:/dev/ttyUSB0?boards=3.
     """
     sys.exit(run_at_keyboard(address, path, out.print))
+
+
+@box.command("plan")
+@click.option("--documents", type=click.IntRange(0), required=True, help="Documents laid in per year.")
+@click.option("--dwell-days", type=click.FloatRange(1), required=True, help="Mean days until somebody comes.")
+@click.option("--refused", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.01, show_default=True)
+@click.option("--days", type=click.IntRange(1, 366), default=365, show_default=True, help="Days a year of laying in.")
+@click.option("--reminder", "reminders", type=click.IntRange(1), multiple=True, help="Day of a reminder; repeatable.")
+@click.option(
+    "--reminder-factor", type=click.FloatRange(1), default=1.5, show_default=True, help="How it moves people."
+)
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Picture over hold periods (SVG).")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def box_plan(
+    documents: int,
+    dwell_days: float,
+    refused: float,
+    days: int,
+    reminders: tuple[int, ...],
+    reminder_factor: float,
+    plot: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Say how many compartments a box needs so that hardly a document finds it full, for several hold periods."""
+    demand = plan.Demand(
+        documents=documents, dwell_days=dwell_days, days=days, reminders=reminders, reminder_factor=reminder_factor
+    )
+    periods = (None, 3, 5, 7, 10, 14, 21, 28)
+    plain = [plan.line(demand, hold, refused=refused) for hold in periods]
+    reminded = [plan.line(demand, hold, refused=refused, reminded=True) for hold in periods]
+    if plot:
+        plot.write_text(plan.picture(demand, range(1, 31), refused=refused), "utf-8")
+    if as_json:
+        sys.stdout.write(msgspec.json.encode({"plain": plain, "reminded": reminded}).decode() + "\n")
+        return
+    table = Table("hold days", "erlangs", "not collected", "compartments")
+    if reminders:
+        table.add_column("with reminders")
+        table.add_column("not collected")
+    for without, with_ in zip(plain, reminded, strict=True):
+        hold = "none" if without.hold_days is None else str(without.hold_days)
+        row = [hold, f"{without.load:.1f}", f"{without.returned:.1%}", str(without.compartments)]
+        table.add_row(*row, *([str(with_.compartments), f"{with_.returned:.1%}"] if reminders else []))
+    out.print(table)
 
 
 @box.command("verify")
