@@ -176,6 +176,16 @@ def kill_loop(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the decoders of lock boards; SERVICEPUNKT_FUZZ_RUNS says how often each, names after -- say which."""
+    install(session, "dev", "fuzz")
+    runs = os.environ.get("SERVICEPUNKT_FUZZ_RUNS", "1000000")  # streams of ten frames and more
+    wanted = session.posargs or ["krcu16", "xor8a", "cu48", "modbus", "modbus-cu48", "osdp"]
+    for kind in wanted:
+        session.run("python", "tests/fuzz/decoders.py", kind, f"-runs={runs}", "-max_len=160", "-print_final_stats=1")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Run the measurements in bench/, or those named after --, and write their tables into docs/benchmarks.md."""
     install(session, "dev")
