@@ -1,12 +1,14 @@
 """OSDP against two libraries that nobody here wrote: libosdp, and the ``osdp`` package.
 
-Their control panels drive the simulated device over a pty, and libosdp's panel drives libosdp's device, which shows
-that the scripts do what they say. Both packages are imported as ``osdp``, so each runs as a process in an environment
-of its own; ``python3 noxfile.py -s peers`` makes the environments and says where they are.
+Their control panels drive the simulated device over a pty, our panel drives libosdp's device, and libosdp's panel
+drives libosdp's device, which shows that the scripts do what they say. Both packages are imported as ``osdp``, so
+each runs as a process in an environment of its own; ``python3 noxfile.py -s peers`` makes the environments and says
+where they are.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pty
@@ -25,6 +27,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from servicepunkt.dokbox.boards import osdp as boards
+from servicepunkt.dokbox.boards.osdp import Osdp
+from servicepunkt.dokbox.cabinet import open_cabinet
+from servicepunkt.dokbox.events import Events, KeysTyped
+from servicepunkt.dokbox.lines import NotReadyError
 from servicepunkt.dokbox.simulator.osdp import DEFAULT_KEY, Colour, DeviceWhat, NakReason, OsdpDevice, OsdpDevices
 
 SCRIPTS = Path(__file__).parent / "osdp"
@@ -297,3 +304,64 @@ def test_libosdp_panel_and_libosdp_device() -> None:
         assert panel.hear("keys")["keys"] == DIGITS_ON_THE_LINE
         device.order("inputs", report="00010001")
         assert panel.hear("status") == {"status": "input", "report": "00010001"}
+
+
+# ---- Our panel and libosdp's device ----
+
+
+async def until_keys(events: Events) -> str:
+    async for event in events:
+        if isinstance(event, KeysTyped):
+            return event.keys
+    raise AssertionError("the cabinet was closed")
+
+
+async def test_our_panel_and_libosdp_device(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY.hex())
+    with (
+        cable() as (near, far),
+        Peer(LIBOSDP, "libosdp_device.py", far, ADDRESS, KEY.hex()) as device,
+    ):
+        device.hear("ready")
+        address = f"osdp:{near}?address={ADDRESS}&locks=4&items=false&key=file:{tmp_path}/key"
+        async with asyncio.timeout(PATIENCE), open_cabinet(address) as cabinet:
+            unlocked = await cabinet.unlock(3)
+            assert unlocked.frame == "656802050500"
+            offs = [await asyncio.to_thread(device.hear, "command") for _ in range(4)]
+            assert [(off["output_no"], off["control_code"]) for off in offs] == [(n, 1) for n in range(4)]
+            fired = await asyncio.to_thread(device.hear, "command")
+            assert fired == {"command": "output", "output_no": 2, "control_code": 5, "timer_count": 5}
+            device.order("state")
+            assert (await asyncio.to_thread(device.hear, "secure"))["secure"]
+
+
+async def test_keypad_of_libosdp_device(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY.hex())
+    with (
+        cable() as (near, far),
+        Peer(LIBOSDP, "libosdp_device.py", far, ADDRESS, KEY.hex()) as device,
+    ):
+        device.hear("ready")
+        address = f"osdp:{near}?address={ADDRESS}&locks=0&key=file:{tmp_path}/key"
+        async with asyncio.timeout(PATIENCE), open_cabinet(address) as cabinet:
+            events = cabinet.events()
+            (line,) = cabinet.lines
+            assert isinstance(line.board, Osdp)
+            await line.ask(ADDRESS, line.board.light(ADDRESS, boards.Colour.RED))
+            assert (await asyncio.to_thread(device.hear, "command"))["on_color"] == 1
+            device.order("press", keys=DIGITS_ON_THE_LINE)
+            assert await until_keys(events) == DIGITS
+
+
+async def test_libosdp_device_with_another_key_is_not_believed(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(bytes(range(1, 17)).hex())
+    with (
+        cable() as (near, far),
+        Peer(LIBOSDP, "libosdp_device.py", far, ADDRESS, KEY.hex()) as device,
+    ):
+        device.hear("ready")
+        address = f"osdp:{near}?address={ADDRESS}&locks=0&key=file:{tmp_path}/key"
+        async with asyncio.timeout(PATIENCE), open_cabinet(address) as cabinet:
+            (line,) = cabinet.lines
+            with pytest.raises(NotReadyError, match="does not know the key"):
+                await line.status(ADDRESS)
