@@ -78,12 +78,18 @@ def both(german: str, english: str) -> dict[str, str]:
     return {"de": german, "en": english}
 
 
+LIVING = both(
+    "Eine Wohnung finden, umziehen, sich anmelden – und was zur Wohnung gehört: Strom, Wasser, Müll.",
+    "Find a flat, move house, register – and what comes with a home: electricity, water, waste.",
+)
+
+
 def town(name: str = "Seeburg") -> Catalogue:
-    """Two points, six themes; one service has ended, one is taken in for another office, one has no English."""
+    """Two points, six themes; two services have ended, one is taken in for another office, one has no English."""
     themes = [
         ("energy", "Energie", "Energy", "Strom, Gas und Wärme", "Power, gas and heat", "bolt"),
         ("mobility", "Mobilität", "Mobility", "Bus, Bahn und Rad", "Bus, train and bicycle", "tram"),
-        ("living", "Wohnen", "Living", "Umzug und Abfall", "Moving and waste", "home"),
+        ("living", "Wohnen", "Living", LIVING["de"], LIVING["en"], "home"),
         ("papers", "Ausweise und Dokumente", "Papers", "Beantragen und abholen", "Apply and collect", "id"),
         ("events", "Veranstaltungen", "Events", "Was in der Stadt los ist", "What is on in town", "calendar"),
         ("tourism", "Entdecken", "Discover", "Wege und Geschichten", "Walks and stories", "compass"),
@@ -216,6 +222,14 @@ def town(name: str = "Seeburg") -> Catalogue:
             Service(id="moving", name=both("Umzug melden", "Report a move"), themes=("living",), competence="county"),
             Service(
                 id="market", name=both("Stand auf dem Markt", "A market stall"), themes=("events",), competence="club"
+            ),
+            Service(
+                id="fair",
+                name=both("Messe am Kai", "Fair on the quay"),
+                themes=("events",),
+                competence="club",
+                valid_until=date(2026, 6, 30),
+                ended=both("Die Messe ist vorbei.", "The fair is over."),
             ),
             Service(id="walk", name=both("Stadtspaziergang", "Town walk"), themes=("tourism",), competence="club"),
             Service(id="tour", name=both("Bergführung", "Hill tour"), themes=("tourism",), competence="club"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,25 +25,47 @@ if TYPE_CHECKING:
 
 K = "/t/alpha/k"
 SIZES = pytest.mark.parametrize("size", [PORTRAIT, LANDSCAPE], ids=["portrait", "landscape"])
-CITIZEN = ["", "/theme/energy", "/theme/tourism", "/service/card", "/service/bonus", "/help", "/none"]
+CITIZEN = ["", "/theme/energy", "/theme/events", "/theme/tourism", "/service/card", "/service/bonus", "/help", "/none"]
 STAFF = ["", "/help", "/devices", "/devices/new", "/account", "/account/second-factor"]
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 900}
 
 
+# The second day of Christmas: nothing else has so much to say about when it opens again.
+CLOSED = datetime(2026, 12, 26, 11, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def town_clock() -> FixedClock:
+    """The clock on the wall of the served town."""
+    return FixedClock()
+
+
+@pytest.fixture
+def closed(town_clock: FixedClock) -> Iterator[None]:
+    """A public holiday for the length of a test."""
+    before, town_clock.instant = town_clock.instant, CLOSED
+    yield
+    town_clock.instant = before
+
+
 @pytest.fixture(scope="module")
 def place(
-    urls: Urls, plugins: PluginHost, tmp_path_factory: pytest.TempPathFactory, make_town: Callable[..., Any]
+    urls: Urls,
+    plugins: PluginHost,
+    tmp_path_factory: pytest.TempPathFactory,
+    make_town: Callable[..., Any],
+    town_clock: FixedClock,
 ) -> Iterator[tuple[str, Callable[[], str]]]:
     """The address of a served town, and a function that gives tokens of terminals, each for one use."""
-    home, clock = tmp_path_factory.mktemp("browser"), FixedClock()
+    home, clock = tmp_path_factory.mktemp("browser"), town_clock
 
     async def seed() -> list[str]:
         empty_database(urls.owner)
         async with open_deployment(urls, home, plugins, clock=clock) as deployment:
             town = make_town(deployment, urls)
             await town.found()
-            return [await town.terminal_token(town.alpha) for _ in range(80)]
+            return [await town.terminal_token(town.alpha) for _ in range(120)]
 
     tokens = asyncio.run(seed())
     with serve_town(urls, plugins, home, clock) as base:
@@ -123,7 +146,22 @@ def test_terminal_pages_are_accessible(visit: Callable[..., Page], size: Any, vi
 def test_the_start_page_does_not_scroll_and_has_large_tiles(
     visit: Callable[..., Page], size: Any, view: str, language: str
 ) -> None:
+    start_page_fits(visit(size=size, view=view, language=language), size)
+
+
+@SIZES
+@pytest.mark.parametrize("view", ["", "large", "contrast-large"])
+@pytest.mark.parametrize("language", ["de", "en"])
+@pytest.mark.usefixtures("closed")
+def test_the_start_page_of_a_closed_point_does_not_scroll_either(
+    visit: Callable[..., Page], size: Any, view: str, language: str
+) -> None:
     page = visit(size=size, view=view, language=language)
+    start_page_fits(page, size)
+    assert page.locator("#now .sp-state--closed").count() == 1
+
+
+def start_page_fits(page: Page, size: Any) -> None:
     page.goto(K)
     assert not scrolls(page)
     boxes = [tile.bounding_box() for tile in page.locator(".sp-tile").all()]
@@ -133,6 +171,14 @@ def test_the_start_page_does_not_scroll_and_has_large_tiles(
     assert bar["y"] + bar["height"] == size["height"], "the bar stands at the bottom"
     assert max(box["y"] + box["height"] for box in boxes) <= bar["y"], "and covers no tile"
     assert all(button.bounding_box()["height"] >= 60 for button in page.locator(".sp-action").all())
+
+
+def test_what_is_over_is_a_card_that_a_finger_hits(visit: Callable[..., Page]) -> None:
+    page = visit()
+    page.goto(K + "/theme/events")
+    card = page.locator(".sp-card--ended").bounding_box()
+    page.mouse.click(card["x"] + card["width"] - 20, card["y"] + card["height"] - 20)
+    page.wait_for_url("**/k/service/fair")
 
 
 def test_text_is_large_enough_for_a_terminal(visit: Callable[..., Page]) -> None:
@@ -173,6 +219,25 @@ def test_staff_pages_are_accessible(visit: Callable[..., Page], password: str, s
     page.goto("/t/alpha/staff/devices")
     page.locator("a", has_text="Abschalten").first.click()
     assert axe_violations(page) == []
+
+
+# --- to the box's own pages and back ----------------------------------------------------------------------------
+
+
+def test_who_comes_back_from_another_site_is_known_and_read_on_as_before(visit: Callable[..., Page]) -> None:
+    """The box's own pages are another site than the centre's, and cookies are shy of other sites."""
+    page = visit()
+    page.goto(K)
+    back = page.url
+    page.goto(back.replace("127.0.0.1", "localhost").replace(K, "/health/live"))
+    page.evaluate("address => { location.href = address; }", f"{back}?lang=en&view=large")
+    page.wait_for_url("**/t/alpha/k")
+    assert page.url == back
+    assert page.locator("h1").inner_text() == "What would you like to do?"
+    assert page.locator("html[data-large]").count() == 1
+    page.get_by_role("button", name="End and delete", exact=True).click()
+    page.wait_for_url("**/t/alpha/k")
+    assert page.locator("h1").inner_text() == "Was möchten Sie erledigen?"
 
 
 # --- leaving a terminal -----------------------------------------------------------------------------------------

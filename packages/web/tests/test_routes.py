@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from litestar.handlers import HTTPRouteHandler
 
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.web.app import create_litestar
+from servicepunkt.web.settings import WebSettings
 
 if TYPE_CHECKING:
     from conftest import Town, Visit
@@ -168,3 +170,45 @@ async def test_strange_addresses_are_never_our_fault(terminal: Visit, path: str)
 async def test_other_methods_are_refused_as_a_page(visit: Visit, method: str) -> None:
     answer = await visit.client.request(method, "/t/alpha/")
     assert answer.status_code in (403, 405)
+
+
+async def test_a_page_never_says_the_librarys_words(terminal: Visit) -> None:
+    answer = await terminal.get("/t/alpha/k/help?seen=" + "x" * 100)
+    assert answer.status_code == 422
+    assert "In der Adresse dieser Seite steht etwas, das nicht passt." in answer.text
+    assert "Expected" not in answer.text
+    program = await terminal.get("/t/alpha/k/help?seen=" + "x" * 100, headers={"accept": "application/json"})
+    assert program.json()["errors"] == [{"place": "seen", "message": "Expected `str` of length <= 80"}]
+
+
+@pytest.mark.parametrize(
+    "path", ["/t/alpha/api/v1/none", "/t/alpha/api/", "/t/alpha/api", "/t/none/api/v1/box", "/api/v1/none", "/t//api/x"]
+)
+async def test_whatever_is_missing_below_the_api_is_told_to_a_program(visit: Visit, path: str) -> None:
+    for headers in ({}, {"accept": "text/html"}, {"authorization": "Bearer 99.x"}):
+        answer = await visit.get(path, headers=headers)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), headers
+        assert answer.json()["code"] == "SP0003"
+
+
+async def test_a_page_whose_name_begins_like_the_api_is_a_page(visit: Visit) -> None:
+    assert "text/html" in (await visit.get("/t/alpha/apiary")).headers["content-type"]
+
+
+async def test_the_foot_of_public_pages_leads_to_the_towns_own_papers(here: Town, visit: Visit, urls: Any) -> None:
+    from servicepunkt.core.testing import make_tenant
+
+    addresses = {"imprint": "https://town.example/imprint", "accessibility": "https://town.example/access?a=1&b=2"}
+    delta = await make_tenant(here.deployment, urls.owner, "delta", settings={"web": addresses})
+    assert delta.section("web", WebSettings).privacy == ""
+    text = (await visit.get("/t/delta/device/enrol")).text
+    assert '<a class="kern-link" href="https://town.example/imprint" rel="noreferrer">Impressum</a>' in text
+    assert "https://town.example/access?a=1&amp;b=2" in text
+    assert "Datenschutz" not in text, "what the tenant file leaves out has no link"
+    assert "sp-foot__links" not in (await visit.get("/t/alpha/")).text
+
+
+@pytest.mark.parametrize("address", ["http://town.example/", "javascript:x", "https://", "https:// x", "/imprint"])
+def test_an_address_in_the_foot_is_a_whole_one(address: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"imprint": address}, WebSettings)

@@ -8,8 +8,9 @@ from uuid import uuid4
 
 import pytest
 
+from servicepunkt.core.errors import NotFoundError
 from servicepunkt.core.testing import FixedClock
-from servicepunkt.web.devices import model, store
+from servicepunkt.web.devices import model, service, store
 
 if TYPE_CHECKING:
     from conftest import Town, Visit
@@ -24,7 +25,7 @@ async def test_a_code_makes_a_browser_a_terminal(here: Town, visit: Visit) -> No
     assert (answer.status_code, answer.headers["location"]) == (303, "/t/alpha/k")
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
-    assert "samesite=strict" in cookie
+    assert "samesite=lax" in cookie, "the box's own pages lead back to the terminal"
     assert "path=/t/alpha" in cookie
     assert int(re.search(r"max-age=(\d+)", cookie)[1]) > 300 * 24 * 3600
     assert "secure" not in cookie, "this deployment says so for loopback"
@@ -155,3 +156,18 @@ async def test_devices_are_for_those_who_manage_them(here: Town) -> None:
         await staff.sign_in("guide")
         assert (await staff.get("/t/alpha/staff/devices")).status_code == 403
         assert "/staff/devices" not in (await staff.get("/t/alpha/staff")).text
+
+
+async def test_a_device_that_waits_gets_a_new_code_and_its_old_one_is_void(here: Town, visit: Visit) -> None:
+    wanted = {"kind": "terminal", "target": "harbour", "label": "terminal at the door"}
+    assert await service.waiting(here.deployment, here.alpha, **wanted) is None
+    old = await here.code(here.alpha)
+    waiting = await service.waiting(here.deployment, here.alpha, **wanted)
+    assert waiting is not None
+    new = await service.renew(here.deployment, here.alpha, actor="test", device_id=waiting.id)
+    assert (await visit.submit(ENROL, ENROL, code=old)).status_code == 403
+    assert (await visit.submit(ENROL, ENROL, code=new)).status_code == 303
+    assert await service.waiting(here.deployment, here.alpha, **wanted) is None
+    for ctx, device_id in ((here.alpha, waiting.id), (here.beta, waiting.id), (here.alpha, uuid4())):
+        with pytest.raises(NotFoundError):
+            await service.renew(here.deployment, ctx, actor="test", device_id=device_id)

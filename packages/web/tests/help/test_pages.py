@@ -108,6 +108,22 @@ def test_a_topic_is_a_page_and_nothing_else(path: str, topic: str) -> None:
     assert topic_of(path) == topic
 
 
+@pytest.mark.parametrize(
+    ("referer", "topic"),
+    [
+        ("http://points.example.org/t/alpha/k/theme/energy", "/k/theme/energy"),
+        ("http://[", "/k"),
+        ("http://[::1/k/theme/energy", "/k"),
+        ("\xff", "/k"),
+        ("", "/k"),
+    ],
+)
+async def test_the_topic_is_the_page_that_one_came_from(terminal: Visit, referer: str, topic: str) -> None:
+    answer = await terminal.get("/t/alpha/k/help", headers={"referer": referer.encode("latin-1")})
+    assert answer.status_code == 200
+    assert f'name="topic" value="{topic}"' in answer.text
+
+
 async def test_closed_calls_are_deleted_after_their_time(here: Town, clock: FixedClock) -> None:
     async with here.deployment.database.tenant(here.alpha) as tx:
         for state in ("closed", "open"):

@@ -47,6 +47,27 @@ def test_what_is_possible_comes_first_and_what_has_ended_last(sight: Callable[..
     assert statuses(sight(None), "tourism") == [("tour", "now"), ("walk", "upcoming")]
 
 
+def test_offers_stand_as_the_editors_wrote_them_a_themes_own_first(
+    sight: Callable[..., Sight], make_catalogue: Callable[[], Catalogue]
+) -> None:
+    def wrote(*ids: str) -> dict[str, Any]:
+        """Services and offers in this order; those with `-too` belong to another theme first."""
+        kept = make_catalogue()
+        model, offer = kept.services[0], kept.offers[0]
+        services = [
+            msgspec.structs.replace(
+                model, id=name, name={"de": name}, themes=("energy", "living") if name.endswith("-too") else ("living",)
+            )
+            for name in ids
+        ]
+        offers = [msgspec.structs.replace(offer, service=name, staffed=False) for name in ids]
+        return {"services": tuple(services), "offers": tuple(offers)}
+
+    view = sight(**wrote("waste-too", "rent", "a-move", "zoo", "bins-too"))
+    assert statuses(view, "living") == [(name, "now") for name in ("rent", "a-move", "zoo", "waste-too", "bins-too")]
+    assert statuses(view, "energy") == [("waste-too", "now"), ("bins-too", "now")]
+
+
 def test_the_last_day_counts_in_the_towns_own_time(sight: Callable[..., Sight]) -> None:
     last_evening = datetime(2026, 6, 30, 21, 30, tzinfo=UTC)
     assert ("bonus", "later") in statuses(sight(at=last_evening), "energy")

@@ -21,6 +21,7 @@ from servicepunkt.web.problems import Problems
 from servicepunkt.web.requests import CarefulRequest, PlainTokens
 from servicepunkt.web.security import SecurityHeaders
 from servicepunkt.web.tenancy import TenantMiddleware
+from servicepunkt.web.terminal.switches import keep_choices
 
 MAX_BODY = 256 * 1024
 
@@ -71,6 +72,7 @@ def create_litestar(deployment: Deployment) -> Litestar:
         },
         csrf_config=csrf,
         middleware=[PlainTokens(csrf)],
+        before_request=keep_choices,
         request_class=CarefulRequest,
         request_max_body_size=MAX_BODY,
         lifespan=[lifespan],

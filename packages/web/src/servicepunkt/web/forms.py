@@ -1,7 +1,11 @@
-"""HTML forms: what was typed becomes a struct, or a list of every mistake in words."""
+"""HTML forms: what was typed becomes a struct, or a list of every mistake in words.
+
+The words are ours: what msgspec says of a value is told apart here and nowhere else, and never shown on a page.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -15,6 +19,20 @@ CSRF_FIELD = "_csrf_token"
 FormType = TypeVar("FormType", bound=msgspec.Struct)
 DOES_NOT_FIT = "What you entered here does not fit."
 FOREIGN_FIELD = "The form holds something that does not belong there."
+MISSING = "This must not be left out."
+TOO_LONG = "This is too long."
+TOO_SHORT = "This is too short."
+NO_CHOICE = "This cannot be chosen."
+NO_NUMBER = "This is not a number that fits."
+# How msgspec's sentences begin, and what we say for it.
+SAID: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"Object contains unknown field"), FOREIGN_FIELD),
+    (re.compile(r"Object missing required field|Expected `.*`, got `null`"), MISSING),
+    (re.compile(r"Expected `\w+` of length <="), TOO_LONG),
+    (re.compile(r"Expected `\w+` of length >="), TOO_SHORT),
+    (re.compile(r"Invalid enum value"), NO_CHOICE),
+    (re.compile(r"Expected `(int|float|decimal)\b"), NO_NUMBER),
+)
 
 
 async def typed(request: Request[Any, Any, Any]) -> dict[str, str]:
@@ -35,7 +53,8 @@ async def typed(request: Request[Any, Any, Any]) -> dict[str, str]:
 def convert(values: Mapping[str, str], kind: type[FormType], sentences: Mapping[str, str]) -> FormType:
     """The form as a struct; a field that is not in the struct is a mistake.
 
-    `sentences` says for each field what to enter, as a message id. Raises InvalidInputError with every mistake.
+    `sentences` says for each field what to enter, as a message id; for a field that it leaves out a general sentence
+    stands. Raises InvalidInputError with every mistake.
     """
     mistakes = []
     given: dict[str, Any] = {}
@@ -45,10 +64,15 @@ def convert(values: Mapping[str, str], kind: type[FormType], sentences: Mapping[
             continue
         try:
             given[field.name] = msgspec.convert(values.get(field.name), field.type, strict=False)
-        except msgspec.ValidationError:
-            mistakes.append((field.name, sentences.get(field.name, DOES_NOT_FIT)))
+        except msgspec.ValidationError as error:
+            mistakes.append((field.name, sentences.get(field.name) or sentence_of(str(error))))
     if set(values) - {field.name for field in fields}:
         mistakes.append(("", FOREIGN_FIELD))
     if mistakes:
         raise InvalidInputError(mistakes)
     return kind(**given)
+
+
+def sentence_of(said: str) -> str:
+    """Our sentence, as a message id, for one of msgspec's; `DOES_NOT_FIT` where it says something else."""
+    return next((sentence for pattern, sentence in SAID if pattern.match(said)), DOES_NOT_FIT)

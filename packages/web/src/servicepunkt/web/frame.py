@@ -21,6 +21,7 @@ from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.texts import Texts
 from servicepunkt.web.security import NONCE_KEY
+from servicepunkt.web.settings import WebSettings
 from servicepunkt.web.tenancy import PREFIX_KEY, TENANT_KEY
 
 LANGUAGE_COOKIE = "sp_language"
@@ -65,6 +66,7 @@ class Frame:
             "csrf": csrf_token(request),
             "languages": [(code, LANGUAGE_NAMES.get(code, code)) for code in (ctx.languages if ctx else ("de", "en"))],
             "locale": locale,
+            "legal": ctx.section("web", WebSettings) if ctx else WebSettings(),
             "nonce": request.scope.get(NONCE_KEY, ""),
             "path": request.scope["path"],
             "place": place_of(request),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from litestar import Request, Response
@@ -29,21 +29,33 @@ def see_other(request: Request[Any, Any, Any], path: str, *, fallback: str = "/"
     return Redirect(prefix_of(request) + (fallback if target.startswith("/t/") else target), status_code=303)
 
 
+def came_from(request: Request[Any, Any, Any]) -> str:
+    """The path within the tenant that led here, as the browser says it; empty where that is no address."""
+    try:
+        return urlsplit(request.headers.get("referer", "")).path.removeprefix(prefix_of(request))
+    except ValueError:
+        return ""
+
+
 def cookie(
     request: Request[Any, Any, Any],
     name: str,
     value: str,
     *,
     max_age: int | None = None,
+    samesite: Literal["strict", "lax"] = "strict",
 ) -> Cookie:
-    """A cookie that only this tenant's pages get and no script reads; without `max_age` it ends with the browser."""
+    """A cookie that only this tenant's pages get and no script reads; without `max_age` it ends with the browser.
+
+    A `lax` one is there, too, when a link of another site leads here, such as one of the box's own pages.
+    """
     return Cookie(
         key=name,
         value=value,
         max_age=max_age,
         path=prefix_of(request) or "/",
         httponly=True,
-        samesite="strict",
+        samesite=samesite,
         secure=deployment_of(request).settings.secure_cookies,
     )
 

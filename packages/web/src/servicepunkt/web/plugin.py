@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from servicepunkt.core.declarations import DeviceKind, StaffEntry
+from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantSection
 from servicepunkt.core.plugins import hookimpl
 from servicepunkt.core.protocols import Retention
 from servicepunkt.core.tenancy.model import TenantContext
@@ -14,6 +14,7 @@ from servicepunkt.web.devices.model import TERMINAL
 from servicepunkt.web.devices.store import device
 from servicepunkt.web.help.store import help_call
 from servicepunkt.web.sessions.store import session
+from servicepunkt.web.settings import WebSettings
 
 if TYPE_CHECKING:
     import click
@@ -69,6 +70,11 @@ def static_files() -> Path:
 @hookimpl
 def texts() -> Path:
     return HERE / "locale"
+
+
+@hookimpl
+def tenant_sections() -> Sequence[TenantSection]:
+    return (TenantSection("web", WebSettings),)
 
 
 @hookimpl

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -17,11 +18,14 @@ from servicepunkt.core.errors import (
     ServicepunktError,
     TooLargeError,
 )
+from servicepunkt.web.forms import DOES_NOT_FIT, sentence_of
 from servicepunkt.web.frame import Frame, language, local_path
 from servicepunkt.web.sessions.model import NotSignedInError
 from servicepunkt.web.tenancy import PREFIX_KEY
 
 log = structlog.get_logger("servicepunkt.web")
+ADDRESS_DOES_NOT_FIT = "The address of this page holds something that does not fit."
+API = re.compile(r"(/t/[^/]*)?/api(/|$)")
 
 
 class MethodError(ServicepunktError):
@@ -50,14 +54,12 @@ class FormExpiredError(ServicepunktError):
     next_step = "Go back, load the page again and send the form once more."
 
 
-def from_http(error: HTTPException) -> ServicepunktError:
-    """Our error for one of the framework's."""
+def from_http(error: HTTPException, *, page: bool) -> ServicepunktError:
+    """Our error for one of the framework's; on a page in our words, to programs with the library's exact ones."""
     if isinstance(error, ValidationException):
         extra = error.extra if isinstance(error.extra, list) else []
-        mistakes = [
-            (str(item.get("key", "")), str(item.get("message", ""))) for item in extra if isinstance(item, dict)
-        ]
-        return InvalidInputError(mistakes or [("", error.detail)])
+        mistakes = [_mistake(item, page=page) for item in extra if isinstance(item, dict)]
+        return InvalidInputError(mistakes or [("", DOES_NOT_FIT if page else error.detail)])
     match error.status_code:
         case 404:
             return NotFoundError()
@@ -73,6 +75,14 @@ def from_http(error: HTTPException) -> ServicepunktError:
             return MalformedError()
         case _:
             return ServicepunktError()
+
+
+def _mistake(item: dict[str, Any], *, page: bool) -> tuple[str, str]:
+    """(place, sentence) of what the framework found in the address, a header or the body."""
+    place, said = str(item.get("key", "")), str(item.get("message", ""))
+    if not page:
+        return place, said
+    return place, sentence_of(said) if item.get("source") == "body" else ADDRESS_DOES_NOT_FIT
 
 
 class Problems:
@@ -91,7 +101,7 @@ class Problems:
         return self._answer(request, error)
 
     def framework(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
-        return self.known(request, from_http(error))
+        return self.known(request, from_http(error, page=not wants_json(request)))
 
     def unknown(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         log.error("request_crashed", exc_info=error)
@@ -119,8 +129,11 @@ class Problems:
 
 
 def wants_json(request: Request[Any, Any, Any]) -> bool:
-    """Programs get JSON: everything below /api, and whoever asks for JSON and not for HTML."""
+    """Programs get JSON: everything below /api, and whoever asks for JSON and not for HTML.
+
+    Where no tenant is served, the path still begins with what would name one.
+    """
     accept = request.headers.get("accept", "")
-    return request.scope["path"].startswith("/api/") or (
+    return API.match(request.scope["path"]) is not None or (
         MediaType.JSON.value in accept and MediaType.HTML.value not in accept
     )

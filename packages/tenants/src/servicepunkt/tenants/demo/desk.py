@@ -5,7 +5,7 @@ It listens on loopback only and steers example data; a real deployment has no su
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -22,6 +22,7 @@ from servicepunkt.web import assets
 from servicepunkt.web.frame import build_frame
 from servicepunkt.web.problems import Problems
 from servicepunkt.web.security import SecurityHeaders
+from servicepunkt.web.sessions.model import IDLE
 
 if TYPE_CHECKING:
     from servicepunkt.tenants.demo.supervisor import Demo
@@ -46,7 +47,13 @@ async def overview(request: WebRequest) -> Response[str]:
     """Everything that runs and where it is reached."""
     demo = demo_of(request)
     zone = demo.stages[0].ctx.zone_info if demo.stages else None
-    return _page(request, "tenants/desk.html", now=demo.clock.now().astimezone(zone), shifted=bool(demo.clock.shift()))
+    return _page(
+        request,
+        "tenants/desk.html",
+        now=demo.clock.now().astimezone(zone),
+        shifted=bool(demo.clock.shift()),
+        idle_minutes=IDLE // timedelta(minutes=1),
+    )
 
 
 @get("/phone")

@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 STOP_SECONDS = 8.0
+# So often within so many seconds is a process started again; one that falls over more often will not get up.
+MAX_REVIVALS = 5
+REVIVAL_SECONDS = 60.0
 
 
 class Process:
@@ -22,9 +25,12 @@ class Process:
         self._environment = dict(environment)
         self._log = log
         self._running: subprocess.Popen[bytes] | None = None
+        self._wanted = False
+        self._revivals: list[float] = []
 
     def start(self) -> None:
         """Start it unless it runs."""
+        self._wanted = True
         if self.alive:
             return
         self._log.parent.mkdir(parents=True, exist_ok=True)
@@ -48,12 +54,14 @@ class Process:
 
     def kill(self) -> None:
         """As if the plug were pulled."""
+        self._wanted = False
         if self._running is not None and self.alive:
             self._running.send_signal(signal.SIGKILL)
             self._running.wait()
 
     def stop(self) -> None:
         """Ask it to end; insist after a while."""
+        self._wanted = False
         if self._running is None or not self.alive:
             return
         self._running.terminate()
@@ -61,6 +69,22 @@ class Process:
             self._running.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
+
+    @property
+    def fallen(self) -> bool:
+        """Whether it has ended although nobody switched it off."""
+        return self._wanted and not self.alive
+
+    def revive(self) -> bool:
+        """Start it again after it has fallen; False, and it stays where it is, when that was in vain too often."""
+        now = time.monotonic()
+        self._revivals = [at for at in self._revivals if now - at < REVIVAL_SECONDS]
+        if len(self._revivals) >= MAX_REVIVALS:
+            self._wanted = False
+            return False
+        self._revivals.append(now)
+        self.start()
+        return True
 
     def tail(self, lines: int = 15) -> str:
         """The end of its log, for the message when it died."""

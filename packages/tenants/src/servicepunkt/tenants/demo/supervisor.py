@@ -10,10 +10,12 @@ import socket
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from servicepunkt.core import deployment as deployments
@@ -36,7 +38,9 @@ from servicepunkt.web.server import serving, stop_on_signals
 
 out = Console()
 HOST = "127.0.0.1"
+MAX_TABLE = 1000  # columns; no table is wider
 READY_SECONDS = 60.0
+TERMINAL_LABEL = "Demo-Terminal"
 
 # Example accounts of the demonstration; nobody real.
 ACCOUNTS = (
@@ -85,6 +89,7 @@ class Demo:
         self.clock = RehearsalClock(self.home / "clock")
         self.phone = Phone(self.home / "phone.jsonl")
         self.stages: list[Stage] = []
+        self._codes: dict[tuple[str, str], tuple[UUID, str]] = {}
         self.processes: dict[str, Process] = {}
 
     @property
@@ -213,11 +218,22 @@ class Demo:
         raise SettingsError(f"{process.name} does not answer at {address}:\n{process.tail()}")
 
     async def terminal_address(self, stage: Stage, point: str) -> str:
-        """An address that makes the browser a terminal of `point`: a fresh one-time code each time."""
-        _, code = await devices.announce(
-            self.deployment, stage.ctx, actor="demo", kind="terminal", target=point, label="Demo-Terminal"
-        )
-        return f"{self.centre}/t/{stage.ctx.slug}/device/enrol?code={code}"
+        """An address that makes the browser a terminal of `point`. A device that still waits is used, not a new one.
+
+        Its code stays the same until it is used up or has expired.
+        """
+        ctx, key = stage.ctx, (stage.ctx.slug, point)
+        waiting = await devices.waiting(self.deployment, ctx, kind="terminal", target=point, label=TERMINAL_LABEL)
+        held, code = self._codes.get(key, (None, ""))
+        if waiting is None:
+            made, code = await devices.announce(
+                self.deployment, ctx, actor="demo", kind="terminal", target=point, label=TERMINAL_LABEL
+            )
+            self._codes[key] = made.id, code
+        elif waiting.id != held or waiting.code_until is None or waiting.code_until <= self.clock.now():
+            code = await devices.renew(self.deployment, ctx, actor="demo", device_id=waiting.id)
+            self._codes[key] = waiting.id, code
+        return f"{self.centre}/t/{ctx.slug}/device/enrol?code={code}"
 
     def set_clock(self, instant: datetime | None) -> None:
         """Make it another time for all processes; None is the real time."""
@@ -288,13 +304,16 @@ async def _tell(demo: Demo, stop: asyncio.Event) -> int:
 
 
 async def _until_stopped(demo: Demo, stop: asyncio.Event) -> None:
-    """Wait for Ctrl-C; say it when a process has died that nobody switched off."""
-    reported: set[str] = set()
+    """Wait for Ctrl-C; a process that has ended although nobody switched it off is started again, and it is said."""
     while not stop.is_set():
         for name, process in demo.processes.items():
-            if not process.alive and name not in reported and not name.startswith("box/"):
-                reported.add(name)
-                out.print(f"[red]{name} has ended:[/]\n{process.tail()}")
+            if not process.fallen:
+                continue
+            if process.revive():
+                out.print(f"[yellow]{name} had ended and was started again.[/]")
+            else:
+                out.print(f"[red]{name} ends again and again:[/]")
+                out.print(process.tail(), markup=False)
         try:
             async with asyncio.timeout(1):
                 await stop.wait()
@@ -345,21 +364,38 @@ def require_free(ports: list[int]) -> None:
 
 
 def _print_addresses(demo: Demo) -> None:
+    """A table where its longest line has room; else each address in a line of its own, whole, to be copied."""
+    groups = addresses(demo)
     table = Table(title="Servicepunkt", title_justify="left")
     for column in ("tenant", "what", "address"):
-        table.add_column(column, overflow="fold")
-    table.add_row("", "desk: clock, plug, telephone, everything below", demo.desk)
-    table.add_row("", "telephone (SMS as they arrive)", f"{demo.desk}/phone")
+        table.add_column(column, no_wrap=True)
+    for name, rows in groups:
+        table.add_section()
+        for number, (what, address) in enumerate(rows):
+            table.add_row("" if number else escape(name), what, address)
+    if out.measure(table, options=out.options.update(max_width=MAX_TABLE)).maximum <= out.width:
+        out.print(table)
+    else:
+        for name, rows in groups:
+            out.print(f"\n{name}", style="bold", soft_wrap=True, markup=False)
+            for what, address in rows:
+                out.print(f"  {what}:\n    {address}", soft_wrap=True, markup=False)
+    out.print(f"\nCtrl-C ends everything. Data stays in {demo.home}", soft_wrap=True, markup=False)
+
+
+def addresses(demo: Demo) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Where everything is reached: for the demonstration and each tenant, what and its address or password."""
+    own = [("desk: clock, plug, telephone, everything below", demo.desk)]
+    own.append(("telephone (SMS as they arrive)", f"{demo.desk}/phone"))
+    groups = [("Servicepunkt", own)]
     for stage in demo.stages:
         base = f"{demo.centre}/t/{stage.ctx.slug}"
-        table.add_section()
-        table.add_row(stage.ctx.name, "web", f"{base}/")
+        rows = [("web", f"{base}/")]
         for place in stage.boxes:
-            table.add_row("", f"terminal at {place.point}", f"{demo.desk}/terminal/{stage.ctx.slug}/{place.point}")
-            table.add_row("", f"{place.box}: collect", place.pages)
-            table.add_row("", f"{place.box}: the cabinet", place.cabinet)
-        table.add_row("", "staff", f"{base}/staff")
-        for login, password in stage.passwords.items():
-            table.add_row("", f"sign in as {login}", password)
-    out.print(table)
-    out.print("Ctrl-C ends everything. Data stays in " + str(demo.home))
+            rows.append((f"terminal at {place.point}", f"{demo.desk}/terminal/{stage.ctx.slug}/{place.point}"))
+            rows.append((f"{place.box}: collect", place.pages))
+            rows.append((f"{place.box}: the cabinet", place.cabinet))
+        rows.append(("staff", f"{base}/staff"))
+        rows += [(f"sign in as {login}", password) for login, password in stage.passwords.items()]
+        groups.append((stage.ctx.name, rows))
+    return groups

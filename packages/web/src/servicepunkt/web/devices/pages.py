@@ -20,12 +20,12 @@ from servicepunkt.web.devices.api import count_attempt
 from servicepunkt.web.devices.model import DeviceRefusedError
 from servicepunkt.web.forms import convert, typed
 from servicepunkt.web.frame import Frame, language
-from servicepunkt.web.navigation import cookie, public_address, see_other
+from servicepunkt.web.navigation import public_address, see_other
 from servicepunkt.web.qr import qr_once
 from servicepunkt.web.sessions.model import Visitor
 from servicepunkt.web.staff import overview
 from servicepunkt.web.staff.frame import staff_page
-from servicepunkt.web.terminal.pages import DEVICE_COOKIE_SECONDS
+from servicepunkt.web.terminal.pages import device_cookie
 
 PUBLIC = {"public": True}
 GUARDS = [access.permission("devices.manage")]
@@ -82,7 +82,7 @@ async def enrol(
         wrong = [("code", error.citizen), ("", error.next_step)]
         return enrol_page(request, code=form.code, mistakes=wrong, status=error.status)
     answer = see_other(request, "/k")
-    answer.set_cookie(cookie(request, model.COOKIE, token, max_age=DEVICE_COOKIE_SECONDS))
+    answer.set_cookie(device_cookie(request, token))
     return answer
 
 

@@ -65,6 +65,25 @@ async def announce(
     return device, code
 
 
+async def waiting(deployment: Deployment, ctx: TenantContext, *, kind: str, target: str, label: str) -> Device | None:
+    """The newest device of this description that has not been enrolled yet, whether its code has expired or not."""
+    async with deployment.database.tenant(ctx) as tx:
+        return await store.waiting(tx, kind=kind, target=target, label=label)
+
+
+async def renew(deployment: Deployment, ctx: TenantContext, *, actor: str, device_id: UUID) -> str:
+    """A new one-time code, shown once, for a device that still waits; its old one is void. Raises NotFoundError."""
+    now = deployment.clock.now()
+    code = model.new_code(deployment.randomness)
+    async with deployment.database.tenant(ctx) as tx:
+        device = await store.by_id(tx, device_id, lock=True)
+        if device is None or device.state != "pending":
+            raise NotFoundError
+        await store.update(tx, device_id, code_hash=model.digest(code), code_until=now + model.CODE_LIFETIME)
+        await audit.record(tx, at=now, actor=actor, action="device.renew", subject=f"device:{device_id}")
+    return code
+
+
 async def enrol(
     deployment: Deployment,
     ctx: TenantContext,

@@ -35,9 +35,9 @@ async def insert(tx: Transaction, new: Device) -> None:
     await tx.insert(device, new)
 
 
-async def by_id(tx: Transaction, device_id: UUID) -> Device | None:
+async def by_id(tx: Transaction, device_id: UUID, *, lock: bool = False) -> Device | None:
     query = sa.select(device).where(device.c.tenant_id == tx.tenant_id, device.c.id == device_id)
-    return await tx.first(Device, query)
+    return await tx.first(Device, query.with_for_update() if lock else query)
 
 
 async def pending(tx: Transaction, code_hash: bytes) -> Device | None:
@@ -45,6 +45,23 @@ async def pending(tx: Transaction, code_hash: bytes) -> Device | None:
         device.c.tenant_id == tx.tenant_id, device.c.state == "pending", device.c.code_hash == code_hash
     )
     return await tx.first(Device, query.with_for_update())
+
+
+async def waiting(tx: Transaction, *, kind: str, target: str, label: str) -> Device | None:
+    """The newest device of this description that nobody has enrolled or switched off."""
+    query = (
+        sa.select(device)
+        .where(
+            device.c.tenant_id == tx.tenant_id,
+            device.c.kind == kind,
+            device.c.target == target,
+            device.c.label == label,
+            device.c.state == "pending",
+        )
+        .order_by(device.c.id.desc())
+        .limit(1)
+    )
+    return await tx.first(Device, query)
 
 
 async def active(tx: Transaction, kind: str, target: str) -> Device | None:

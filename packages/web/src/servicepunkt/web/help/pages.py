@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -20,7 +19,7 @@ from servicepunkt.web.devices.model import Device
 from servicepunkt.web.forms import convert, typed
 from servicepunkt.web.frame import Frame
 from servicepunkt.web.help import service
-from servicepunkt.web.navigation import prefix_of, see_other, terminal_bar
+from servicepunkt.web.navigation import came_from, see_other, terminal_bar
 from servicepunkt.web.sessions.model import Visitor
 from servicepunkt.web.staff.frame import staff_page
 from servicepunkt.web.staff.overview import calls_seen
@@ -61,12 +60,11 @@ async def help_at_terminal(
         return Response("", status_code=204)
     frame: Frame = request.app.state["frame"]
     sight = await sight_of(request, device)
-    came_from = urlsplit(request.headers.get("referer", "")).path.removeprefix(prefix_of(request))
     return frame.page(
         request,
         "web/help.html",
         state=state,
-        topic=topic_of(came_from),
+        topic=topic_of(came_from(request)),
         point=sight.point,
         point_name=sight.point.name if sight.point else "",
         bar=terminal_bar(request, idle=WAITING_SECONDS if call else 60),

@@ -111,9 +111,13 @@ def themes(sight: Sight) -> list[Theme]:
 
 
 def offers_of_theme(sight: Sight, theme: Theme) -> list[OfferSeen]:
-    """Every offer of a theme here: what is possible now comes first, what has ended last."""
+    """Every offer of a theme here: what is possible now comes first, what has ended last, else as the editors wrote.
+
+    A service comes first where the theme is its first one, so that a theme begins with what is its own.
+    """
     services = {service.id for service in sight.catalogue.services_of(theme.id)}
-    return _seen(sight, (offer for offer in _offers_here(sight) if offer.service in services))
+    found = _seen(sight, (offer for offer in _offers_here(sight) if offer.service in services))
+    return sorted(found, key=lambda seen: (ORDER.index(seen.status), seen.service.themes.index(theme.id)))
 
 
 def ended_services(sight: Sight, theme: Theme) -> list[Service]:
@@ -158,7 +162,7 @@ def _offers_here(sight: Sight) -> list[Offer]:
 
 def _seen(sight: Sight, offers: Iterable[Offer]) -> list[OfferSeen]:
     found = [seen for offer in offers if (seen := _offer_seen(sight, offer)) is not None]
-    return sorted(found, key=lambda seen: (ORDER.index(seen.status), pick(seen.service.name, sight.locale)))
+    return sorted(found, key=lambda seen: ORDER.index(seen.status))
 
 
 def _offer_seen(sight: Sight, offer: Offer) -> OfferSeen | None:

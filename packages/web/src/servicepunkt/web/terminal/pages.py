@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, Response, get, post
+from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -144,7 +145,7 @@ async def terminal_start(request: Request[Any, Any, Any], device: NamedDependenc
     bar = terminal_bar(request, idle=60 if was_touched(request, ctx.locale) else 0)
     answer = start_page(request, sight, tiles=sorted(found, key=lambda tile: tile.order), bar=bar)
     token = request.cookies[devices.COOKIE]
-    answer.set_cookie(cookie(request, devices.COOKIE, token, max_age=DEVICE_COOKIE_SECONDS))
+    answer.set_cookie(device_cookie(request, token))
     return answer
 
 
@@ -174,6 +175,11 @@ async def terminal_end(request: Request[Any, Any, Any]) -> Response[Any]:
     answer.headers["clear-site-data"] = '"storage"'
     forget_cookies(request, answer, keep=devices.COOKIE)
     return answer
+
+
+def device_cookie(request: Request[Any, Any, Any], token: str) -> Cookie:
+    """What makes a browser a terminal; it is there, too, when the box's own pages lead back."""
+    return cookie(request, devices.COOKIE, token, max_age=DEVICE_COOKIE_SECONDS, samesite="lax")
 
 
 def was_touched(request: Request[Any, Any, Any], usual: str) -> bool:

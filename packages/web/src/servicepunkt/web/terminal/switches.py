@@ -1,21 +1,29 @@
-"""Language and view: chosen by hand, kept in cookies that end with the browser or with the visit to a terminal."""
+"""Language and view: chosen by hand, kept in cookies that end with the browser or with the visit to a terminal.
+
+Where a terminal hands over to the box's own pages, and where these lead back to `/k`, both stand in the address:
+`lang` is one of the tenant's languages, `view` one of `HANDED_VIEWS`.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 import msgspec
 from litestar import Request, Response, post
+from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 
 from servicepunkt.core.errors import InvalidInputError
 from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.web.access import tenant_of
 from servicepunkt.web.forms import convert, typed
-from servicepunkt.web.frame import CONTRAST_COOKIE, LANGUAGE_COOKIE
+from servicepunkt.web.frame import CONTRAST_COOKIE, LANGUAGE_COOKIE, is_terminal, language
 from servicepunkt.web.navigation import cookie, see_other
 
 PUBLIC = {"public": True}
 VIEWS = ("contrast", "large")
+HANDED_VIEWS = ("plain", "contrast", "large", "contrast-large")
 SENTENCES = {"language": "This language is not offered.", "view": "This view is not offered."}
 Target = Annotated[str, msgspec.Meta(max_length=512)]
 
@@ -37,7 +45,7 @@ async def choose_language(request: Request[Any, Any, Any], ctx: NamedDependency[
     if form.language not in ctx.languages:
         raise InvalidInputError([("language", SENTENCES["language"])])
     answer = see_other(request, form.next)
-    answer.set_cookie(cookie(request, LANGUAGE_COOKIE, form.language))
+    answer.set_cookie(language_cookie(request, form.language))
     return answer
 
 
@@ -46,7 +54,7 @@ async def choose_view(request: Request[Any, Any, Any]) -> Response[Any]:
     """Switch high contrast or large text on or off, or both off; the page stays the same."""
     form = convert(await typed(request), ViewForm, SENTENCES)
     answer = see_other(request, form.next)
-    answer.set_cookie(cookie(request, CONTRAST_COOKIE, toggled(request.cookies.get(CONTRAST_COOKIE, ""), form.view)))
+    answer.set_cookie(view_cookie(request, toggled(request.cookies.get(CONTRAST_COOKIE, ""), form.view)))
     return answer
 
 
@@ -55,6 +63,44 @@ def toggled(before: str, wish: str) -> str:
     on = {view for view in VIEWS if view in before}
     after = set() if wish == "plain" else on ^ {wish}
     return "-".join(view for view in VIEWS if view in after)
+
+
+def language_cookie(request: Request[Any, Any, Any], chosen: str) -> Cookie:
+    return cookie(request, LANGUAGE_COOKIE, chosen, samesite="lax")
+
+
+def view_cookie(request: Request[Any, Any, Any], chosen: str) -> Cookie:
+    return cookie(request, CONTRAST_COOKIE, chosen, samesite="lax")
+
+
+def with_choices(request: Request[Any, Any, Any], address: str) -> str:
+    """`address` of pages beside the terminal, such as the box's own, with the language and view chosen here."""
+    view = request.cookies.get(CONTRAST_COOKIE, "")
+    choices = {"lang": language(request), "view": view if view in HANDED_VIEWS else "plain"}
+    return f"{address}{'&' if '?' in address else '?'}{urlencode(choices)}"
+
+
+async def keep_choices(request: Request[Any, Any, Any]) -> Response[Any] | None:
+    """Before any page of a terminal: what `with_choices` says in the address is kept, and the address is plain again.
+
+    A value that is not known is as if it were not there.
+    """
+    if request.method != "GET" or not is_terminal(request):
+        return None
+    lang, view = request.query_params.get("lang", ""), request.query_params.get("view", "")
+    brought = []
+    if lang in tenant_of(request).languages:
+        brought.append(language_cookie(request, lang))
+    if view in HANDED_VIEWS:
+        brought.append(view_cookie(request, "" if view == "plain" else view))
+    if not brought:
+        return None
+    others = [(name, value) for name, value in request.query_params.multi_items() if name not in ("lang", "view")]
+    path = request.scope["path"]
+    answer = see_other(request, f"{path}?{urlencode(others)}" if others else path, fallback="/k")
+    for kept in brought:
+        answer.set_cookie(kept)
+    return answer
 
 
 HANDLERS = (choose_language, choose_view)
