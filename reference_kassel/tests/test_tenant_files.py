@@ -208,6 +208,17 @@ def test_the_box_and_its_documents(tenant: dict[str, Any]) -> None:
     assert {document["hold_days"] for document in tenant["dokbox"]["documents"]} == {14}
 
 
+def test_nothing_is_said_to_take_in_old_documents_but_staff(catalogue: Catalogue, tenant: dict[str, Any]) -> None:
+    for document in tenant["dokbox"]["documents"]:
+        assert "Personal" in document["old_document"]["de"]
+        assert "staff" in document["old_document"]["en"]
+        service = catalogue.service(f"{document['type']}-abholung")
+        assert service
+        assert "beim Personal am Service Point" in service.description["de"]
+        assert "staff at the service point" in service.description["en"]
+        assert not re.search("entwertet|einlegen| ein\\. Dann öffnet|cancels|insert", str(service.description))
+
+
 def test_open_on_saturday_evening_and_closed_at_night(catalogue: Catalogue, tenant: dict[str, Any]) -> None:
     point = catalogue.point("ksp")
     assert point

@@ -78,6 +78,32 @@ async def test_every_refusal_is_the_same(bench: Bench) -> None:
     assert len(set(pauses)) == 1
 
 
+@pytest.mark.parametrize("typed", ["", "12345", "1234567", "abcdef", "12 456", "١٢٣٤٥٦"])
+async def test_what_cannot_be_a_code_is_refused_alike_but_is_no_attempt(bench: Bench, typed: str) -> None:
+    _, code = await bench.load(D1)
+    for _ in range(20):  # far more often than a code may be tried, and than the box answers quickly
+        with pytest.raises(RefusedError):
+            await bench.controller.present(NUMBER, typed)
+    assert bench.controller.ledger.box.deposits[D1].attempts == 0
+    before = bench.clock.seconds
+    with pytest.raises(RefusedError):
+        await bench.controller.present(NUMBER, "000000" if code != "000000" else "111111")
+    assert bench.clock.seconds - before == 1.0
+    assert bench.controller.ledger.box.deposits[D1].attempts == 1
+    assert await collect(bench, code) == 7
+
+
+async def test_after_many_wrong_codes_also_a_malformed_one_takes_longer(bench: Bench) -> None:
+    await bench.load(D1)
+    pauses = []
+    for typed in [*["999999"] * 12, "", "999999"]:
+        before = bench.clock.seconds
+        with pytest.raises(RefusedError):
+            await bench.controller.present("+4915100000000", typed)
+        pauses.append(bench.clock.seconds - before)
+    assert pauses[-4:] == [2.0, 4.0, 8.0, 8.0]
+
+
 async def test_a_refusal_costs_the_same_stretch_whether_the_number_is_known(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,7 +202,10 @@ async def test_declining_keeps_the_code(bench: Bench) -> None:
 async def test_an_idle_visit_ends_and_keeps_the_code(bench: Bench) -> None:
     _, code = await bench.load(D1)
     visit = await bench.controller.present(NUMBER, code)
-    bench.clock.forward(seconds=121)
+    bench.clock.forward(seconds=179)
+    bench.controller.tick()
+    assert bench.state(D1) == State.PRESENTED
+    bench.clock.forward(seconds=2)
     bench.controller.tick()
     assert bench.state(D1) == State.NOTIFIED
     with pytest.raises(VisitOverError):

@@ -140,13 +140,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class DocumentPolicy(Settings, frozen=True, kw_only=True):
-    """What a document type needs: ordered steps, and how many days it is kept. A new type is a block of TOML."""
+    """What a document type needs: ordered steps, and how many days it is kept. A new type is a block of TOML.
+
+    `old_document` says in each language where the old one goes; without it, to a member of staff.
+    """
 
     type: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
     name: dict[str, str]
     steps: tuple[Step, ...] = ("phone", "code", "open", "removal", "close")
     hold_days: Annotated[int, Meta(ge=1, le=90)] = 14
     notice: str = "pickup-code"
+    old_document: dict[str, str] = {}
 
     @property
     def confirmations(self) -> tuple[Step, ...]:

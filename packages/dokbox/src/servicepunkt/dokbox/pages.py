@@ -27,6 +27,7 @@ from servicepunkt.web.frame import Frame, language
 from servicepunkt.web.sessions.model import Visitor
 from servicepunkt.web.staff.frame import staff_page
 from servicepunkt.web.tenancy import PREFIX_KEY
+from servicepunkt.web.terminal.switches import with_choices
 
 WebRequest = Request[Any, Any, Any]
 Ctx = NamedDependency[TenantContext]
@@ -355,7 +356,7 @@ async def to_the_box(
         raise NotFoundError
     address = (found.info.get("url", "") if found else "") or wanted.local_url
     if wanted.point == device.target and address.startswith(("http://", "https://")):
-        return Redirect(address, status_code=303)
+        return Redirect(with_choices(request, address), status_code=303)
     frame: Frame = request.app.state["frame"]
     return frame.page(request, "dokbox/box_elsewhere.html", box=wanted)
 

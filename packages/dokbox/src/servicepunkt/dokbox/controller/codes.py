@@ -167,10 +167,12 @@ class Patience:
         self._shortest, self._longest, self._window, self._free = shortest, longest, window, free
         self._refusals: deque[float] = deque()
 
-    def refused(self, now: float) -> float:
-        """Count a refusal at `now` (monotonic) and say how long it is to take."""
+    def refused(self, now: float, *, tried: bool = True) -> float:
+        """How long a refusal at `now` (monotonic) is to take; one where no code was tried makes no later one longer."""
         self._refusals.append(now)
         while self._refusals[0] < now - self._window:
             self._refusals.popleft()
         excess = max(0, len(self._refusals) - self._free)
+        if not tried:
+            self._refusals.pop()
         return float(min(self._shortest * 2 ** min(excess, 20), self._longest))

@@ -5,49 +5,50 @@ What a person types lives in the memory of this process for one visit, never in 
 
 from __future__ import annotations
 
-import secrets
-import time
+from collections.abc import Container
 from contextlib import suppress
-from typing import Annotated, Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 import structlog
 from litestar import Litestar, Request, Response, get, post
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import Cookie
-from litestar.enums import RequestEncodingType
 from litestar.exceptions import HTTPException
-from litestar.params import Body
 from litestar.response import Redirect
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from servicepunkt.core.clock import Clock
-from servicepunkt.core.errors import ServicepunktError
+from servicepunkt.core.errors import InvalidInputError, ServicepunktError
 from servicepunkt.core.hours import model as hours_model
 from servicepunkt.core.hours.words import describe
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.texts import Texts
+from servicepunkt.dokbox.controller import origin
+from servicepunkt.dokbox.controller.screens import COOKIE, Screens
 from servicepunkt.dokbox.controller.service import Controller, Visit
 from servicepunkt.dokbox.errors import ClosedError, DokboxError, OutOfOrderError, RefusedError, VisitOverError
 from servicepunkt.dokbox.model import State
 from servicepunkt.web import assets
-from servicepunkt.web.frame import CONTRAST_COOKIE, LANGUAGE_COOKIE, Frame, build_frame, language, local_path
+from servicepunkt.web.forms import convert, typed
+from servicepunkt.web.frame import CONTRAST_COOKIE, LANGUAGE_COOKIE, Frame, language, local_path
 from servicepunkt.web.problems import Problems
+from servicepunkt.web.requests import CarefulRequest, PlainTokens
 from servicepunkt.web.security import SecurityHeaders
 from servicepunkt.web.tenancy import TENANT_KEY
+from servicepunkt.web.terminal import switches
 
 log = structlog.get_logger("servicepunkt.dokbox")
 
-COOKIE = "sp_box_visit"
-SCREEN_SECONDS = 300
-MAX_SCREENS = 200
-Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+# Seconds without a touch before the screen asks, and how long it then waits.
+IDLE_CONTENT, IDLE_FORM, IDLE_RESULT, WARN = 60, 120, 20, 30
+AT_THE_DOOR = frozenset({State.RELEASING, State.TAKING})
 WebRequest = Request[Any, Any, Any]
 QUESTIONS = {
     "old_document": (
-        "Do you hand in your old document now?",
-        "The old document is taken in when the new one is handed over. Please have it ready.",
+        "Have you handed in your old document?",
+        "You get the new document in exchange for the old one.",
     ),
     "pin_letter": (
         "Have you received the letter with your PIN?",
@@ -60,40 +61,48 @@ class Connected(Protocol):
     connected: bool
 
 
-class Screen(msgspec.Struct):
-    """One person in front of the screen: what was typed so far, and the visit once the code was right."""
+class NumberForm(msgspec.Struct, frozen=True, kw_only=True):
+    """What is typed is not judged field by field: every combination that opens nothing gets the same words."""
 
     number: str = ""
-    visit: str = ""
-    used: float = 0.0
 
 
-class Screens:
-    """Screens by the random name in their cookie; bounded, and forgotten after a while."""
+class CodeForm(msgspec.Struct, frozen=True, kw_only=True):
+    code: str = ""
 
-    def __init__(self) -> None:
-        self._open: dict[str, Screen] = {}
 
-    def new(self) -> tuple[str, Screen]:
-        now = time.monotonic()
-        for name in [name for name, screen in self._open.items() if now - screen.used > SCREEN_SECONDS]:
-            del self._open[name]
-        if len(self._open) >= MAX_SCREENS:
-            del self._open[next(iter(self._open))]
-        name, screen = secrets.token_hex(16), Screen(used=now)
-        self._open[name] = screen
-        return name, screen
+class AnswerForm(msgspec.Struct, frozen=True, kw_only=True):
+    step: str
+    answer: Literal["yes", "no"]
 
-    def of(self, request: WebRequest) -> Screen:
-        """Raises VisitOverError."""
-        screen = self._open.get(request.cookies.get(COOKIE, ""))
-        if screen is None or time.monotonic() - screen.used > SCREEN_SECONDS:
-            raise VisitOverError
-        screen.used = time.monotonic()
-        return screen
 
-    def forget(self, request: WebRequest) -> Screen | None:
-        return self._open.pop(request.cookies.get(COOKIE, ""), None)
+class BoxFrame(Frame):
+    """The frame of a box: every page is a terminal's, also one that says what went wrong."""
+
+    def __init__(self, plugins: PluginHost, controller: Controller, link: Connected) -> None:
+        templates, static = (
+            {answer.plugin: answer.value for answer in plugins.startup(hook)} for hook in ("templates", "static_files")
+        )
+        super().__init__(templates, static, Texts([answer.value for answer in plugins.startup("texts")]))
+        self._controller = controller
+        self._link = link
+
+    def context(self, request: WebRequest) -> dict[str, Any]:
+        config = self._controller.config
+        return {
+            **super().context(request),
+            "terminal": True,
+            "bar": bar(IDLE_CONTENT),
+            "point_name": config.point_name if config else {},
+            "config": config,
+            "online": self._link.connected,
+            "from_terminal": origin.from_terminal(request),
+        }
+
+
+def bar(idle: int) -> dict[str, str | int]:
+    """The variable `bar` of `web/terminal.html`; where its controls lead is decided when they are pressed."""
+    return {"start": "/start", "help": "/help", "end": "/end", "idle": idle, "warn": WARN}
 
 
 class BoxPages:
@@ -107,21 +116,26 @@ class BoxPages:
         self.secure = secure
         self.screens = Screens()
 
-    def page(self, request: WebRequest, template: str, *, status: int = 200, **values: Any) -> Response[str]:
-        config = self.controller.config
-        bar = {"start": "/", "help": "/help", "end": "/end", "idle": 60, "warn": 30}
-        name = config.point_name if config else {}
-        return self.frame.page(
-            request,
-            template,
-            status=status,
-            terminal=True,
-            bar=bar,
-            point_name=name,
-            config=config,
-            online=self.link.connected,
-            **values,
-        )
+    def page(self, request: WebRequest, template: str, *, idle: int, status: int = 200, **values: Any) -> Response[str]:
+        return self.frame.page(request, template, status=status, bar=bar(idle), **values)
+
+    def to_terminal(self, request: WebRequest, path: str, shown_as: dict[str, str]) -> Redirect | None:
+        """The way to a page of the terminal that sent the visit here; None if none did, or the centre is not there."""
+        if not (origin.from_terminal(request) and self.link.connected):
+            return None
+        address = origin.terminal_address(self.controller.config, path, **shown_as)
+        return Redirect(address, status_code=303) if address else None
+
+    async def leave(self, request: WebRequest) -> None:
+        """Forget what was typed and end the visit; before the door has opened the code stays valid."""
+        screen = self.screens.forget(request)
+        if screen is not None and screen.visit:
+            await self.controller.leave(screen.visit)
+
+    def form_targets(self) -> tuple[str, ...]:
+        """Where forms may lead on to besides the box: to the centre, once it is known."""
+        found = origin.centre_origin(self.controller.config)
+        return (found,) if found else ()
 
     def hours_line(self, locale: str) -> tuple[bool, str]:
         """(open, sentence); closed without a sentence while nothing is known."""
@@ -141,13 +155,53 @@ def pages_of(request: WebRequest) -> BoxPages:
 
 
 @get("/")
-async def start(request: WebRequest) -> Response[str]:
-    """Open or closed, and the way to a document."""
+async def start(request: WebRequest) -> Response[Any]:
+    """Open or closed, and the way to a document. Who comes from the terminal keeps language and view."""
     pages = pages_of(request)
+    config = pages.controller.config
+    arrived = origin.arrived(request, config.languages if config else ())
+    if arrived is not None:
+        await pages.leave(request)
+        answer = _left(None)
+        _forget(answer, but=arrived)
+        origin.keep(answer, arrived, secure=pages.secure)
+        return answer
     open_now, sentence = pages.hours_line(language(request))
+    # Nobody has to be warned where nothing would be forgotten and nothing lies behind this page.
+    back = origin.from_terminal(request) and pages.link.connected
+    touched = CONTRAST_COOKIE in request.cookies or LANGUAGE_COOKIE in request.cookies
     return pages.page(
-        request, "dokbox/box_start.html", open_now=open_now, hours=sentence, healthy=pages.controller.healthy
+        request,
+        "dokbox/box_start.html",
+        idle=IDLE_CONTENT if back or touched else 0,
+        open_now=open_now,
+        hours=sentence,
+        healthy=pages.controller.healthy,
     )
+
+
+@get("/start")
+async def back_to_start(request: WebRequest) -> Redirect:
+    """Back to the terminal's themes, in the language and view of this visit; without the centre to the box's start."""
+    pages = pages_of(request)
+    await pages.leave(request)
+    return _left(pages.to_terminal(request, "/k", origin.shown_as(request)))
+
+
+@get("/connection")
+async def connection(request: WebRequest) -> Response[None]:
+    """Asked by a start page that waits for the centre: nothing, or the order to go back to the terminal."""
+    pages = pages_of(request)
+    there = pages.to_terminal(request, "/k", origin.shown_as(request)) is not None
+    return Response(None, status_code=204, headers={"hx-redirect": "/start"} if there else None)
+
+
+@get("/stay", status_code=204)
+async def stay(request: WebRequest) -> None:
+    """Somebody touched the screen: the visit goes on. Raises VisitOverError."""
+    pages = pages_of(request)
+    if (screen := pages.screens.of(request)).visit:
+        pages.controller.visit(screen.visit)
 
 
 @get("/number")
@@ -158,15 +212,17 @@ async def ask_number(request: WebRequest) -> Response[Any]:
         pages.controller.require_open()
     except (ClosedError, OutOfOrderError):
         return Redirect("/", status_code=303)
-    return pages.page(request, "dokbox/box_number.html")
+    return pages.page(request, "dokbox/box_number.html", idle=IDLE_FORM)
 
 
 @post("/number", status_code=303)
-async def take_number(request: WebRequest, data: Form) -> Response[Any]:
+async def take_number(request: WebRequest) -> Response[Any]:
     """Keep what was typed in memory. It is not judged here: an unknown number looks like a known one."""
     pages = pages_of(request)
+    form = convert(await typed(request), NumberForm, {})
+    await pages.leave(request)
     name, screen = pages.screens.new()
-    screen.number = data.get("number", "")[:40]
+    screen.number = form.number[:40]
     cookie = Cookie(key=COOKIE, value=name, httponly=True, samesite="strict", secure=pages.secure, path="/")
     return Redirect("/code", status_code=303, cookies=[cookie])
 
@@ -175,23 +231,24 @@ async def take_number(request: WebRequest, data: Form) -> Response[Any]:
 async def ask_code(request: WebRequest) -> Response[Any]:
     pages = pages_of(request)
     pages.screens.of(request)
-    return pages.page(request, "dokbox/box_code.html", refused=False)
+    return pages.page(request, "dokbox/box_code.html", idle=IDLE_FORM, refused=False)
 
 
 @post("/code", status_code=303)
-async def take_code(request: WebRequest, data: Form) -> Response[Any]:
+async def take_code(request: WebRequest) -> Response[Any]:
     """Number and code together: a visit, or the one refusal."""
     pages = pages_of(request)
+    form = convert(await typed(request), CodeForm, {})
     screen = pages.screens.of(request)
     if screen.visit:
         with suppress(VisitOverError):
             pages.controller.visit(screen.visit)
             return Redirect("/confirm", status_code=303)  # pressed twice: the first press was the one
-    code = "".join(data.get("code", "")[:20].split())
+    code = "".join(form.code[:20].split())
     try:
         screen.visit = (await pages.controller.present(screen.number, code)).token
     except RefusedError:
-        return pages.page(request, "dokbox/box_code.html", status=422, refused=True)
+        return pages.page(request, "dokbox/box_code.html", idle=IDLE_FORM, status=422, refused=True)
     except (ClosedError, OutOfOrderError):
         return Redirect("/", status_code=303)
     return Redirect("/confirm", status_code=303)
@@ -209,28 +266,28 @@ async def ask_question(request: WebRequest) -> Response[Any]:
     visit = visit_of(request)
     if visit.state is not State.PRESENTED:
         return Redirect("/door", status_code=303)
-    config = pages_of(request).controller.config
-    policy = config.policy(visit.kind) if config else None
+    pages = pages_of(request)
+    config = pages.controller.config
+    shown: dict[str, Any] = {"idle": IDLE_FORM, "visit": visit, "policy": config.policy(visit.kind) if config else None}
     step = visit.next_question
     if step is None:
-        return pages_of(request).page(request, "dokbox/box_open.html", visit=visit, policy=policy)
+        return pages.page(request, "dokbox/box_open.html", **shown)
     question, reason = QUESTIONS[step]
-    return pages_of(request).page(
-        request, "dokbox/box_question.html", visit=visit, step=step, question=question, reason=reason, policy=policy
-    )
+    return pages.page(request, "dokbox/box_question.html", step=step, question=question, reason=reason, **shown)
 
 
 @post("/confirm", status_code=303)
-async def answer_question(request: WebRequest, data: Form) -> Response[Any]:
+async def answer_question(request: WebRequest) -> Response[Any]:
     pages = pages_of(request)
     visit = visit_of(request)
-    step, answer = visit.next_question, data.get("answer", "")
-    if step is None or data.get("step") != step or answer not in ("yes", "no"):
+    form = convert(await typed(request), AnswerForm, {"answer": "Choose Yes or No."})
+    step = visit.next_question
+    if step is None or form.step != step:
         return Redirect("/confirm", status_code=303)
-    await pages.controller.confirm(visit.token, step, answer=answer == "yes")
-    if answer == "no":
+    await pages.controller.confirm(visit.token, step, answer=form.answer == "yes")
+    if form.answer == "no":
         pages.screens.forget(request)
-        return pages.page(request, "dokbox/box_declined.html", step=step)
+        return pages.page(request, "dokbox/box_declined.html", idle=IDLE_CONTENT, step=step)
     return Redirect("/confirm", status_code=303)
 
 
@@ -248,41 +305,81 @@ async def open_door(request: WebRequest) -> Response[Any]:
 async def door(request: WebRequest) -> Response[Any]:
     """What the door does, until it is closed again."""
     visit = visit_of(request)
-    if visit.state is State.PRESENTED:
-        return Redirect("/confirm", status_code=303)
-    return pages_of(request).page(request, "dokbox/box_door.html", visit=visit, state=str(visit.state))
+    if visit.state not in AT_THE_DOOR:
+        return Redirect("/confirm" if visit.state is State.PRESENTED else "/result", status_code=303)
+    return pages_of(request).page(request, "dokbox/box_door.html", idle=IDLE_FORM, visit=visit, state=str(visit.state))
+
+
+@get("/result")
+async def result(request: WebRequest) -> Response[Any]:
+    """How it ended, on a page of its own: it waits less long for a touch than the door does."""
+    visit = visit_of(request)
+    if visit.state in AT_THE_DOOR or visit.state is State.PRESENTED:
+        return Redirect("/door", status_code=303)
+    done = visit.state is State.DONE
+    return pages_of(request).page(
+        request,
+        "dokbox/box_result.html",
+        idle=IDLE_RESULT if done else IDLE_CONTENT,
+        visit=visit,
+        state=str(visit.state),
+    )
 
 
 @post("/end", status_code=303)
 async def end(request: WebRequest) -> Redirect:
-    """Forget everything that was typed."""
+    """Forget everything that was typed or chosen; the terminal's pages begin in the usual language and view again."""
     pages = pages_of(request)
-    screen = pages.screens.forget(request)
-    if screen is not None and screen.visit:
-        await pages.controller.leave(screen.visit)
-    gone = [Cookie(key=name, value="", max_age=0, path="/") for name in (COOKIE, LANGUAGE_COOKIE, CONTRAST_COOKIE)]
-    return Redirect("/", status_code=303, cookies=gone)
+    await pages.leave(request)
+    ctx: TenantContext | None = request.scope.get(TENANT_KEY)  # type: ignore[assignment]
+    usual = {"lang": ctx.locale if ctx else "de", "view": origin.PLAIN}
+    answer = _left(pages.to_terminal(request, "/k", usual))
+    _forget(answer)
+    return answer
 
 
 @get("/help")
-async def help_page(request: WebRequest) -> Response[str]:
-    return pages_of(request).page(request, "dokbox/box_help.html")
+async def help_page(request: WebRequest) -> Response[Any]:
+    """Call somebody on the terminal's page; where that cannot be reached, a telephone number and words."""
+    pages = pages_of(request)
+    if (away := pages.to_terminal(request, "/k/help", origin.shown_as(request))) is not None:
+        await pages.leave(request)
+        return _left(away)
+    return pages.page(request, "dokbox/box_help.html", idle=IDLE_CONTENT)
 
 
 @post("/language", status_code=303)
-async def choose_language(request: WebRequest, data: Form) -> Redirect:
-    return _remember(request, LANGUAGE_COOKIE, data.get("language", ""), data.get("next", "/"))
+async def choose_language(request: WebRequest) -> Redirect:
+    form = convert(await typed(request), switches.LanguageForm, switches.SENTENCES)
+    ctx: TenantContext | None = request.scope.get(TENANT_KEY)  # type: ignore[assignment]
+    if ctx is None or form.language not in ctx.languages:
+        raise InvalidInputError([("language", switches.SENTENCES["language"])])
+    return _remember(request, LANGUAGE_COOKIE, form.language, form.next)
 
 
 @post("/view", status_code=303)
-async def choose_view(request: WebRequest, data: Form) -> Redirect:
-    return _remember(request, CONTRAST_COOKIE, data.get("view", ""), data.get("next", "/"))
+async def choose_view(request: WebRequest) -> Redirect:
+    form = convert(await typed(request), switches.ViewForm, switches.SENTENCES)
+    before = request.cookies.get(CONTRAST_COOKIE, "")
+    return _remember(request, CONTRAST_COOKIE, switches.toggled(before, form.view), form.next)
 
 
 def _remember(request: WebRequest, name: str, value: str, target: str) -> Redirect:
-    plain = value if len(value) < 20 and value.replace("-", "").replace("_", "").isalnum() else ""
-    cookie = Cookie(key=name, value=plain, httponly=True, samesite="strict", secure=pages_of(request).secure, path="/")
-    return Redirect(local_path(target), status_code=303, cookies=[cookie])
+    answer = Redirect(local_path(target), status_code=303)
+    origin.keep(answer, {name: value}, secure=pages_of(request).secure)
+    return answer
+
+
+def _left(away: Redirect | None) -> Redirect:
+    """The answer to somebody who leaves: away to the terminal, or the box's own start page."""
+    return away or Redirect("/", status_code=303)
+
+
+def _forget(answer: Response[Any], *, but: Container[str] = ()) -> None:
+    """Delete what was typed and chosen, `but` some; that this screen is a terminal stays true."""
+    for name in (COOKIE, LANGUAGE_COOKIE, CONTRAST_COOKIE):
+        if name not in but:
+            answer.delete_cookie(name, path="/")
 
 
 @get("/health/live", opt={"exclude_from_csrf": True})
@@ -292,6 +389,9 @@ async def live() -> dict[str, str]:
 
 HANDLERS = (
     start,
+    back_to_start,
+    connection,
+    stay,
     ask_number,
     take_number,
     ask_code,
@@ -300,6 +400,7 @@ HANDLERS = (
     answer_question,
     open_door,
     door,
+    result,
     end,
     help_page,
     choose_language,
@@ -324,11 +425,24 @@ class OneTenant:
         await self._app(scope, receive, send)
 
 
+class Headers:
+    """The headers of every answer. Where the centre is comes with the configuration, so it is asked each time."""
+
+    def __init__(self, app: ASGIApp, pages: BoxPages) -> None:
+        self._app = app
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        pages = self._pages
+        headers = SecurityHeaders(self._app, secure=pages.secure, form_targets=pages.form_targets())
+        await headers(scope, receive, send)
+
+
 def create_box_app(controller: Controller, *, clock: Clock, link: Connected, secure_cookies: bool) -> ASGIApp:
     """The ASGI application of a box: its own pages and static files, nothing else."""
     plugins = PluginHost()
     plugins.load_installed()
-    frame = build_frame(plugins, Texts([answer.value for answer in plugins.startup("texts")]))
+    frame = BoxFrame(plugins, controller, link)
     problems = Problems(frame)
     pages = BoxPages(controller, frame, clock, link, secure=secure_cookies)
 
@@ -342,6 +456,15 @@ def create_box_app(controller: Controller, *, clock: Clock, link: Connected, sec
         app.state["frame"] = frame
         app.state["pages"] = pages
 
+    csrf = CSRFConfig(
+        # The same after a restart: a browser keeps its token, and the framework would not replace it.
+        secret=controller.form_secret,
+        cookie_name="sp_box_csrf",
+        cookie_path="/",
+        cookie_secure=secure_cookies,
+        cookie_httponly=True,
+        cookie_samesite="strict",
+    )
     app = Litestar(
         route_handlers=[*HANDLERS, assets.static_file],
         exception_handlers={
@@ -350,18 +473,12 @@ def create_box_app(controller: Controller, *, clock: Clock, link: Connected, sec
             HTTPException: problems.framework,
             Exception: problems.unknown,
         },
-        csrf_config=CSRFConfig(
-            # The same after a restart: a browser keeps its token, and the framework would not replace it.
-            secret=controller.form_secret,
-            cookie_name="sp_box_csrf",
-            cookie_path="/",
-            cookie_secure=secure_cookies,
-            cookie_httponly=True,
-            cookie_samesite="strict",
-        ),
+        csrf_config=csrf,
+        middleware=[PlainTokens(csrf)],
+        request_class=CarefulRequest,
         request_max_body_size=16 * 1024,
         on_startup=[startup],
         openapi_config=None,
         logging_config=None,
     )
-    return SecurityHeaders(OneTenant(app, controller), secure=secure_cookies)
+    return Headers(OneTenant(app, controller), pages)

@@ -46,10 +46,11 @@ class Timing(doors.Timing, frozen=True, kw_only=True):
     """Seconds. `refusal`: every refusal is answered this long after it was asked, so that its time says nothing.
 
     `first_sight`: how long a command that opens a door waits for the doors to be seen, right after the start.
+    `visit_idle` is longer than the screen waits and warns, so that "Go on" never comes too late.
     """
 
     first_sight: float = 5.0
-    visit_idle: float = 120.0
+    visit_idle: float = 180.0
     refusal: float = 1.0
     refusal_longest: float = 16.0
     refusal_window: float = 600.0
@@ -170,7 +171,10 @@ class Controller:
     # --- the citizen ------------------------------------------------------------------------------------------
 
     async def present(self, number: str, code: str) -> Visit:
-        """A number and a code were typed: start a visit, or raise RefusedError in the same words and time as ever."""
+        """A number and a code were typed: start a visit, or raise RefusedError in the same words and time as ever.
+
+        What cannot be a code (nothing, letters, another length) is refused alike, but is no attempt.
+        """
         self.require_open()
         started = self._monotonic()
         async with self._attempt:
@@ -178,7 +182,7 @@ class Controller:
                 return await self._present(number, code)
             except RefusedError:
                 now = self._monotonic()
-                pause = started + self._patience.refused(now) - now
+                pause = started + self._patience.refused(now, tried=pins.is_code(code)) - now
         await self._sleep(max(0.0, pause))
         raise RefusedError
 
@@ -186,7 +190,7 @@ class Controller:
         config = self._configured()
         locator = self.codes.locator(self._numbers(number, config.countries) or "")
         async with self._lock:
-            found = self.codes.count_attempt(locator, limit=config.max_attempts)
+            found = self.codes.count_attempt(locator, limit=config.max_attempts) if pins.is_code(code) else []
         key = await self.codes.stretch(locator, code, config)
         async with self._lock:
             deposit = self.codes.judge(key, found, config)
@@ -234,7 +238,7 @@ class Controller:
     async def release(self, token: str) -> Visit:
         """Spend the code, then open the door: in this order, each once, whatever fails in between.
 
-        Whoever began before closing time may finish: the visit itself ends after two idle minutes.
+        Whoever began before closing time may finish: the visit itself ends after three idle minutes.
         """
         self.require_healthy()
         async with self._lock:

@@ -33,4 +33,7 @@ for (const form of document.querySelectorAll("form[data-keypad]")) {
     input.value = input.value.slice(0, -1);
   });
   form.lastElementChild.before(keys);
+  // What is missing is said in the page's language, not in the browser's.
+  input.addEventListener("invalid", () => input.setCustomValidity(input.dataset.sentence));
+  input.addEventListener("input", () => input.setCustomValidity(""));
 }

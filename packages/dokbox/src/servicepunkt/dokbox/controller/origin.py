@@ -1,0 +1,62 @@
+"""Where a visit to the box's pages came from: the terminal beside it, which wants it back, or nowhere.
+
+The terminal's link carries language and view (`/?lang=en&view=large`), and so does the way back to its start page.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from litestar import Request, Response
+
+from servicepunkt.dokbox import wire
+from servicepunkt.web.frame import CONTRAST_COOKIE, LANGUAGE_COOKIE, language
+
+TERMINAL_COOKIE = "sp_box_terminal"
+PLAIN = "plain"
+VIEWS = frozenset({PLAIN, "contrast", "large", "contrast-large"})
+WebRequest = Request[Any, Any, Any]
+
+
+def arrived(request: WebRequest, languages: tuple[str, ...]) -> dict[str, str] | None:
+    """The cookies of a visit that a terminal sends here, None for any other; what it does not offer is ignored."""
+    lang, view = request.query_params.get("lang"), request.query_params.get("view")
+    if lang is None and view is None:
+        return None
+    cookies = {TERMINAL_COOKIE: "1"}
+    if lang in languages:
+        cookies[LANGUAGE_COOKIE] = lang
+    if view in VIEWS:
+        cookies[CONTRAST_COOKIE] = "" if view == PLAIN else view
+    return cookies
+
+
+def from_terminal(request: WebRequest) -> bool:
+    return request.cookies.get(TERMINAL_COOKIE) == "1"
+
+
+def terminal_address(config: wire.BoxConfig | None, path: str, *, lang: str, view: str) -> str:
+    """Where `path` of the terminal's pages lies at the centre; empty while the centre has not said where it is."""
+    if not centre_origin(config):
+        return ""
+    assert config is not None
+    return f"{config.centre_url}{path}?{urlencode({'lang': lang, 'view': view or PLAIN})}"
+
+
+def centre_origin(config: wire.BoxConfig | None) -> str:
+    """Scheme and host of the centre, to which a form of the box may lead on; empty while it is unknown."""
+    parts = urlsplit(config.centre_url if config else "")
+    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") and parts.netloc else ""
+
+
+def shown_as(request: WebRequest) -> dict[str, str]:
+    """Language and view of this visit, as the way back carries them."""
+    view = request.cookies.get(CONTRAST_COOKIE, "")
+    return {"lang": language(request), "view": view if view in VIEWS else PLAIN}
+
+
+def keep(answer: Response[Any], cookies: dict[str, str], *, secure: bool) -> None:
+    """Set cookies that also come along when the terminal's page, which may be another site, leads here."""
+    for name, value in cookies.items():
+        answer.set_cookie(name, value, httponly=True, samesite="lax", secure=secure, path="/")
