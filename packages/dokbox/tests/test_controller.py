@@ -6,11 +6,13 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from servicepunkt.dokbox import model
 from servicepunkt.dokbox.bus import BusLostError
+from servicepunkt.dokbox.controller.service import Visit
 from servicepunkt.dokbox.errors import ClosedError, OutOfOrderError, RefusedError, VisitOverError
-from servicepunkt.dokbox.events import DoorOpened, LineFound, LineLost
+from servicepunkt.dokbox.events import DoorClosed, DoorOpened, LineFound, LineLost
 from servicepunkt.dokbox.model import State
 from servicepunkt.dokbox.testing import NOW, Bench
 
@@ -266,7 +268,8 @@ async def test_a_door_opened_without_command(bench: Bench, state: str) -> None:
         assert bench.state(D1) == State.BLOCKED
 
 
-async def test_a_thin_document_needs_the_clerks_word_and_an_opened_door(bench: Bench) -> None:
+async def thin(bench: Bench) -> None:
+    """A document that no sensor sees is in the box."""
     await bench.reserve(D1)
     await bench.command("confirm_loaded", deposit=D1)
     assert bench.state(D1) == State.RESERVED
@@ -276,12 +279,69 @@ async def test_a_thin_document_needs_the_clerks_word_and_an_opened_door(bench: B
     assert bench.state(D1) == State.RESERVED
     await bench.command("confirm_loaded", deposit=D1)
     assert bench.state(D1) == State.STORED
-    # What the sensor never saw it cannot prove to be gone.
+
+
+async def open_for_citizen(bench: Bench) -> Visit:
     visit = await bench.controller.present(NUMBER, bench.code(D1))
     await bench.controller.confirm(visit.token, "old_document", answer=True)
     await bench.controller.release(visit.token)
     await bench.opened(7)
+    return visit
+
+
+@pytest.mark.parametrize(("taken", "state"), [(True, State.DONE), (False, State.BLOCKED)])
+@pytest.mark.parametrize("sensor", [False, None], ids=["thin document", "no sensor"])
+async def test_what_no_sensor_can_tell_is_asked(bench: Bench, sensor: bool | None, taken: bool, state: State) -> None:
+    await thin(bench)
+    visit = await open_for_citizen(bench)
+    with pytest.raises(VisitOverError):
+        await bench.controller.confirm(visit.token, "removal", answer=True)
+    await bench.see(DoorClosed(7, sensor, NOW))
+    assert bench.state(D1) == visit.state == State.CONFIRMING
+    await bench.controller.confirm(visit.token, "removal", answer=taken)
+    assert bench.last_state(D1) == visit.state == state
+    assert bench.doors.pulses[7] == 2
+
+
+async def test_who_does_not_answer_leaves_it_to_staff(bench: Bench) -> None:
+    await thin(bench)
+    await open_for_citizen(bench)
     await bench.close(7, item=False)
+    bench.clock.forward(seconds=100)
+    bench.controller.tick()
+    assert bench.state(D1) == State.CONFIRMING
+    bench.clock.forward(seconds=30)
+    bench.controller.tick()
+    assert bench.state(D1) == State.BLOCKED
+
+
+async def test_who_leaves_or_a_power_cut_answers_nothing(bench: Bench) -> None:
+    await thin(bench)
+    visit = await open_for_citizen(bench)
+    await bench.restart()
+    await bench.close(7, item=False)
+    assert bench.state(D1) == State.CONFIRMING
+    with pytest.raises(VisitOverError):
+        await bench.controller.confirm(visit.token, "removal", answer=True)
+    bench.controller.tick()
+    assert bench.state(D1) == State.BLOCKED
+
+
+async def test_without_the_step_nobody_is_asked(bench: Bench) -> None:
+    config = bench.controller.config
+    assert config is not None
+    strict = [replace(policy, steps=tuple(s for s in policy.steps if s != "removal")) for policy in config.policies]
+    bench.controller.configure(replace(config, policies=tuple(strict)))
+    await thin(bench)
+    await open_for_citizen(bench)
+    await bench.close(7, item=False)
+    assert bench.state(D1) == State.BLOCKED
+
+
+async def test_what_the_sensor_contradicts_is_not_asked(bench: Bench) -> None:
+    await bench.load(D1)
+    await open_for_citizen(bench)
+    await bench.close(7, item=True)
     assert bench.state(D1) == State.BLOCKED
 
 

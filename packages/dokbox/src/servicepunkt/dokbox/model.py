@@ -27,6 +27,7 @@ class State(StrEnum):
     PRESENTED = "presented"  # the code was right; the citizen is asked for confirmations
     RELEASING = "releasing"  # the code is spent, the lock was told to open
     TAKING = "taking"  # the door stands open for the citizen
+    CONFIRMING = "confirming"  # the door is closed, no sensor tells what was taken: the citizen is asked
     DONE = "done"  # handed over
     LOCKED_OUT = "locked_out"  # too many wrong codes
     EXPIRED = "expired"  # not collected in time
@@ -45,6 +46,9 @@ class Event(StrEnum):
     DOOR_OPENED = "door_opened"
     CLOSED_FULL = "closed_full"
     CLOSED_EMPTY = "closed_empty"
+    CLOSED_UNPROVEN = "closed_unproven"  # the sensor never saw the document, or there is none
+    TAKEN = "taken"
+    NOT_TAKEN = "not_taken"
     NOT_OPENED = "not_opened"
     LEFT_OPEN = "left_open"
     FORCED = "forced"
@@ -102,6 +106,10 @@ MOVES: Mapping[tuple[State | None, Event], State] = {
     (S.TAKING, E.CLOSED_EMPTY): S.DONE,
     (S.TAKING, E.CLOSED_FULL): S.BLOCKED,  # never armed again by itself
     (S.TAKING, E.LEFT_OPEN): S.TAKING,
+    (S.TAKING, E.CLOSED_UNPROVEN): S.CONFIRMING,
+    (S.CONFIRMING, E.TAKEN): S.DONE,
+    (S.CONFIRMING, E.NOT_TAKEN): S.BLOCKED,
+    (S.CONFIRMING, E.FORCED): S.BLOCKED,
     (S.RECALLING, E.DOOR_OPENED): S.RECALLING,
     (S.RECALLING, E.LEFT_OPEN): S.RECALLING,
     (S.RECALLING, E.CLOSED_EMPTY): S.RETURNED,
@@ -151,6 +159,11 @@ class DocumentPolicy(Settings, frozen=True, kw_only=True):
     hold_days: Annotated[int, Meta(ge=1, le=90)] = 14
     notice: str = "pickup-code"
     old_document: dict[str, str] = {}
+
+    @property
+    def asks_removal(self) -> bool:
+        """Whether the citizen's word counts where no sensor can tell that the document was taken."""
+        return "removal" in self.steps
 
     @property
     def confirmations(self) -> tuple[Step, ...]:
@@ -332,20 +345,22 @@ def _deposit(before: Deposit | None, event: Event, entry: Entry, *, at: datetime
     return msgspec.structs.replace(before, **changed)
 
 
-def after_closing(deposit: Deposit, item: bool | None) -> Event:
+def after_closing(deposit: Deposit, item: bool | None, *, ask: bool) -> Event:
     """What a closed door means, given what the item sensor says (None: no sensor).
 
-    Whatever the sensor cannot prove is left to staff: no document is marked as handed over that was not.
+    What the sensor contradicts is left to staff; what it cannot know is asked of the citizen where the document's
+    steps say so (`ask`), and left to staff where they do not: nothing is handed over only because a door was closed.
     """
     match deposit.state:
         case State.LOADING:
             return Event.CLOSED_FULL if item else Event.CLOSED_EMPTY
         case State.TAKING:
             taken = item is False and deposit.sensed and deposit.item_before is True
-            return Event.CLOSED_EMPTY if taken else Event.CLOSED_FULL
+            unknown = ask and not item and not deposit.sensed
+            return Event.CLOSED_EMPTY if taken else Event.CLOSED_UNPROVEN if unknown else Event.CLOSED_FULL
         case State.RECALLING if item:
             return Event.CLOSED_FULL
-        case State.RECALLING if deposit.item_before or not (deposit.sensed or deposit.was_blocked):
+        case State.RECALLING if item is None or deposit.item_before or not (deposit.sensed or deposit.was_blocked):
             return Event.CLOSED_EMPTY
         case _:
             return Event.FOUND_EMPTY
@@ -356,7 +371,7 @@ def is_gone(deposit: Deposit, item: bool | None) -> bool:
     return item is False and deposit.sensed and (deposit.state, Event.ITEM_GONE) in MOVES
 
 
-def after_darkness(deposit: Deposit, *, closed: bool, item: bool | None) -> Event | None:
+def after_darkness(deposit: Deposit, *, closed: bool, item: bool | None, ask: bool) -> Event | None:
     """What the first look at the sensors means after a restart or a lost bus; None when nothing has changed.
 
     A hand-over counts as done only if the open door had been journaled before the lights went out.
@@ -371,10 +386,10 @@ def after_darkness(deposit: Deposit, *, closed: bool, item: bool | None) -> Even
         return None if deposit.door_seen else Event.DOOR_OPENED
     if deposit.state is State.LOADING:
         if deposit.door_seen:
-            return after_closing(deposit, item)
+            return after_closing(deposit, item, ask=ask)
         # The compartment was seen empty before: what lies in it now came through the door.
         return Event.CLOSED_FULL if item and deposit.item_before is False else Event.NOT_OPENED
-    return after_closing(deposit, item) if deposit.door_seen else Event.NOT_OPENED
+    return after_closing(deposit, item, ask=ask) if deposit.door_seen else Event.NOT_OPENED
 
 
 def replay(entries: Iterable[Entry]) -> Box:

@@ -184,7 +184,7 @@ class Doors:
     async def _door_closed(self, number: int, item: bool | None) -> None:
         deposit = self._ledger.box.in_compartment(number)
         if deposit is not None and deposit.state in model.DOOR_COMMANDED and deposit.door_seen:
-            await self._closed(deposit, model.after_closing(deposit, item), item)
+            await self._closed(deposit, model.after_closing(deposit, item, ask=self._asks(deposit)), item)
 
     async def _after_darkness(self, number: int, *, closed: bool, item: bool | None) -> None:
         deposit = self._ledger.box.in_compartment(number)
@@ -192,12 +192,16 @@ class Doors:
             if not closed or item:
                 self.take_out(number, "open_at_start" if not closed else "item_without_deposit")
             return
-        event = model.after_darkness(deposit, closed=closed, item=item)
+        event = model.after_darkness(deposit, closed=closed, item=item, ask=self._asks(deposit))
         if event is not None:
             await self._closed(deposit, event, item)
         after = self._ledger.deposit(deposit.id)
         if after is not None and after.state in model.DOOR_COMMANDED and after.id not in self._opened:
             self._watch(after)
+
+    def _asks(self, deposit: Deposit) -> bool:
+        policy = self._config().policy(deposit.kind)
+        return policy is not None and policy.asks_removal
 
     async def _closed(self, deposit: Deposit, event: model.Event, item: bool | None) -> None:
         if deposit.state is State.LOADING and event is model.Event.CLOSED_FULL:

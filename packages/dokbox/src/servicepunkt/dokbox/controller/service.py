@@ -222,10 +222,17 @@ class Controller:
         return visit
 
     async def confirm(self, token: str, step: Step, *, answer: bool) -> Visit:
-        """Answer one question. "No" ends the visit and leaves the code valid: the document waits for the counter."""
+        """Answer one question.
+
+        Before the door opens "no" ends the visit and leaves the code valid: the document waits for the counter. After
+        it was closed (`removal`) "no" leaves the compartment to staff.
+        """
         async with self._lock:
             visit = self.visit(token)
             deposit = self.ledger.deposit(visit.deposit)
+            if deposit is not None and deposit.state is State.CONFIRMING and step == "removal":
+                self.ledger.record(Event.TAKEN if answer else Event.NOT_TAKEN, deposit)
+                return visit
             if deposit is None or deposit.state is not State.PRESENTED or step not in visit.asked:
                 raise VisitOverError
             if answer:
@@ -423,6 +430,10 @@ class Controller:
                 self.ledger.record(Event.WITHDRAW, deposit, data={"reason": "idle"})
         self.doors.tick(now)
         self._expire()
+        visited = {visit.deposit for visit in self._visits.values()}
+        for deposit in list(self.ledger.box.deposits.values()):
+            if deposit.state is State.CONFIRMING and deposit.id not in visited:
+                self.ledger.record(Event.NOT_TAKEN, deposit, data={"reason": "idle"})
 
     def _expire(self) -> None:
         present = self.ledger.now()

@@ -12,7 +12,8 @@ depends_on = None
 
 STATES = (
     "state IN ('announced', 'refused', 'reserved', 'loading', 'stored', 'notified', 'presented', 'releasing', "
-    "'taking', 'done', 'locked_out', 'expired', 'recalling', 'returned', 'blocked', 'missing', 'cancelled')"
+    "'taking', 'confirming', 'done', 'locked_out', 'expired', 'recalling', 'returned', 'blocked', 'missing', "
+    "'cancelled')"
 )
 
 
