@@ -29,7 +29,7 @@ from servicepunkt.core.jobs import build_app, job
 from servicepunkt.core.notices import service as notices
 from servicepunkt.core.notices.model import Notice, NoticeTemplate
 from servicepunkt.core.plugins import PluginHost
-from servicepunkt.core.protocols import HealthCheck, Retention, TenantApplied
+from servicepunkt.core.protocols import HealthCheck, Retention, StaffTask, TenantApplied
 from servicepunkt.core.retention import erase_expired
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import RecordingChannel, empty_database, make_tenant, open_deployment
@@ -66,6 +66,8 @@ class Doors:
     """What the locker does when it is asked: each object does the I/O that its hook must not do."""
 
     name = "locker"
+    title = "Doors that jam"
+    href = "/staff/lockers"
 
     def __init__(self) -> None:
         self.told: list[bool] = []
@@ -82,6 +84,9 @@ class Doors:
 
     async def check(self, tx: Transaction) -> tuple[bool, str]:
         return True, f"{tx.ctx.section('locker', LockerSettings).doors} doors are shut."
+
+    async def count(self, tx: Transaction) -> int:
+        return tx.ctx.section("locker", LockerSettings).doors - 7
 
     async def applied(self, tx: Transaction) -> None:
         self.applied_to.append(tx.ctx.slug)
@@ -144,6 +149,10 @@ class Locker:
     @hookimpl
     def staff_entries(self, permissions: frozenset[str]) -> Sequence[StaffEntry]:
         return (StaffEntry("Lockers", "/staff/lockers"),) if "boxes.read" in permissions else ()
+
+    @hookimpl
+    def staff_tasks(self, permissions: frozenset[str]) -> Sequence[StaffTask]:
+        return (self.doors,) if "boxes.read" in permissions else ()
 
     @hookimpl
     def notice_channels(self, ctx: TenantContext) -> Sequence[RecordingChannel]:
@@ -273,6 +282,15 @@ async def test_hook_staff_entries(host: PluginHost, on: TenantContext, off: Tena
     assert entry.title == "Lockers"
     assert host.flat(on, "staff_entries", permissions=frozenset()) == []
     assert host.flat(off, "staff_entries", permissions=frozenset({"boxes.read"})) == []
+
+
+async def test_hook_staff_tasks(running: Deployment, on: TenantContext, off: TenantContext) -> None:
+    (task,) = running.plugins.flat(on, "staff_tasks", permissions=frozenset({"boxes.read"}))
+    assert (task.title, task.href) == ("Doors that jam", "/staff/lockers")
+    async with running.database.tenant(on) as tx:
+        assert await task.count(tx) == 2
+    assert running.plugins.flat(on, "staff_tasks", permissions=frozenset()) == []
+    assert running.plugins.flat(off, "staff_tasks", permissions=frozenset({"boxes.read"})) == []
 
 
 async def test_hook_notice_channels(running: Deployment, plugin: Locker, on: TenantContext, off: TenantContext) -> None:

@@ -118,7 +118,9 @@ def test_the_telephone_keeps_each_reference_once_over_restarts(tmp_path: Path) -
     phone = Phone(tmp_path / "phone.jsonl")
     assert phone.receive(Incoming("1", "+491", "one"))
     assert not phone.receive(Incoming("1", "+491", "one again"))
-    assert phone.receive(Incoming("2", "+491", "two"))
+    moment = datetime(2026, 11, 21, 18, 40, tzinfo=UTC)
+    assert phone.receive(Incoming("2", "+491", "two"), shown=moment)
     again = Phone(tmp_path / "phone.jsonl")
     assert [message.text for message in again.messages()] == ["two", "one"]
+    assert [message.shown for message in again.messages()] == [moment, None]
     assert not again.receive(Incoming("2", "+491", "two"))

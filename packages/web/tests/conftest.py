@@ -44,7 +44,7 @@ BASE = "http://points.example.org"
 
 
 class Extra:
-    """A plugin beside the shell: a tile, a check that is well, one that fails, and a kind of device."""
+    """A plugin beside the shell: a tile, a check that is well, one that fails, tasks for staff, a kind of device."""
 
     servicepunkt_api = "1"
 
@@ -57,6 +57,11 @@ class Extra:
     @hookimpl
     def health_checks(self) -> list[Any]:
         return [Check("Well", well=True), Check("Broken", well=None)]
+
+    @hookimpl
+    def staff_tasks(self, permissions: frozenset[str]) -> list[Any]:
+        tasks = [Task("Letters to open", 3), Task("Done already", 0), Task("Uncounted", None)]
+        return tasks if "devices.manage" in permissions else tasks[1:2]
 
     @hookimpl
     def device_kinds(self) -> list[DeviceKind]:
@@ -72,6 +77,17 @@ class Check:
         if self._well is None:
             raise LookupError(self.name)
         return self._well, "All is well."
+
+
+class Task:
+    def __init__(self, title: str, waiting: int | None) -> None:
+        self.title, self.href = title, "/staff/account"
+        self._waiting = waiting
+
+    async def count(self, tx: Any) -> int:
+        if self._waiting is None:
+            raise LookupError(self.title)
+        return self._waiting
 
 
 def both(german: str, english: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -9,22 +10,30 @@ from typing import Any
 
 import msgspec
 import pytest
+from httpx import AsyncClient, Response
 
 from servicepunkt.core import plugin as core_plugin
 from servicepunkt.core.catalogue import service as catalogue
 from servicepunkt.core.catalogue.model import Address, Catalogue, Host, Point
+from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.people import service as people
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import FixedClock, database_server, empty_database, make_tenant, open_deployment
+from servicepunkt.dokbox import configuration, intake, store
 from servicepunkt.dokbox import plugin as dokbox_plugin
 from servicepunkt.dokbox.configuration import SyncBoxes
 from servicepunkt.dokbox.model import DocumentPolicy
 from servicepunkt.dokbox.settings import BoxSettings, DokboxSettings
 from servicepunkt.dokbox.testing import Bench
+from servicepunkt.dokbox.wire import SentEntry
 from servicepunkt.web import plugin as web_plugin
+from servicepunkt.web.app import create_app
 from servicepunkt.web.devices import service as devices
+from servicepunkt.web.server import serving
+from servicepunkt.web.sessions import service as sessions
 
 SETTINGS = DokboxSettings(
     boxes=(
@@ -51,6 +60,7 @@ CATALOGUE = Catalogue(
         ),
     ),
 )
+TOKEN = re.compile(r'name="_csrf_token" value="([^"]+)"')
 
 
 @pytest.fixture(scope="session")
@@ -118,3 +128,76 @@ async def enrol(deployment: Deployment, ctx: TenantContext, bench: Any) -> str:
     _, code = await devices.announce(deployment, ctx, actor="test", kind="box", target="box-1", label="Box")
     _, made = await devices.enrol(deployment, ctx, code=code, kind="box", public_key=bench.vault.public_key)
     return made
+
+
+class Wire:
+    """Carries commands down and entries up, as the link does, without HTTP."""
+
+    def __init__(self, deployment: Deployment, ctx: TenantContext, bench: Bench) -> None:
+        self.deployment, self.ctx, self.bench = deployment, ctx, bench
+
+    async def down(self) -> None:
+        published = await CatalogueReader(self.deployment.database).current(self.ctx)
+        self.bench.controller.configure(await configuration.config_for(self.deployment, self.ctx, "box-1", published))
+        after = self.bench.controller.ledger.box.command
+        for command in await intake.commands_for(self.deployment, self.ctx, "box-1", after=after):
+            await self.bench.controller.handle(command)
+
+    def entries(self, after: int = 0) -> list[SentEntry]:
+        journal = self.bench.journal
+        return [
+            SentEntry(entry=entry, sealed=(journal.envelope(entry.seq) or b"").hex())
+            for entry in journal.entries(after=after, limit=100)
+        ]
+
+    async def up(self) -> int:
+        async with self.deployment.database.tenant(self.ctx) as tx:
+            row = await store.find_box(tx, "box-1")
+        assert row is not None
+        return await intake.ingest(self.deployment, self.ctx, "box-1", self.entries(row.acknowledged))
+
+    async def both(self) -> None:
+        await self.down()
+        await self.up()
+
+
+@pytest.fixture
+def line(deployment: Deployment, tenant: TenantContext, bench: Bench, token: str) -> Wire:
+    assert token
+    return Wire(deployment, tenant, bench)
+
+
+class Clerk:
+    """A person at the staff pages, signed in; `cookie` is the session for a browser."""
+
+    def __init__(self, client: AsyncClient, cookie: str) -> None:
+        self.client, self.cookie = client, cookie
+
+    async def get(self, path: str) -> Response:
+        return await self.client.get(path)
+
+    async def submit(self, page: str, action: str, /, **fields: str) -> Response:
+        """Load `page`, then send a form to `action` with the token that stands there."""
+        found = TOKEN.search((await self.get(page)).text)
+        assert found, f"{page} holds no form"
+        return await self.client.post(action, data={"_csrf_token": found[1], **fields})
+
+
+@pytest.fixture
+async def session(deployment: Deployment, tenant: TenantContext) -> str:
+    """The session of somebody who may look after deposits and boxes."""
+    now = deployment.clock.now()
+    async with deployment.database.tenant(tenant) as tx:
+        account = await people.create_account(
+            tx, at=now, actor="test", login="clerk", name="Clerk", password="a long sentence", roles=("clerk",)
+        )
+    return await sessions.start(deployment, tenant, account)
+
+
+@pytest.fixture
+async def clerk(deployment: Deployment, session: str) -> AsyncIterator[Clerk]:
+    """Somebody at `/t/alpha`; redirects are not followed."""
+    async with serving(create_app(deployment), host="127.0.0.1", port=0) as port:
+        where = f"http://127.0.0.1:{port}/t/alpha/staff"
+        async with AsyncClient(base_url=where, cookies={"sp_session": session}) as client:
+            yield Clerk(client, session)

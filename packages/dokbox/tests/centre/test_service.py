@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -24,47 +25,12 @@ from servicepunkt.dokbox.intake import ImpossibleEntryError, JournalForkError
 from servicepunkt.dokbox.model import Entry, State
 from servicepunkt.dokbox.service import BoxUnknownError
 from servicepunkt.dokbox.store import DepositRow
-from servicepunkt.dokbox.testing import Bench
 from servicepunkt.dokbox.wire import SentEntry
 
+if TYPE_CHECKING:
+    from conftest import Wire
+
 PHONE = "0151 12345678"
-
-
-class Wire:
-    """Carries commands down and entries up, as the link does, without HTTP."""
-
-    def __init__(self, deployment: Deployment, ctx: TenantContext, bench: Bench) -> None:
-        self.deployment, self.ctx, self.bench = deployment, ctx, bench
-
-    async def down(self) -> None:
-        published = await CatalogueReader(self.deployment.database).current(self.ctx)
-        self.bench.controller.configure(await configuration.config_for(self.deployment, self.ctx, "box-1", published))
-        after = self.bench.controller.ledger.box.command
-        for command in await intake.commands_for(self.deployment, self.ctx, "box-1", after=after):
-            await self.bench.controller.handle(command)
-
-    def entries(self, after: int = 0) -> list[SentEntry]:
-        journal = self.bench.journal
-        return [
-            SentEntry(entry=entry, sealed=(journal.envelope(entry.seq) or b"").hex())
-            for entry in journal.entries(after=after, limit=100)
-        ]
-
-    async def up(self) -> int:
-        async with self.deployment.database.tenant(self.ctx) as tx:
-            row = await store.find_box(tx, "box-1")
-        assert row is not None
-        return await intake.ingest(self.deployment, self.ctx, "box-1", self.entries(row.acknowledged))
-
-    async def both(self) -> None:
-        await self.down()
-        await self.up()
-
-
-@pytest.fixture
-def line(deployment: Deployment, tenant: TenantContext, bench: Bench, token: str) -> Wire:
-    assert token
-    return Wire(deployment, tenant, bench)
 
 
 @pytest.fixture

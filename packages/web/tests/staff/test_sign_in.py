@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -117,12 +118,16 @@ async def test_the_overview_shows_each_what_concerns_them(here: Town, visit: Vis
     for words in ("Niemand wartet auf Hilfe.", "0 Geräte melden sich.", "All is well.", "09:30 Uhr bis 20:00 Uhr"):
         assert words in text
     assert "Diese Prüfung konnte nicht durchgeführt werden." in text, "a broken check is a finding"
+    assert re.search(r'href="/t/alpha/staff/account">Letters to open</a></span>\s*<span class="[^"]*">3</span>', text)
+    assert "Uncounted" in text, "what cannot be counted is not hidden"
+    assert "Done already" not in text
     async with here.client() as clerk:
         await clerk.sign_in("clerk")
         text = (await clerk.get("/t/alpha/staff")).text
         assert "Heute geöffnet" in text
         assert "Niemand wartet" not in text
         assert "Prüfungen" not in text
+        assert "Nichts wartet auf Sie." in text
 
 
 async def test_on_a_holiday_the_overview_says_closed_and_why(visit: Visit, clock: FixedClock) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantSection, TerminalTile
     from servicepunkt.core.notices.model import NoticeChannel, NoticeTemplate
-    from servicepunkt.core.protocols import HealthCheck, NoticeListener, Retention, TenantApplied
+    from servicepunkt.core.protocols import HealthCheck, NoticeListener, Retention, StaffTask, TenantApplied
 
 PROJECT = "servicepunkt"
 API_VERSION = "1"
@@ -162,6 +162,17 @@ def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[S
     Called when a staff page is rendered. Since 0.1.
 
     Example: `return (StaffEntry("Deposits", "/staff/deposits"),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def staff_tasks(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[StaffTask]:
+    """Count what waits for staff, as far as `permissions` allow, and name the page that lists it.
+
+    Called when the staff start page is rendered. Since 0.1.
+
+    Example: `return (DepositsInTrouble(),)`
     """
     raise NotImplementedError
 

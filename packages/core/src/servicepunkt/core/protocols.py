@@ -26,6 +26,15 @@ class HealthCheck(Protocol):
     async def check(self, tx: Transaction) -> tuple[bool, str]: ...
 
 
+class StaffTask(Protocol):
+    """Something that waits for staff: `title` is an English message id, `href` the page that lists it."""
+
+    title: str
+    href: str
+
+    async def count(self, tx: Transaction) -> int: ...
+
+
 class TenantApplied(Protocol):
     async def applied(self, tx: Transaction) -> None: ...
 

@@ -115,6 +115,13 @@ def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[S
 
 
 @hookimpl
+def staff_tasks(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[Any]:  # noqa: ARG001
+    from servicepunkt.dokbox.staff.tasks import DepositsNeedYou
+
+    return (DepositsNeedYou(),) if "deposits.read" in permissions else ()
+
+
+@hookimpl
 def notice_templates(ctx: TenantContext) -> Sequence[NoticeTemplate]:  # noqa: ARG001
     return (PICKUP_CODE,)
 

@@ -24,7 +24,7 @@ from servicepunkt.dokbox.model import Event, State
 from servicepunkt.dokbox.settings import settings_of
 from servicepunkt.dokbox.store import DepositRow
 from servicepunkt.dokbox.vault import seal_to
-from servicepunkt.web.devices import store as devices
+from servicepunkt.web.devices import service as devices
 
 if TYPE_CHECKING:
     from servicepunkt.dokbox.wire import CommandKind
@@ -116,6 +116,7 @@ async def request(
 ) -> DepositRow:
     """Ask the box to do something with a deposit: open for loading, recall, a new code, and so on.
 
+    While the box has not answered the same request it is not made again: a door that opens twice opens once for nobody.
     Raises NotFoundError, or ConflictError when the mirrored state says that it cannot be.
     """
     now = deployment.clock.now()
@@ -129,6 +130,9 @@ async def request(
             raise NotFoundError
         if kind not in allowed_requests(row):
             raise ConflictError(f"a deposit in state {row.state} cannot {kind}")
+        waiting = await store.waiting_commands(tx, row.box, deposit_id=deposit_id)
+        if any(found.command.kind == kind and found.command.is_valid(now) for found in waiting):
+            return row
         until = now + timedelta(seconds=wire.OPENING_TTL_SECONDS) if kind in wire.OPENS_A_DOOR else None
         await queue_command(tx, row.box, kind, at=now, deposit=deposit_id, actor=actor, valid_until=until)
         await store.update_deposit(tx, deposit_id, alert="", updated_at=now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,11 +15,15 @@ from servicepunkt.core.db.schema import Instant, tenant_table
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.dokbox import model
 from servicepunkt.dokbox.model import State
+from servicepunkt.dokbox.wire import Command
 
+MOST_DEPOSITS = 200  # in a list that people read
 # Two states that only the centre knows: the box was not asked yet, and the box has no compartment for it.
 ANNOUNCED, REFUSED = "announced", "refused"
 STATES = (ANNOUNCED, REFUSED, *map(str, State))
 FINAL = frozenset({REFUSED, *map(str, model.FINAL)})
+# What somebody has to look after, and what is being looked after at this moment.
+NEEDS_STAFF = (*sorted(map(str, model.NEEDS_STAFF)), str(State.RECALLING))
 
 box = tenant_table(
     "box",
@@ -140,6 +144,13 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     received_at: datetime
 
 
+class WaitingCommand(msgspec.Struct, frozen=True):
+    """A command that the box has not answered, and when it was given."""
+
+    command: Command
+    created_at: datetime
+
+
 # --- boxes --------------------------------------------------------------------------------------------------------
 
 
@@ -179,7 +190,7 @@ async def find_deposit(tx: Transaction, deposit_id: UUID, *, lock: bool = False)
 
 
 async def deposits(
-    tx: Transaction, *, states: Sequence[str] = (), document_index: bytes | None = None, limit: int = 200
+    tx: Transaction, *, states: Sequence[str] = (), document_index: bytes | None = None, limit: int = MOST_DEPOSITS
 ) -> list[DepositRow]:
     """The newest first."""
     query = sa.select(deposit).where(deposit.c.tenant_id == tx.tenant_id)
@@ -190,13 +201,37 @@ async def deposits(
     return await tx.all(DepositRow, query.order_by(deposit.c.id.desc()).limit(limit))
 
 
-async def count_by_state(tx: Transaction, box_id: str) -> dict[str, int]:
-    query = (
-        sa.select(deposit.c.state, sa.func.count().label("total"))
-        .where(deposit.c.tenant_id == tx.tenant_id, deposit.c.box == box_id)
-        .group_by(deposit.c.state)
+def _needing_staff(tx: Transaction, states: Sequence[str], finished: Collection[str]) -> sa.ColumnElement[bool]:
+    """Deposits in one of `states`, and those that are not finished and say why they do not go on."""
+    stuck = sa.and_(deposit.c.alert != "", deposit.c.state.not_in(finished))
+    return sa.and_(deposit.c.tenant_id == tx.tenant_id, sa.or_(deposit.c.state.in_(states), stuck))
+
+
+async def deposits_needing_staff(
+    tx: Transaction, states: Sequence[str], *, finished: Collection[str], limit: int = MOST_DEPOSITS
+) -> list[DepositRow]:
+    """The newest first."""
+    query = sa.select(deposit).where(_needing_staff(tx, states, finished))
+    return await tx.all(DepositRow, query.order_by(deposit.c.id.desc()).limit(limit))
+
+
+async def count_needing_staff(
+    tx: Transaction, states: Sequence[str], *, finished: Collection[str], box_id: str = ""
+) -> int:
+    """How many there are, at one box if it is named."""
+    query = sa.select(sa.func.count()).select_from(deposit).where(_needing_staff(tx, states, finished))
+    return int(await tx.scalar(query.where(deposit.c.box == box_id) if box_id else query))
+
+
+async def occupied(tx: Transaction, box_id: str, *, finished: Collection[str]) -> set[int]:
+    """The compartments that are kept for a deposit."""
+    query = sa.select(deposit.c.compartment).where(
+        deposit.c.tenant_id == tx.tenant_id,
+        deposit.c.box == box_id,
+        deposit.c.state.not_in(finished),
+        deposit.c.compartment.is_not(None),
     )
-    return {row.state: row.total for row in await tx.execute(query)}
+    return {row.compartment for row in await tx.execute(query)}
 
 
 async def update_deposit(tx: Transaction, deposit_id: UUID, **values: Any) -> None:
@@ -249,6 +284,45 @@ async def newest_events(tx: Transaction, box_id: str, kinds: Sequence[str], *, l
     return await tx.all(EventRow, query)
 
 
+# What is wrong at a line or a board until the opposite is heard. A box that starts says anew what it misses.
+LASTING_FAULTS = ("bus_lost", "board_silent", "board_untrusted")
+ENDS_OF_FAULTS = ("bus_found", "board_back", "started")
+
+
+def _newest_of_each(
+    tx: Transaction, box_id: str, kinds: Sequence[str], *by: sa.ColumnElement[Any]
+) -> sa.ColumnElement[bool]:
+    """The last event of `kinds` for every value of `by`."""
+    newest = sa.select(sa.func.max(box_event.c.seq)).where(
+        box_event.c.tenant_id == tx.tenant_id, box_event.c.box == box_id, box_event.c.event.in_(kinds)
+    )
+    return sa.and_(
+        box_event.c.tenant_id == tx.tenant_id,
+        box_event.c.box == box_id,
+        box_event.c.seq.in_(newest.group_by(*by).scalar_subquery()),
+    )
+
+
+async def out_of_service(tx: Transaction, box_id: str) -> list[int]:
+    """Compartments that were taken out of service and not put back."""
+    newest = _newest_of_each(tx, box_id, ("compartment_out", "compartment_in"), box_event.c.compartment)
+    query = sa.select(box_event.c.compartment).where(newest, box_event.c.event == "compartment_out")
+    return sorted(row.compartment for row in await tx.execute(query) if row.compartment is not None)
+
+
+async def lasting_faults(tx: Transaction, box_id: str) -> list[str]:
+    """What is wrong with a box at this moment, each once; a journal that was set back is wrong for good."""
+    place = (box_event.c.data["line"], box_event.c.data["board"])
+    newest = _newest_of_each(tx, box_id, (*LASTING_FAULTS, *ENDS_OF_FAULTS), *place)
+    rows = [
+        (row.seq, row.event) for row in await tx.execute(sa.select(box_event.c.seq, box_event.c.event).where(newest))
+    ]
+    started = max((seq for seq, event in rows if event == "started"), default=0)
+    found = {event for seq, event in rows if seq > started}
+    for_good = await newest_events(tx, box_id, ("distrusted",), limit=1)
+    return [event.event for event in for_good] + [fault for fault in LASTING_FAULTS if fault in found]
+
+
 async def insert_command(tx: Transaction, box_id: str, seq: int, body: Any, *, at: datetime) -> None:
     await tx.execute(
         sa.insert(box_command).values(tenant_id=tx.tenant_id, box=box_id, seq=seq, body=body, created_at=at)
@@ -263,6 +337,17 @@ async def commands_after(tx: Transaction, box_id: str, after: int, *, limit: int
         .limit(limit)
     )
     return [row.body for row in await tx.execute(query)]
+
+
+async def waiting_commands(tx: Transaction, box_id: str, *, deposit_id: UUID | None = None) -> list[WaitingCommand]:
+    """What the box has not dealt with yet, in its order; for one deposit if it is named."""
+    query = sa.select(box_command.c.body, box_command.c.created_at).where(
+        box_command.c.tenant_id == tx.tenant_id, box_command.c.box == box_id
+    )
+    if deposit_id is not None:
+        query = query.where(box_command.c.body["deposit"].astext == str(deposit_id))
+    rows = await tx.execute(query.order_by(box_command.c.seq))
+    return [WaitingCommand(msgspec.convert(row.body, Command), row.created_at) for row in rows]
 
 
 async def delete_commands(tx: Transaction, box_id: str, up_to: int) -> None:

@@ -51,6 +51,10 @@ class Command(Strict, frozen=True, kw_only=True):
     sealed: str = ""
     valid_until: datetime | None = None
 
+    def is_valid(self, now: datetime) -> bool:
+        """Whether the box may still carry it out."""
+        return self.valid_until is None or now <= self.valid_until
+
 
 class Commands(Strict, frozen=True, kw_only=True):
     """`now` is the centre's time: what it hands out is judged by the later of both clocks."""

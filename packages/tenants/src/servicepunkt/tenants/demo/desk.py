@@ -12,7 +12,7 @@ import msgspec
 from litestar import Litestar, Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.exceptions import HTTPException
-from litestar.params import Body, FromPath, JSONBody
+from litestar.params import Body, FromPath, FromQuery, JSONBody
 from litestar.response import Redirect
 from litestar.types import ASGIApp
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 WebRequest = Request[Any, Any, Any]
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+MOST_MESSAGES = 50  # on the telephone's page
 OPEN = {"public": True, "exclude_from_csrf": True}
 
 
@@ -57,9 +58,22 @@ async def overview(request: WebRequest) -> Response[str]:
 
 
 @get("/phone")
-async def telephone(request: WebRequest) -> Response[str]:
-    """The messages that would have been sent, the newest first."""
-    return _page(request, "tenants/phone.html", messages=demo_of(request).phone.messages()[:50])
+async def telephone(request: WebRequest, seen: FromQuery[str] = "") -> Response[str]:
+    """The messages that would have been sent, the newest at the bottom. A poll that would show the same gets 204."""
+    demo = demo_of(request)
+    newest_first = demo.phone.messages()
+    newest = newest_first[0].reference if newest_first else "none"
+    if seen == newest:
+        return Response("", status_code=204)
+    zone = demo.stages[0].ctx.zone_info if demo.stages else None
+    shown = [(message, (message.shown or message.at).astimezone(zone)) for message in newest_first[:MOST_MESSAGES]]
+    return _page(
+        request,
+        "tenants/phone.html",
+        messages=shown[::-1],
+        total=len(newest_first),
+        newest=newest,
+    )
 
 
 @get("/phone/messages", opt=OPEN)
@@ -71,7 +85,8 @@ async def messages(request: WebRequest) -> list[dict[str, Any]]:
 @post("/phone/messages", opt=OPEN, status_code=201)
 async def receive(request: WebRequest, data: JSONBody[Incoming]) -> dict[str, bool]:
     """What the rehearsal channel posts."""
-    return {"new": demo_of(request).phone.receive(data)}
+    demo = demo_of(request)
+    return {"new": demo.phone.receive(data, shown=demo.clock.now())}
 
 
 @post("/clock", status_code=303)

@@ -19,12 +19,13 @@ class Incoming(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Received(msgspec.Struct, frozen=True):
-    """A message on the telephone."""
+    """A message on the telephone. `shown` is the moment by the rehearsal's clock, `at` by the real one."""
 
     reference: str
     recipient: str
     text: str
     at: datetime
+    shown: datetime | None = None
 
 
 class Phone:
@@ -38,11 +39,11 @@ class Phone:
                 message = msgspec.json.decode(line, type=Received)
                 self._messages[message.reference] = message
 
-    def receive(self, incoming: Incoming) -> bool:
+    def receive(self, incoming: Incoming, *, shown: datetime | None = None) -> bool:
         """False when it was known already."""
         if incoming.reference in self._messages:
             return False
-        message = Received(incoming.reference, incoming.recipient, incoming.text, datetime.now(UTC))
+        message = Received(incoming.reference, incoming.recipient, incoming.text, datetime.now(UTC), shown)
         self._messages[message.reference] = message
         while len(self._messages) > MAX_MESSAGES:
             del self._messages[next(iter(self._messages))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from servicepunkt.core.audit import service as audit
+from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.declarations import DeviceKind
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, NotFoundError
@@ -145,6 +146,11 @@ async def recognise(deployment: Deployment, ctx: TenantContext, token: str) -> D
         if device.seen_at is None or now - device.seen_at > model.SEEN_EVERY:
             await store.update(tx, device.id, seen_at=now)
     return device
+
+
+async def active(tx: Transaction, kind: str, target: str) -> Device | None:
+    """The newest device of a kind that is switched on for a target, for areas that speak to it."""
+    return await store.active(tx, kind, target)
 
 
 async def heartbeat(deployment: Deployment, ctx: TenantContext, device: Device, info: dict[str, str]) -> None:

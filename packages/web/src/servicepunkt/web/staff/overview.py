@@ -51,6 +51,14 @@ class CheckSeen(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
+class TaskSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of something waits for staff; `count` is None where it could not be counted."""
+
+    title: str
+    href: str
+    count: int | None
+
+
 class PointToday(msgspec.Struct, frozen=True, kw_only=True):
     """A point and today's opening as wall-clock times."""
 
@@ -135,6 +143,20 @@ async def checks_seen(deployment: Deployment, ctx: TenantContext) -> list[CheckS
             log.exception("health_check_failed", check=check.name)
             well, sentence = False, "This check could not be carried out."
         found.append(CheckSeen(name=check.name, well=well, sentence=sentence))
+    return found
+
+
+async def tasks_seen(deployment: Deployment, ctx: TenantContext, permissions: frozenset[str]) -> list[TaskSeen]:
+    """What waits for this person, of every plugin; what cannot be counted is shown as such."""
+    found = []
+    for task in deployment.plugins.flat(ctx, "staff_tasks", permissions=permissions):
+        try:
+            async with deployment.database.tenant(ctx) as tx:
+                count = await task.count(tx)
+        except Exception:
+            log.exception("staff_task_failed", task=task.title)
+            count = None
+        found.append(TaskSeen(title=task.title, href=task.href, count=count))
     return found
 
 

@@ -106,6 +106,7 @@ async def start(
         request,
         visitor,
         "web/staff_start.html",
+        tasks=await overview.tasks_seen(deployment, ctx, visitor.permissions),
         calls=None if calls is None else await overview.calls_seen(request, calls),
         devices=await overview.devices_seen(request) if visitor.may("devices.manage") else None,
         checks=await overview.checks_seen(deployment, ctx) if visitor.may("health.read") else None,

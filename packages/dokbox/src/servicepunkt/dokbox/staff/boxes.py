@@ -1,0 +1,151 @@
+"""The boxes: whether they answer, how full they are, what is wrong with them, and what happened at them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from servicepunkt.core.catalogue.model import pick
+from servicepunkt.core.db.session import Transaction
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.errors import ForbiddenError
+from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.dokbox import service, store
+from servicepunkt.dokbox.settings import settings_of
+from servicepunkt.dokbox.staff.seen import is_away
+from servicepunkt.dokbox.staff.words import EVENT_WORDS
+from servicepunkt.dokbox.store import BoxRow
+from servicepunkt.web import access
+from servicepunkt.web.forms import convert, typed
+from servicepunkt.web.frame import language
+from servicepunkt.web.navigation import see_other
+from servicepunkt.web.sessions.model import Visitor
+from servicepunkt.web.staff.frame import staff_page
+from servicepunkt.web.staff.overview import spoken_moment
+
+# What the log of a box shows; the incidents among it are marked.
+INCIDENTS = frozenset(
+    {
+        "distrusted",
+        "item_gone",
+        "compartment_out",
+        "forced",
+        "left_open",
+        "not_opened",
+        "unlock_lost",
+        "bus_lost",
+        "board_silent",
+        "board_untrusted",
+    }
+)
+LOGGED = (*sorted(INCIDENTS), "compartment_in", "bus_found", "board_back", "started")
+LOG_LENGTH = 20
+SENTENCES = {"compartment": "Choose a compartment."}
+
+
+class CompartmentForm(msgspec.Struct, frozen=True, kw_only=True):
+    compartment: int
+
+
+class EventSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the log; `words` is a message id."""
+
+    at: datetime
+    words: str
+    compartment: int | None
+    incident: bool
+
+
+class BoxSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A box as staff read it. No person appears here. `faults` are message ids, `out` compartments out of service."""
+
+    id: str
+    name: str
+    state: Literal["online", "away", "unknown"]
+    when: str
+    compartments: int
+    used: int
+    free: int
+    waiting: int
+    faults: list[str]
+    out: list[int]
+    needing_staff: int
+    log: list[EventSeen]
+
+
+async def box_seen(tx: Transaction, row: BoxRow, *, locale: str) -> BoxSeen:
+    ctx, now = tx.ctx, tx.now()
+    wanted = settings_of(ctx).box(row.id)
+    compartments = wanted.compartments if wanted else 0
+    used = await store.occupied(tx, row.id, finished=store.FINAL)
+    out = await store.out_of_service(tx, row.id)
+    waiting = await store.waiting_commands(tx, row.id)
+    log = await store.newest_events(tx, row.id, LOGGED, limit=LOG_LENGTH)
+    return BoxSeen(
+        id=row.id,
+        name=pick(wanted.name, locale) if wanted else row.id,
+        state="unknown" if row.seen_at is None else "away" if is_away(row, waiting, now) else "online",
+        when=spoken_moment(row.seen_at, now, locale, ctx),
+        compartments=compartments,
+        used=len(used),
+        free=max(0, compartments - len(used | set(out))),
+        waiting=len(waiting),
+        faults=[EVENT_WORDS[event] for event in await store.lasting_faults(tx, row.id)],
+        out=out,
+        needing_staff=await store.count_needing_staff(tx, store.NEEDS_STAFF, finished=store.FINAL, box_id=row.id),
+        log=[
+            EventSeen(
+                at=event.at.astimezone(ctx.zone_info),
+                words=EVENT_WORDS[event.event],
+                compartment=event.compartment,
+                incident=event.event in INCIDENTS,
+            )
+            for event in log
+        ],
+    )
+
+
+def require_any(visitor: Visitor, permissions: Collection[str]) -> None:
+    """Raises ForbiddenError."""
+    if not visitor.permissions & set(permissions):
+        raise ForbiddenError
+
+
+@get("/staff/boxes", guards=[access.permission("staff.enter")])
+async def show_boxes(
+    request: Request[Any, Any, Any],
+    ctx: NamedDependency[TenantContext],
+    deployment: NamedDependency[Deployment],
+    visitor: NamedDependency[Visitor],
+) -> Response[str]:
+    """Every box with its state, its compartments, what somebody has to look after, and its log."""
+    require_any(visitor, ("boxes.read", "deposits.read"))
+    async with deployment.database.tenant(ctx) as tx:
+        shown = [await box_seen(tx, row, locale=language(request)) for row in await store.boxes(tx)]
+    return await staff_page(
+        request, visitor, "dokbox/boxes.html", boxes=shown, may_return=visitor.may("deposits.recall"), most=LOG_LENGTH
+    )
+
+
+@post("/staff/boxes/{box_id:str}/return", guards=[access.permission("deposits.recall")], status_code=303)
+async def return_compartment(
+    request: Request[Any, Any, Any],
+    ctx: NamedDependency[TenantContext],
+    deployment: NamedDependency[Deployment],
+    visitor: NamedDependency[Visitor],
+    box_id: FromPath[str],
+) -> Redirect:
+    """Put a compartment back into service after somebody has looked into it."""
+    form = convert(await typed(request), CompartmentForm, SENTENCES)
+    await service.return_to_service(deployment, ctx, actor=visitor.actor, box_id=box_id, compartment=form.compartment)
+    return see_other(request, "/staff/boxes")
+
+
+HANDLERS = (show_boxes, return_compartment)

@@ -1,0 +1,98 @@
+"""What staff read for states, events, commands and alerts: tables of message ids."""
+
+from __future__ import annotations
+
+from servicepunkt.dokbox.model import State
+
+STATE_WORDS = {
+    "announced": "announced",
+    "refused": "refused by the box",
+    "reserved": "compartment reserved",
+    "loading": "door open for loading",
+    "stored": "in the box, code on its way",
+    "notified": "ready for collection",
+    "presented": "citizen at the box",
+    "releasing": "door is opening",
+    "taking": "door open for the citizen",
+    "done": "collected",
+    "locked_out": "locked after wrong codes",
+    "expired": "not collected in time",
+    "recalling": "door open for taking back",
+    "returned": "taken back",
+    "blocked": "blocked: please check",
+    "missing": "compartment was found empty",
+    "cancelled": "cancelled",
+}
+ALERT_WORDS = {
+    "closed_empty": "The door was closed, but the sensor sees nothing. Is the document in? Then confirm it.",
+    "not_opened": "The door did not open. Please check the lock.",
+    "left_open": "The door has been open for more than a minute.",
+    "forced": "The door was opened without a command.",
+    "notice_failed": "The message could not be sent. Please check the mobile number.",
+    "not_taken": "The door was closed with the document inside, or the sensor cannot tell.",
+    "declined_pin_letter": "The citizen has not received the PIN letter. Please hand over at the counter.",
+    "declined_old_document": "The citizen did not have the old document.",
+    "full": "No compartment is free.",
+    "item_gone": "The document is no longer where the sensor saw it, and no open door was seen. Please check.",
+    "compartment_not_empty": "Something lies in this compartment already. Please check it, then reserve another one.",
+    "too_late": "The box did not hear of it in time; nothing was opened. Please try again.",
+    "too_many_for_this_number": "There are already three documents for this number in the box.",
+    "door_was_not_open": "The door was not open before; please open it and lay the document in.",
+}
+EVENT_WORDS = {
+    "reserve": "Compartment reserved",
+    "cancel": "Cancelled",
+    "open_for_load": "Told to open for loading",
+    "confirm_loaded": "Staff confirmed that the document is in",
+    "door_opened": "Door opened",
+    "closed_full": "Door closed, document inside",
+    "closed_empty": "Door closed, compartment empty",
+    "not_opened": "Door did not open",
+    "left_open": "Door left open",
+    "forced": "Door opened without a command",
+    "notice_accepted": "Message handed to the provider",
+    "notice_failed": "Message could not be sent",
+    "new_code": "New code made",
+    "attempt": "A code was typed",
+    "attempt_void": "The typed code belonged to another document",
+    "code_wrong": "The code was wrong",
+    "lock": "Locked after too many wrong codes",
+    "code_right": "The code was right",
+    "withdraw": "Visit ended before the door opened",
+    "redeem": "Code used up, told to open",
+    "expire": "Time for collection is over",
+    "recall": "Told to open for taking back",
+    "found_empty": "Compartment was found empty",
+    "command_declined": "The box declined a request",
+    "unlock_lost": "The line was lost while opening",
+    "compartment_out": "Compartment out of service",
+    "compartment_in": "Compartment back in service",
+    "item_gone": "Document gone without an open door",
+    "distrusted": "The box's journal was set back or copied: nothing is handed out",
+    "bus_lost": "Line to the locks lost",
+    "bus_found": "Line to the locks found again",
+    "board_silent": "A lock board does not answer",
+    "board_untrusted": "A lock board answers without its key",
+    "board_back": "The lock board answers again",
+    "started": "Box started",
+}
+# What staff may ask for, and what they may see waiting for the box's answer.
+ACTION_WORDS: dict[str, str] = {
+    "open_for_load": "Open compartment",
+    "confirm_loaded": "The document is in",
+    "new_code": "Send a new code",
+    "recall": "Take the document back",
+    "cancel": "Cancel",
+}
+ORDER_WORDS: dict[str, str] = {"reserve": "Reserve a compartment", **ACTION_WORDS}
+
+# What the list may show; the words are the heading. What needs staff is found by a query of its own.
+FILTERS: dict[str, tuple[str, ...]] = {
+    "open": ("announced", State.RESERVED, State.LOADING),
+    "waiting": (State.STORED, State.NOTIFIED, State.PRESENTED, State.RELEASING, State.TAKING),
+    "attention": (),
+    "finished": (State.DONE, State.RETURNED, State.CANCELLED, "refused"),
+}
+FILTER_TITLES = {"open": "To be loaded", "waiting": "In the box", "attention": "Needs you", "finished": "Finished"}
+NEEDS_YOU = "Deposits that need you"
+NEEDS_YOU_HREF = "/staff/deposits?show=attention"
