@@ -152,6 +152,38 @@ async def test_every_page_of_a_collection(bench: Bench) -> None:
     assert bench.doors.pulses[compartment] == 2
 
 
+@pytest.mark.parametrize(("answer", "state"), [("yes", "done"), ("no", "blocked")])
+async def test_what_no_sensor_can_tell_is_asked_at_the_door(bench: Bench, answer: str, state: str) -> None:
+    require_chromium()
+    await bench.reserve(D1)
+    await bench.command("open_for_load", deposit=D1)
+    await bench.opened(7)
+    await bench.close(7, item=False)
+    await bench.command("confirm_loaded", deposit=D1)
+    found: list[str] = []
+    async with served(bench) as base, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(CHROMIUM_ARGUMENTS))
+        page = await browser.new_page(viewport=PORTRAIT)
+        await page.goto(f"{base}/number")
+        await page.fill("#number", NUMBER)
+        await page.click("form.sp-question button[data-working]")
+        await page.fill("#code", bench.code(D1))
+        await page.click("form.sp-question button[data-working]")
+        await page.click("form:has(input[value=yes]) button")
+        await page.click("form[action='/open'] button")
+        await page.wait_for_selector("[data-state=releasing], [data-state=taking]")
+        await bench.opened(7)
+        await page.wait_for_selector("[data-state=taking]")
+        await bench.close(7, item=False)
+        await page.wait_for_selector("input[value=removal]", state="attached")
+        found.extend(await faults(page, "removal"))
+        await page.click(f"form:has(input[value={answer}]) button")
+        await page.wait_for_selector(f"[data-state={state}]")
+        await browser.close()
+    assert found == []
+    assert bench.last_state(D1) == state
+
+
 async def test_blocked_declined_and_contrast_pages(bench: Bench) -> None:
     require_chromium()
     compartment, code = await bench.load(D1)

@@ -238,6 +238,8 @@ def _consequences(found: DepositRow, entry: model.Entry, facts: Facts) -> dict[s
             return {"alert": "item_gone"}
         case Event.WITHDRAW if (facts.reason or "").endswith(":no"):
             return {"alert": f"declined_{(facts.reason or '').partition(':')[0]}"}
+        case Event.NOT_TAKEN:
+            return {"alert": "not_taken"}
         case Event.CLOSED_FULL if found.state == State.TAKING:
             return {"alert": "not_taken"}
         case Event.CLOSED_FULL | Event.CONFIRM_LOADED | Event.DOOR_OPENED:

@@ -45,7 +45,12 @@ log = structlog.get_logger("servicepunkt.dokbox")
 IDLE_CONTENT, IDLE_FORM, IDLE_RESULT, WARN = 60, 120, 20, 30
 AT_THE_DOOR = frozenset({State.RELEASING, State.TAKING})
 WebRequest = Request[Any, Any, Any]
+ASKED = frozenset({State.PRESENTED, State.CONFIRMING})
 QUESTIONS = {
+    "removal": (
+        "Have you taken your document?",
+        "The door is closed, and no sensor can see what lies behind it.",
+    ),
     "old_document": (
         "Have you handed in your old document?",
         "You get the new document in exchange for the old one.",
@@ -264,7 +269,7 @@ def visit_of(request: WebRequest) -> Visit:
 async def ask_question(request: WebRequest) -> Response[Any]:
     """One question a page; then the door."""
     visit = visit_of(request)
-    if visit.state is not State.PRESENTED:
+    if visit.state not in ASKED:
         return Redirect("/door", status_code=303)
     pages = pages_of(request)
     config = pages.controller.config
@@ -285,6 +290,8 @@ async def answer_question(request: WebRequest) -> Response[Any]:
     if step is None or form.step != step:
         return Redirect("/confirm", status_code=303)
     await pages.controller.confirm(visit.token, step, answer=form.answer == "yes")
+    if step == "removal":
+        return Redirect("/result", status_code=303)
     if form.answer == "no":
         pages.screens.forget(request)
         return pages.page(request, "dokbox/box_declined.html", idle=IDLE_CONTENT, step=step)
@@ -306,7 +313,7 @@ async def door(request: WebRequest) -> Response[Any]:
     """What the door does, until it is closed again."""
     visit = visit_of(request)
     if visit.state not in AT_THE_DOOR:
-        return Redirect("/confirm" if visit.state is State.PRESENTED else "/result", status_code=303)
+        return Redirect("/confirm" if visit.state in ASKED else "/result", status_code=303)
     return pages_of(request).page(request, "dokbox/box_door.html", idle=IDLE_FORM, visit=visit, state=str(visit.state))
 
 
@@ -314,7 +321,7 @@ async def door(request: WebRequest) -> Response[Any]:
 async def result(request: WebRequest) -> Response[Any]:
     """How it ended, on a page of its own: it waits less long for a touch than the door does."""
     visit = visit_of(request)
-    if visit.state in AT_THE_DOOR or visit.state is State.PRESENTED:
+    if visit.state in AT_THE_DOOR | ASKED:
         return Redirect("/door", status_code=303)
     done = visit.state is State.DONE
     return pages_of(request).page(

@@ -74,6 +74,8 @@ class Visit(msgspec.Struct):
 
     @property
     def next_question(self) -> Step | None:
+        if self.state is State.CONFIRMING:
+            return "removal"
         return next((step for step in self.asked if step not in self.confirmed), None)
 
 

@@ -14,6 +14,7 @@ STATE_WORDS = {
     "presented": "citizen at the box",
     "releasing": "door is opening",
     "taking": "door open for the citizen",
+    "confirming": "door closed, citizen is asked",
     "done": "collected",
     "locked_out": "locked after wrong codes",
     "expired": "not collected in time",
@@ -47,6 +48,9 @@ EVENT_WORDS = {
     "door_opened": "Door opened",
     "closed_full": "Door closed, document inside",
     "closed_empty": "Door closed, compartment empty",
+    "closed_unproven": "Door closed, no sensor can tell what is inside",
+    "taken": "The citizen says that the document was taken",
+    "not_taken": "The citizen did not say that the document was taken",
     "not_opened": "Door did not open",
     "left_open": "Door left open",
     "forced": "Door opened without a command",
@@ -89,7 +93,7 @@ ORDER_WORDS: dict[str, str] = {"reserve": "Reserve a compartment", **ACTION_WORD
 # What the list may show; the words are the heading. What needs staff is found by a query of its own.
 FILTERS: dict[str, tuple[str, ...]] = {
     "open": ("announced", State.RESERVED, State.LOADING),
-    "waiting": (State.STORED, State.NOTIFIED, State.PRESENTED, State.RELEASING, State.TAKING),
+    "waiting": (State.STORED, State.NOTIFIED, State.PRESENTED, State.RELEASING, State.TAKING, State.CONFIRMING),
     "attention": (),
     "finished": (State.DONE, State.RETURNED, State.CANCELLED, "refused"),
 }
