@@ -22,6 +22,7 @@ from servicepunkt.web.testing import (
     CHROMIUM,
     CHROMIUM_ARGUMENTS,
     LANDSCAPE,
+    OVERLAPS,
     PORTRAIT,
     require_chromium,
 )
@@ -88,6 +89,7 @@ async def faults(page: Page, name: str) -> list[str]:
         found += [f"{name}: small target {html}" for html in small]
         wide = await page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
         found += [f"{name}: scrolls sideways"] if wide else []
+        found += [f"{name}: {pair}" for pair in await page.evaluate(OVERLAPS)]
         cut = "document.documentElement.scrollHeight > window.innerHeight"
         found += [f"{name}: cut off at {size}"] if await page.evaluate(cut) else []
     return found

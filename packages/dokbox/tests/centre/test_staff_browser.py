@@ -19,6 +19,7 @@ from servicepunkt.web.testing import (
     CHROMIUM,
     CHROMIUM_ARGUMENTS,
     LANDSCAPE,
+    OVERLAPS,
     PORTRAIT,
     require_chromium,
 )
@@ -90,6 +91,7 @@ async def faults(page: Page, name: str) -> list[str]:
         found += [f"{name}: {v['id']} {v['nodes'][0]['html'][:100]}" for v in result.response["violations"]]
         if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found.append(f"{name}: scrolls sideways at {size}")
+        found += [f"{name}: {pair}" for pair in await page.evaluate(OVERLAPS)]
     return found
 
 

@@ -37,6 +37,21 @@ AXE_TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practi
 PORTRAIT: ViewportSize = {"width": 1080, "height": 1920}
 LANDSCAPE: ViewportSize = {"width": 1920, "height": 1080}
 START_SECONDS = 20
+#: Pairs of visible controls, labels and headings that lie on each other, none of which contains the other.
+OVERLAPS = """() => {
+    const wanted = "main a, main button, main label, main legend, main input:not([type=hidden]), main h1, main h2";
+    const seen = [...document.querySelectorAll(wanted)].filter(element => element.checkVisibility())
+        .filter(element => !element.matches("[type=radio], [type=checkbox]"));
+    const meet = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2
+        && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2;
+    const found = [];
+    seen.forEach((one, at) => seen.slice(at + 1).forEach(other => {
+        if (one.contains(other) || other.contains(one)) return;
+        if (!meet(one.getBoundingClientRect(), other.getBoundingClientRect())) return;
+        found.push(`${one.outerHTML.slice(0, 80)} over ${other.outerHTML.slice(0, 80)}`);
+    }));
+    return found;
+}"""
 
 
 @contextmanager
@@ -143,6 +158,12 @@ def small_targets(page: Page, minimum: float = 48) -> list[str]:
     return found
 
 
+def overlaps(page: Page) -> list[str]:
+    """What `OVERLAPS` finds on the page."""
+    found: list[str] = page.evaluate(OVERLAPS)
+    return found
+
+
 def scrolls(page: Page) -> bool:
     """Whether the page is larger than the window in any direction."""
     answer: bool = page.evaluate(
@@ -154,4 +175,14 @@ def scrolls(page: Page) -> bool:
     return answer
 
 
-__all__ = ["LANDSCAPE", "PORTRAIT", "axe_violations", "browser", "scrolls", "serve", "small_targets"]
+__all__ = [
+    "LANDSCAPE",
+    "OVERLAPS",
+    "PORTRAIT",
+    "axe_violations",
+    "browser",
+    "overlaps",
+    "scrolls",
+    "serve",
+    "small_targets",
+]
