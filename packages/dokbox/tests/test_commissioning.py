@@ -77,6 +77,7 @@ async def test_written_wiring_is_an_address(tmp_path: Path) -> None:
             await opened.unlock(11)
             with pytest.raises(NoSuchCompartmentError):
                 await opened.unlock(3)
+            await opened.read()  # whoever answers this has seen the frame before it
     assert [each.pulses for each in cabinet.compartments] == [1, 2, 1, 1]
 
 

@@ -307,10 +307,10 @@ async def test_who_does_not_answer_leaves_it_to_staff(bench: Bench) -> None:
     await thin(bench)
     await open_for_citizen(bench)
     await bench.close(7, item=False)
-    bench.clock.forward(seconds=100)
+    bench.clock.forward(seconds=bench.timing.visit_idle - 10)
     bench.controller.tick()
     assert bench.state(D1) == State.CONFIRMING
-    bench.clock.forward(seconds=30)
+    bench.clock.forward(seconds=20)
     bench.controller.tick()
     assert bench.state(D1) == State.BLOCKED
 
