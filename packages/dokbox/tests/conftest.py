@@ -1,8 +1,17 @@
-"""In an environment that has only this package, the tests of the house around it are left out, and say so."""
+"""What several tests share: a box on the bench.
+
+In an environment that has only this package, the tests of the house around it are left out, and say so.
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from servicepunkt.dokbox.testing import Bench
 
 LIGHT = find_spec("litestar") is None
 
@@ -16,3 +25,12 @@ collect_ignore = (
 
 def pytest_report_header() -> str:
     return "without the house: " + ", ".join(collect_ignore) + " are left out" if LIGHT else "with the house"
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    """A box whose doors were seen once."""
+    made = Bench(tmp_path / "box")
+    await made.look()
+    yield made
+    made.put_away()

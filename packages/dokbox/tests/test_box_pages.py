@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -57,13 +56,6 @@ async def served(bench: Bench, link: Link | None = None) -> AsyncIterator[str]:
     app = create_box_app(bench.controller, clock=bench.clock, link=link or Link(), secure_cookies=False)
     async with serving(app, host="127.0.0.1", port=0) as port:
         yield f"http://127.0.0.1:{port}"
-
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> Bench:
-    made = Bench(tmp_path)
-    await made.look()
-    return made
 
 
 def csrf_of(text: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servicepunkt.dokbox.addresses import board_opening, parse_address
@@ -99,6 +99,7 @@ def test_all_mistakes_of_an_address_come_together() -> None:
     assert len(caught.value.mistakes) == 3
 
 
+@settings(deadline=None)  # the first one looks for kinds of other distributions
 @given(st.text(max_size=40))
 def test_any_text_is_an_address_or_a_bad_setting(text: str) -> None:
     for address in (text, f"krcu16:{text}", f"krcu16:/dev/x?{text}"):

@@ -21,13 +21,6 @@ NUMBER = "+4915112345678"
 D1, D2 = "01980000-0000-7000-8000-000000000001", "01980000-0000-7000-8000-000000000002"
 
 
-@pytest.fixture
-async def bench(tmp_path: Path) -> Bench:
-    made = Bench(tmp_path)
-    await made.look()
-    return made
-
-
 async def collect(bench: Bench, code: str, number: str = NUMBER) -> int:
     visit = await bench.controller.present(number, code)
     for step in visit.asked:
@@ -466,6 +459,7 @@ async def test_the_plug_pulled_between_any_two_steps(tmp_path: Path) -> None:
         assert bench.doors.pulses[7] == 2, cut
         with pytest.raises(RefusedError):
             await bench.controller.present(NUMBER, code)
+        bench.put_away()
 
 
 async def test_released_in_the_dark_is_never_marked_as_handed_over(bench: Bench) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import httpx
 import msgspec
@@ -20,13 +19,6 @@ from servicepunkt.dokbox.testing import NOW, Bench
 ALL = tuple(range(1, 17))
 NUMBER, OTHER = "+4915112345678", "+4915112345679"
 D1, D2 = "01980000-0000-7000-8000-000000000001", "01980000-0000-7000-8000-000000000002"
-
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> Bench:
-    made = Bench(tmp_path)
-    await made.look()
-    return made
 
 
 async def test_taken_in_the_dark_with_a_key_is_not_handed_over(bench: Bench) -> None:

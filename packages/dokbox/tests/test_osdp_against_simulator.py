@@ -76,7 +76,7 @@ async def test_a_door_opens_and_closes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [NoReply(3), FlippedBit(3), HalfFrame(3), Garbage(5, 3)], ids=lambda f: type(f).__name__
+    "fault", [NoReply(2), FlippedBit(2), HalfFrame(2), Garbage(5, 2)], ids=lambda f: type(f).__name__
 )
 async def test_a_noisy_line_loses_nothing_and_fires_once(tmp_path: Path, fault: object) -> None:
     async with bench(tmp_path) as on:

@@ -112,13 +112,6 @@ async def other(deployment: Deployment, urls: Urls, tenant: TenantContext) -> Te
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> Bench:
-    made = Bench(tmp_path / "box")
-    await made.look()
-    return made
-
-
-@pytest.fixture
 async def token(deployment: Deployment, tenant: TenantContext, bench: Bench) -> str:
     return await enrol(deployment, tenant, bench)
 

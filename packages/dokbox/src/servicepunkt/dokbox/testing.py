@@ -135,6 +135,10 @@ class Bench:
         self.controller = self._start()
         await self.look()
 
+    def put_away(self) -> None:
+        """Give the journal's file back."""
+        self.journal.close()
+
     async def command(self, kind: wire.CommandKind, **fields: object) -> None:
         self.commands += 1
         await self.controller.handle(
