@@ -23,5 +23,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_constraint(op.f("ck_deposit_state"), "deposit")
+    op.execute("ALTER TABLE deposit DROP CONSTRAINT ck_deposit_state")
     op.drop_column("box", "disputed")
