@@ -76,7 +76,8 @@ class Browser:
         for target, given in self.forms:
             if target.endswith(action):
                 return self._read(await self._client.post(self._address(target), data={**given, **fields}))
-        raise CheckFailedError(f"the page {self.answer.url if self.answer else ''} has no form for {action}")
+        said = f"{self.answer.status_code} {self.answer.url}" if self.answer else "no page"
+        raise CheckFailedError(f"no form for {action} on {said}: {self.text[:200]}")
 
     def _address(self, path: str) -> str:
         if path.startswith("http"):
