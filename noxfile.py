@@ -171,6 +171,7 @@ def wheels(session: nox.Session) -> None:
 def kill_loop(session: nox.Session) -> None:
     """Kill the box in the middle of its work, again and again; SERVICEPUNKT_KILL_ROUNDS says how often."""
     install(session, "dev")
+    install_assets(session)
     rounds = os.environ.get("SERVICEPUNKT_KILL_ROUNDS", "200")
     session.run("pytest", "tests/kill_loop", "-q", *session.posargs, env={"SERVICEPUNKT_KILL_ROUNDS": rounds})
 
