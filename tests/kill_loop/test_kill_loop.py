@@ -73,10 +73,7 @@ class Cycle:
         await self.until("sign-in", self.sign_in)
         await self.until("announcement", self.announce)
         await self.until("reservation", lambda: self.state("reserved", "loading"))
-        page = await self.page()
-        found = re.search(r"<strong>(\d+)</strong>", page)
-        assert found, page[:500]
-        self.compartment = int(found.group(1))
+        self.compartment = await self.until("compartment", self.kept)
         self.pulses = (await self.until("cabinet", self.door))["pulses"]
         await self.until("loading", self.load)
         code = await self.until("message", self.code)
@@ -115,6 +112,11 @@ class Cycle:
         found = re.search(r'data-state="([a-z_]+)"', await self.page())
         state = found.group(1) if found else ""
         return state if not wanted or state in wanted else ""
+
+    async def kept(self) -> int:
+        """The compartment that the clerk reads, 0 while the page does not say it."""
+        found = re.search(r"<strong>(\d+)</strong>", await self.page())
+        return int(found.group(1)) if found else 0
 
     async def door(self) -> dict[str, Any]:
         async with httpx.AsyncClient(base_url=self.place.cabinet, timeout=5) as client:

@@ -403,7 +403,7 @@ class Relays(KrCu16):
 
 def test_pulse_is_ended_before_anything_else(clock: Clock) -> None:
     port = ScriptedPort(clock, lambda _: b"ok")
-    with bench(port, clock=clock, board=Relays()) as on:
+    with bench(port, clock=clock, board=Relays(Options())) as on:
         ask = Request(frame=b"?", deadline=0.2)
         for future in on.ask(ON, ON, ask, ask):
             future.result(PATIENCE)
@@ -415,7 +415,7 @@ def test_pulse_is_ended_before_anything_else(clock: Clock) -> None:
 
 def test_pulse_is_ended_when_the_bus_is_closed(clock: Clock) -> None:
     port = ScriptedPort(clock, lambda _: b"ok")
-    with bench(port, clock=clock, board=Relays()) as on:
+    with bench(port, clock=clock, board=Relays(Options())) as on:
         on.result(ON)
     assert port.frames == [ON.frame, b"\x01off"]
     assert port.written[1][0] - port.written[0][0] >= 0.5
@@ -424,7 +424,7 @@ def test_pulse_is_ended_when_the_bus_is_closed(clock: Clock) -> None:
 def test_nothing_fires_until_the_board_has_confirmed_the_end_of_a_pulse(clock: Clock) -> None:
     answers = deque([b"ok", b"", b"", b"", b"ok"])  # the end is confirmed only at the fourth time
     port = ScriptedPort(clock, lambda _: answers.popleft() if answers else b"ok")
-    with bench(port, clock=clock, board=Relays()) as on:
+    with bench(port, clock=clock, board=Relays(Options())) as on:
         for future in on.ask(ON, ON):
             future.result(PATIENCE)
     assert port.frames[:6] == [ON.frame, *[b"\x01off"] * 4, ON.frame]
@@ -558,7 +558,7 @@ def test_fault_of_a_board_kind_reaches_who_asked_and_ends_the_bus(clock: Clock) 
         def answers(self, request: Request, frame: Frame) -> bool:
             raise ZeroDivisionError
 
-    board = Faulty()
+    board = Faulty(Options())
     port = ScriptedPort(clock, boards)
     on = Bench(port, clock=clock, board=board)
     first, second = on.ask(board.status(0), board.status(0))

@@ -536,7 +536,7 @@ async def test_pace_at_rest_and_while_watching() -> None:
         await asleep.get()
         return asked[-1] - asked[-2]
 
-    async with asyncio.timeout(PATIENCE), connect(board_opening(KrCu16(), wire.open), sleep=sleep) as cabinet:
+    async with asyncio.timeout(PATIENCE), connect(board_opening(KrCu16(Options()), wire.open), sleep=sleep) as cabinet:
         cabinet.events()
         await asleep.get()
         assert [await nap() for _ in range(10)] == [0, 0, 0, 0, 1] * 2
@@ -551,7 +551,7 @@ async def test_fault_of_a_board_kind_reaches_the_reader() -> None:
         def status(self, board: int) -> Request:
             raise ZeroDivisionError
 
-    async with asyncio.timeout(PATIENCE), connect(board_opening(Faulty(), Wire().open), pace=QUICK) as cabinet:
+    async with asyncio.timeout(PATIENCE), connect(board_opening(Faulty(Options()), Wire().open), pace=QUICK) as cabinet:
         for _ in range(2):
             with pytest.raises(ZeroDivisionError):
                 await anext(cabinet.events())

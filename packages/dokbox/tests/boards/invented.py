@@ -5,7 +5,6 @@ to 4 and eight locks each: 01 opens lock DATA and is not answered; 02 asks for t
 82 and a bit for each lock, 1 for closed, lock 1 first.
 """
 
-from collections.abc import Mapping
 from typing import Annotated
 
 from msgspec import Meta
@@ -34,14 +33,8 @@ class Options(boards.Options, frozen=True, kw_only=True):
         return self.in_rows(first=1, locks=LOCKS)
 
 
-class Invented(boards.WiredBoards):
+class Invented(boards.WiredBoards[Options]):
     """Invented boards on one bus."""
-
-    baudrate = 9600
-
-    def __init__(self, options: Options, table: Mapping[int, Place] | None = None) -> None:
-        super().__init__(options, table)
-        self._options = options
 
     def unlock(self, compartment: int) -> Request:
         place = self.place(compartment)
@@ -57,10 +50,7 @@ class Invented(boards.WiredBoards):
         return frame.raw[1] == request.frame[1]
 
     def readings(self, frame: Frame) -> dict[int, Reading]:
-        return {
-            compartment: self._options.reading(frame.raw[3] >> lock & 1, item=0)
-            for compartment, lock in self.on(frame.raw[1]).items()
-        }
+        return self.readings_of(frame.raw[1], frame.raw[3])
 
 
 def at_start(window: bytes) -> Frame | Echo | Verdict:

@@ -14,13 +14,13 @@ def reply(device: int, states: bytes) -> bytes:
 
 
 def test_requests_are_the_published_ones() -> None:
-    assert Cu48().status(0).frame == bytes.fromhex("02 00 00 60 03 65")
-    assert Cu48().unlock(1).frame == bytes.fromhex("02 00 00 61 03 66")
+    assert Cu48(Options()).status(0).frame == bytes.fromhex("02 00 00 60 03 65")
+    assert Cu48(Options()).unlock(1).frame == bytes.fromhex("02 00 00 61 03 66")
     assert Cu48(Options(boards=2)).unlock(50).frame[1:4] == bytes([1, 1, 0x61])
 
 
 def test_states() -> None:
-    board = Cu48()
+    board = Cu48(Options())
     request = board.status(0)
     (frame,) = board.decoder(request).feed(reply(0, b"\xfe\xff\xff\xff\xff\x7f"))
     assert isinstance(frame, Frame)
@@ -31,7 +31,7 @@ def test_states() -> None:
 
 
 def test_data_may_look_like_anything() -> None:
-    board = Cu48()
+    board = Cu48(Options())
     frame = reply(0, b"\x02\x00\x00\x75\x06\x03")
     assert board.decoder(board.status(0)).feed(frame) == [Frame(frame)]
 
@@ -46,7 +46,7 @@ def test_echo_is_told_apart() -> None:
 
 
 def test_wrong_sum_is_junk() -> None:
-    board = Cu48()
+    board = Cu48(Options())
     wrong = reply(0, bytes(6))[:-1] + b"\x00"
     assert board.decoder(board.status(0)).feed(wrong) == [Junk(wrong)]
 

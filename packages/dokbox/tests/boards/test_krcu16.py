@@ -66,8 +66,8 @@ def raw_frames(events: Sequence[base.Frame | Echo | Junk]) -> list[bytes]:
         (KrCu16(Options(boards=2)).unlock(1).frame, "02 00 31 03 36"),
         (KrCu16(Options(boards=2)).unlock(17).frame, "02 10 31 03 46"),
         (KrCu16(Options(boards=2)).unlock(20).frame, "02 13 31 03 49"),
-        (KrCu16().query_pulse_time(0).frame, "02 00 37 03 3C"),
-        (KrCu16().set_pulse_time(0, 550).frame, "02 00 37 00 37 03 73"),
+        (KrCu16(Options()).query_pulse_time(0).frame, "02 00 37 03 3C"),
+        (KrCu16(Options()).set_pulse_time(0, 550).frame, "02 00 37 00 37 03 73"),
     ],
 )
 def test_requests_are_the_published_ones(request_frame: bytes, literal: str) -> None:
@@ -135,7 +135,7 @@ def test_echo_of_every_request_is_recognised() -> None:
 
 
 def test_ambiguous_echo_costs_two_bytes_and_no_reply() -> None:
-    echo = KrCu16().set_pulse_time(0, 0x033C * 10).frame
+    echo = KrCu16(Options()).set_pulse_time(0, 0x033C * 10).frame
     reply = sealed(0x02, 0x00, 0x38, 0x03, 0x3C, 0x03)
     assert krcu16.decoder().feed(echo + reply) == [Echo(echo[:5]), Junk(echo[5:]), Frame(reply)]
 
@@ -234,7 +234,7 @@ def test_hundred_thousand_random_frames_raise_nothing() -> None:
 
 
 def test_readings_of_the_published_replies() -> None:
-    board = KrCu16()
+    board = KrCu16(Options())
     assert board.readings(Frame(ALL_CLOSED_ITEM_IN_1)) == {n: Reading(closed=True, item=n == 1) for n in range(1, 17)}
     assert board.readings(Frame(LOCK_1_OPEN_EMPTY)) == {n: Reading(closed=n != 1, item=False) for n in range(1, 17)}
 
@@ -268,7 +268,7 @@ def test_unused_locks_are_no_compartments() -> None:
 @pytest.mark.parametrize("compartment", [0, -1, 17, 1000])
 def test_absent_compartment_makes_no_frame(compartment: int) -> None:
     with pytest.raises(NoSuchCompartmentError):
-        KrCu16().unlock(compartment)
+        KrCu16(Options()).unlock(compartment)
 
 
 def test_absent_board_makes_no_frame() -> None:
@@ -285,9 +285,9 @@ def test_own_wiring() -> None:
 
 def test_impossible_wiring_is_refused() -> None:
     with pytest.raises(ValueError, match=r"has the lock 0\.17, 1\.1"):
-        KrCu16(table={1: Place(1, 0), 2: Place(0, 16)})
+        KrCu16(Options(), table={1: Place(1, 0), 2: Place(0, 16)})
     with pytest.raises(ValueError, match="one lock"):
-        KrCu16(table={1: Place(0, 0), 2: Place(0, 0)})
+        KrCu16(Options(), table={1: Place(0, 0), 2: Place(0, 0)})
 
 
 def test_reply_answers_only_its_own_request() -> None:
@@ -300,7 +300,7 @@ def test_reply_answers_only_its_own_request() -> None:
 
 
 def test_pulse_time() -> None:
-    board = KrCu16()
+    board = KrCu16(Options())
     reply = Frame(sealed(0x02, 0x00, 0x38, 0x00, 0x37, 0x03))
     assert krcu16.pulse_time(reply) == 550
     assert krcu16.pulse_time(Frame(ALL_CLOSED_ITEM_IN_1)) is None
@@ -311,4 +311,4 @@ def test_pulse_time() -> None:
 @pytest.mark.parametrize("milliseconds", [0, -10, 5, 555, 60_010])
 def test_impossible_pulse_time_makes_no_frame(milliseconds: int) -> None:
     with pytest.raises(ValueError, match="pulse"):
-        KrCu16().set_pulse_time(0, milliseconds)
+        KrCu16(Options()).set_pulse_time(0, milliseconds)

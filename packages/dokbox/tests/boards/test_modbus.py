@@ -37,7 +37,7 @@ def test_published_reply_is_read() -> None:
 
 
 def test_items_follow_behind_the_latches() -> None:
-    board = ModbusRelays()
+    board = ModbusRelays(RelayOptions())
     reply = sealed("01 02 04 FE FF 02 00")
     readings = board.readings(Frame(reply))
     assert [n for n, reading in readings.items() if not reading.closed] == [1]
@@ -58,7 +58,7 @@ def test_units_must_not_meet(boards: int, inputs: int) -> None:
 
 
 def test_at_rest_is_a_board_that_says_so() -> None:
-    board = ModbusRelays()
+    board = ModbusRelays(RelayOptions())
     rest = board.rest(1)
     written = [request.frame for request in rest if request.frame[1] == 5]
     assert written == [encode(1, 5, coil, b"\x00\x00") for coil in range(16)]
@@ -72,7 +72,7 @@ def told(board: ModbusRelays | ModbusCu48, request: Request, line: bytes) -> lis
 
 
 def test_echo_of_a_write_is_not_its_answer() -> None:
-    board = ModbusRelays()
+    board = ModbusRelays(RelayOptions())
     status, off = board.status(1), board.rest(1)[1]
     inputs = sealed("01 02 04 FF FF 00 00")
     assert told(board, off, OFF) == [Echo]
@@ -99,7 +99,7 @@ def test_other_units_answer_is_junk() -> None:
 
 
 def test_answer_of_another_length_is_junk() -> None:
-    board = ModbusRelays()
+    board = ModbusRelays(RelayOptions())
     assert Frame not in told(board, board.status(1), sealed("01 02 02 FF FF"))
 
 
@@ -107,7 +107,7 @@ def test_answer_of_another_length_is_junk() -> None:
 
 
 def test_profile_opens_by_writing_zero() -> None:
-    board = ModbusCu48()
+    board = ModbusCu48(Cu48Options())
     unlock = board.unlock(1)
     assert (unlock.frame, unlock.follow, board.baudrate) == (OFF, None, 115200)
     assert board.status(1).frame == sealed("01 01 00 00 00 30")
@@ -119,7 +119,7 @@ def test_profile_is_never_put_at_rest_by_writing() -> None:
 
 
 def test_profile_reads_latches_from_coils() -> None:
-    board = ModbusCu48()
+    board = ModbusCu48(Cu48Options())
     readings = board.readings(Frame(sealed("01 01 06 FE FF FF FF FF 7F")))
     assert [n for n, reading in readings.items() if not reading.closed] == [1, 48]
     assert {reading.item for reading in readings.values()} == {None}

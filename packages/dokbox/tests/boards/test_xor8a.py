@@ -22,13 +22,13 @@ OPENED_SUMS = "8A 89 88 8F 8E 8D 8C 83 82 81 80 87"
     ("compartment", "literal"), [(1, "8A 01 01 11 9B"), (2, "8A 01 02 11 98"), (12, "8A 01 0C 11 96")]
 )
 def test_open_is_the_published_frame(compartment: int, literal: str) -> None:
-    request = Xor8a().unlock(compartment)
+    request = Xor8a(Options()).unlock(compartment)
     assert request.frame == bytes.fromhex(literal)
     assert (request.tries, request.deadline, request.pulse) == (1, 3.0, 3.0)
 
 
 def test_state_request_is_the_published_frame() -> None:
-    assert Xor8a().status(1).frame == bytes.fromhex("80 01 00 33 B2")
+    assert Xor8a(Options()).status(1).frame == bytes.fromhex("80 01 00 33 B2")
 
 
 def test_opened_answers_of_twelve_locks() -> None:
@@ -43,11 +43,11 @@ def test_opened_answers_of_twelve_locks() -> None:
 
 def test_published_wrong_checksum_is_junk() -> None:
     wrong = bytes.fromhex("8A 01 01 00 B3")
-    assert Xor8a(Options(echo="no")).decoder(Xor8a().unlock(1)).feed(wrong) == [Junk(wrong)]
+    assert Xor8a(Options(echo="no")).decoder(Xor8a(Options()).unlock(1)).feed(wrong) == [Junk(wrong)]
 
 
 def test_states() -> None:
-    board = Xor8a()
+    board = Xor8a(Options())
     request = board.status(1)
     (frame,) = board.decoder(request).feed(LOCKS_1_9_17)
     assert isinstance(frame, Frame)
@@ -70,7 +70,7 @@ def told(board: Xor8a, request: str, line: bytes) -> list[type]:
 
 
 def test_echo_is_learned_from_the_state_request() -> None:
-    board = Xor8a()
+    board = Xor8a(Options())
     state = board.status(1).frame
     # nothing is known yet: what has the request's bytes answers nothing
     assert told(board, "open", FAILED) == [Echo]
@@ -85,13 +85,13 @@ def test_echo_is_learned_from_the_state_request() -> None:
 
 
 def test_states_that_begin_like_the_request_are_states() -> None:
-    board = Xor8a()
+    board = Xor8a(Options())
     assert told(board, "state", LOOKS_LIKE_AN_ECHO) == [Frame]
     assert told(board, "state", board.status(1).frame + LOOKS_LIKE_AN_ECHO) == [Echo, Frame]
 
 
 def test_mangled_echo_teaches_nothing() -> None:
-    board = Xor8a()
+    board = Xor8a(Options())
     state = board.status(1).frame
     assert told(board, "state", state + LOCKS_1_9_17) == [Echo, Frame]
     assert told(board, "state", b"\x81" + state[1:] + LOCKS_1_9_17) == [Junk, Frame]
@@ -108,4 +108,4 @@ def test_echo_can_be_told_instead(echo: EchoOption, kind: type) -> None:
 
 
 def test_before_the_first_lock_the_state_is_asked() -> None:
-    assert Xor8a().rest(1) == [Xor8a().status(1)]
+    assert Xor8a(Options()).rest(1) == [Xor8a(Options()).status(1)]

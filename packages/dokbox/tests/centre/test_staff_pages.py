@@ -235,7 +235,7 @@ async def test_another_tenants_deposits_are_not_counted(
     await change(line, await announced(clerk), state="blocked")
     for ctx, count in ((line.ctx, 1), (other, 0)):
         async with deployment.database.tenant(ctx) as tx:
-            assert await store.count_needing_staff(tx, store.NEEDS_STAFF, finished=store.FINAL) == count
+            assert await store.count_needing_staff(tx) == count
 
 
 # --- boxes ------------------------------------------------------------------------------------------------------
@@ -258,6 +258,9 @@ async def test_a_box_shows_its_state_and_its_compartments(clerk: Clerk, line: Wi
     ]
     assert re.search(r"Vorfall:</strong> Fach außer Betrieb", page)
     assert re.search(r"<td>Box gestartet</td>", page), "to start is no incident"
+    async with line.deployment.database.tenant(line.ctx) as tx:
+        await store.update_box(tx, "box-1", disputed=2)
+    assert "Die Box meldet, was nicht sein kann" in said(await clerk.get("/boxes"))
     clock.forward(minutes=3)
     assert "Nicht erreichbar seit 19:40 Uhr" in said(await clerk.get("/boxes"))
 

@@ -58,7 +58,6 @@ class BoardAddress:
         self.board: Board = build_board(kind, options, table=table)
         self._kind = kind
         self._options = options
-        self._table = table
 
     @property
     def table(self) -> Mapping[int, Place]:
@@ -69,10 +68,10 @@ class BoardAddress:
 
     def reversed_polarity(self) -> "BoardAddress":
         """The same boards with the other meaning of a latch's bit."""
-        closed = dict(self._options).get("latch_closed_bit", "1")
+        closed = int(dict(self._options).get("latch_closed_bit", 1))
         others = [(name, value) for name, value in self._options if name != "latch_closed_bit"]
-        options = [*others, ("latch_closed_bit", "0" if closed == "1" else "1")]
-        return BoardAddress(self._kind, self.path, options, self._table)
+        options = [*others, ("latch_closed_bit", str(1 - closed))]
+        return BoardAddress(self._kind, self.path, options, self.table)
 
     def __str__(self) -> str:
         query = f"?{urlencode(self._options, safe=':/')}" if self._options else ""

@@ -50,7 +50,7 @@ class _Sight:
     def __init__(self, index: int, line: Line) -> None:
         self.index = index
         self.line = line
-        self.compartments = tuple(sorted(number for board in line.boards for number in line.on(board)))
+        self.compartments = tuple(line.board.table)
         self.lost: LineLost | None = None
         self.silent: dict[int, BoardSilent] = {}
         self.age = 0  # grows whenever the line is lost: what was asked before says nothing about afterwards

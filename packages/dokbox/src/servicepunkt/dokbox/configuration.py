@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
 from servicepunkt.core.catalogue import model as catalogue_model
@@ -13,11 +11,8 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox import model, store, wire
-from servicepunkt.dokbox.settings import BoxSettings, DokboxSettings, settings_of
+from servicepunkt.dokbox.settings import settings_of
 from servicepunkt.dokbox.store import BoxRow
-
-if TYPE_CHECKING:
-    pass
 
 
 class SyncBoxes:
@@ -37,21 +32,6 @@ async def config_for(deployment: Deployment, ctx: TenantContext, box_id: str, pu
         raise NotFoundError
     async with deployment.database.tenant(ctx) as tx:
         notice_key = await deployment.keyring.notice_public_key(tx)
-    return box_config(ctx, settings, wanted, published, notice_key=notice_key, centre=deployment.settings.public_url)
-
-
-def box_config(
-    ctx: TenantContext,
-    settings: DokboxSettings,
-    wanted: BoxSettings,
-    published: Published,
-    *,
-    notice_key: bytes,
-    centre: str,
-) -> wire.BoxConfig:
-    point = published.catalogue.point(wanted.point)
-    if point is None:
-        raise NotFoundError
     return wire.BoxConfig(
         tenant=ctx.id,
         tenant_name=ctx.name,
@@ -70,5 +50,5 @@ def box_config(
         notice_key=notice_key.hex(),
         max_attempts=settings.max_attempts,
         help_phone=point.help_phone,
-        centre_url=f"{centre}/t/{ctx.slug}",
+        centre_url=f"{deployment.settings.public_url}/t/{ctx.slug}",
     )

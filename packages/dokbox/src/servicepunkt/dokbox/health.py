@@ -8,6 +8,7 @@ from servicepunkt.core.db.session import Transaction
 from servicepunkt.dokbox import store
 
 MISSING_AFTER = timedelta(minutes=2)
+DISPUTED = "The box reports what cannot be; it needs somebody to look into it."
 
 
 class BoxesSeen:
@@ -22,7 +23,7 @@ class BoxesSeen:
         if row is None or row.seen_at is None:
             return False, "The box has not been enrolled yet."
         if row.disputed:
-            return False, "The box reports what cannot be; it needs somebody to look into it."
+            return False, DISPUTED
         if tx.now() - row.seen_at > MISSING_AFTER:
             return False, "The box has not reported for more than two minutes."
         return True, "The box reports regularly."

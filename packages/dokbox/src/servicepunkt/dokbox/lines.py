@@ -86,7 +86,7 @@ class Line:
         """Fire one lock, once. Raises `BoardError`, `BusClosedError`."""
         request = self.board.unlock(compartment)
         board = self.board.table[compartment].board
-        written = await self._ask(board, request)
+        written = await self.ask(board, request)
         return Unlocked(compartment, frame=request.frame.hex(), at=written.at)
 
     async def status(self, board: int, *, once: bool = False) -> dict[int, Reading]:
@@ -96,29 +96,26 @@ class Line:
         """
         readings: dict[int, Reading] = {}
         for request in (self.board.status(board), *self.board.polls(board)):
-            reply = await self._ask(board, request, once=once)
+            reply = await self.ask(board, request, once=once)
             if reply.frame is not None:
                 readings |= self.board.readings(reply.frame)
                 if keys := self.board.keys(reply.frame):
                     self._report(Typed(board, keys, self._now()))
         return readings
 
-    async def ask(self, board: int, request: Request) -> Reply:
-        """Ask a board what only its kind knows (a pulse time, a light). Raises as `unlock`."""
-        return await self._ask(board, request)
-
-    def close(self) -> None:
-        """Give the port back; blocks as long as that takes."""
-        self._bus.close()
-        self._after()
-
-    async def _ask(self, board: int, request: Request, *, once: bool = False) -> Reply:
+    async def ask(self, board: int, request: Request, *, once: bool = False) -> Reply:
+        """Ask a board anything, also what only its kind knows (a pulse time, a light). Raises as `unlock`."""
         try:
             await self._rest(board, once=once)
             return await self._submit(board, request, once=once)
         except NotPreparedError:  # somebody else's request has failed between the two
             await self._rest(board, once=once)
             return await self._submit(board, request, once=once)
+
+    def close(self) -> None:
+        """Give the port back; blocks as long as that takes."""
+        self._bus.close()
+        self._after()
 
     async def _rest(self, board: int, *, once: bool = False) -> None:
         async with self._preparing[board]:

@@ -157,7 +157,7 @@ async def erase_finished(tx: Transaction, before: datetime) -> int:
     from servicepunkt.core.notices import store as notices
     from servicepunkt.dokbox import store
 
-    ids = await store.finished_before(tx, tuple(store.FINAL), before)
+    ids = await store.finished_before(tx, before)
     for deposit_id in ids:
         await notices.delete_of_case(tx, deposit_id)
     await store.delete_deposits(tx, ids)

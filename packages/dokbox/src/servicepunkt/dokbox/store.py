@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -201,34 +201,30 @@ async def deposits(
     return await tx.all(DepositRow, query.order_by(deposit.c.id.desc()).limit(limit))
 
 
-def _needing_staff(tx: Transaction, states: Sequence[str], finished: Collection[str]) -> sa.ColumnElement[bool]:
-    """Deposits in one of `states`, and those that are not finished and say why they do not go on."""
-    stuck = sa.and_(deposit.c.alert != "", deposit.c.state.not_in(finished))
-    return sa.and_(deposit.c.tenant_id == tx.tenant_id, sa.or_(deposit.c.state.in_(states), stuck))
+def _needing_staff(tx: Transaction) -> sa.ColumnElement[bool]:
+    """Deposits in a state that needs staff, and those that are not finished and say why they do not go on."""
+    stuck = sa.and_(deposit.c.alert != "", deposit.c.state.not_in(FINAL))
+    return sa.and_(deposit.c.tenant_id == tx.tenant_id, sa.or_(deposit.c.state.in_(NEEDS_STAFF), stuck))
 
 
-async def deposits_needing_staff(
-    tx: Transaction, states: Sequence[str], *, finished: Collection[str], limit: int = MOST_DEPOSITS
-) -> list[DepositRow]:
+async def deposits_needing_staff(tx: Transaction, *, limit: int = MOST_DEPOSITS) -> list[DepositRow]:
     """The newest first."""
-    query = sa.select(deposit).where(_needing_staff(tx, states, finished))
+    query = sa.select(deposit).where(_needing_staff(tx))
     return await tx.all(DepositRow, query.order_by(deposit.c.id.desc()).limit(limit))
 
 
-async def count_needing_staff(
-    tx: Transaction, states: Sequence[str], *, finished: Collection[str], box_id: str = ""
-) -> int:
+async def count_needing_staff(tx: Transaction, *, box_id: str = "") -> int:
     """How many there are, at one box if it is named."""
-    query = sa.select(sa.func.count()).select_from(deposit).where(_needing_staff(tx, states, finished))
+    query = sa.select(sa.func.count()).select_from(deposit).where(_needing_staff(tx))
     return int(await tx.scalar(query.where(deposit.c.box == box_id) if box_id else query))
 
 
-async def occupied(tx: Transaction, box_id: str, *, finished: Collection[str]) -> set[int]:
+async def occupied(tx: Transaction, box_id: str) -> set[int]:
     """The compartments that are kept for a deposit."""
     query = sa.select(deposit.c.compartment).where(
         deposit.c.tenant_id == tx.tenant_id,
         deposit.c.box == box_id,
-        deposit.c.state.not_in(finished),
+        deposit.c.state.not_in(FINAL),
         deposit.c.compartment.is_not(None),
     )
     return {row.compartment for row in await tx.execute(query)}
@@ -239,9 +235,9 @@ async def update_deposit(tx: Transaction, deposit_id: UUID, **values: Any) -> No
     await tx.execute(statement.values(**values))
 
 
-async def finished_before(tx: Transaction, states: Sequence[str], before: datetime) -> list[UUID]:
+async def finished_before(tx: Transaction, before: datetime) -> list[UUID]:
     query = sa.select(deposit.c.id).where(
-        deposit.c.tenant_id == tx.tenant_id, deposit.c.state.in_(states), deposit.c.updated_at < before
+        deposit.c.tenant_id == tx.tenant_id, deposit.c.state.in_(FINAL), deposit.c.updated_at < before
     )
     return [row.id for row in await tx.execute(query)]
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -235,13 +235,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     `boards`: how many boards the bus has, with ids that follow each other.
     `compartments`: how many of the locks are in use, all when None.
     `latch_closed_bit`: the bit that tells a closed lock; firmware and contacts differ, found at commissioning.
-    `items`: whether item sensors are fitted.
+    `items`: whether item sensors are fitted. `baud`: bits per second of the bus.
     """
 
     boards: Annotated[int, Meta(ge=1)] = 1
     compartments: Annotated[int, Meta(ge=1)] | None = None
     latch_closed_bit: Annotated[int, Meta(ge=0, le=1)] = 1
     items: bool = True
+    baud: int = 9600
 
     def __post_init__(self) -> None:
         if (self.compartments or 0) > len(self.places):
@@ -261,15 +262,20 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         return Reading(closed=latch == self.latch_closed_bit, item=bool(item) if self.items else None)
 
 
-class WiredBoards:
-    """What boards of every kind know of their wiring: `table`, or the usual order when None.
+OptionsOfKind = TypeVar("OptionsOfKind", bound=Options)
+
+
+class WiredBoards(Generic[OptionsOfKind]):
+    """What boards of every kind know of their options and their wiring: `table`, or the usual order when None.
 
     Raises ValueError when two compartments share a lock, or when a lock is none of the boards'.
     """
 
     lapses_after: float = math.inf
 
-    def __init__(self, options: Options, table: Mapping[int, Place] | None) -> None:
+    def __init__(self, options: OptionsOfKind, table: Mapping[int, Place] | None = None) -> None:
+        self.options = options
+        self.baudrate = options.baud
         wired = dict(enumerate(options.places[: options.compartments], start=1)) if table is None else table
         self.table: Mapping[int, Place] = dict(sorted(wired.items()))
         if len(set(self.table.values())) != len(self.table):
@@ -293,6 +299,13 @@ class WiredBoards:
     def on(self, board: int) -> dict[int, int]:
         """The index of the lock by compartment, for one board."""
         return {compartment: place.lock for compartment, place in self.table.items() if place.board == board}
+
+    def readings_of(self, board: int, latches: int, items: int = 0) -> dict[int, Reading]:
+        """What the bits of one board mean, by compartment; bit 0 is lock 0."""
+        return {
+            compartment: self.options.reading(latches >> lock & 1, items >> lock & 1)
+            for compartment, lock in self.on(board).items()
+        }
 
     def rest(self, board: int) -> Sequence[Request]:
         """Nothing, for boards that time the pulse themselves."""

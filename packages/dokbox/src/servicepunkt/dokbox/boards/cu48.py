@@ -8,14 +8,13 @@ and the answer to a status has its own shape, without ETX: `02 DEVICE 00 75 06 S
 1 to 8, bit 0 first. Opening is not answered. There are no item sensors.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from servicepunkt.dokbox.boards import base
 from servicepunkt.dokbox.boards.base import Echo, Frame, FrameRow, Place, Reading, Request
-from servicepunkt.dokbox.boards.decoding import Decoder, Verdict
+from servicepunkt.dokbox.boards.decoding import Decoder, Verdict, frame_at_start
 
 STX = 0x02
 ETX = 0x03
@@ -33,15 +32,15 @@ STATUS_DEADLINE = 0.2  # seconds
 STATUS_TRIES = 3
 
 
-def checksum(head: bytes) -> int:
+def checksum(head: bytes) -> bytes:
     """Sum of all bytes before it, mod 256."""
-    return sum(head) % 256
+    return bytes([sum(head) % 256])
 
 
 def encode(device: int, lock: int, command: int) -> bytes:
     """The bytes of one request."""
     head = bytes([STX, device, lock, command, ETX])
-    return head + bytes([checksum(head)])
+    return head + checksum(head)
 
 
 class Options(base.Options, frozen=True, kw_only=True):
@@ -60,19 +59,14 @@ class Options(base.Options, frozen=True, kw_only=True):
         return self.in_rows(first=0, locks=LOCKS)
 
 
-class Cu48(base.WiredBoards):
+class Cu48(base.WiredBoards[Options]):
     """CU48 boards on one bus. `table` says where each compartment is wired, row by row when None."""
-
-    def __init__(self, options: Options | None = None, table: Mapping[int, Place] | None = None) -> None:
-        self._options = options or Options()
-        super().__init__(self._options, table)
-        self.baudrate: int = self._options.baud
 
     def unlock(self, compartment: int) -> Request:
         """Open one compartment; nothing answers, the next status tells the truth."""
         place = self.place(compartment)
         frame = encode(place.board, place.lock, UNLOCK)
-        return Request(frame=frame, deadline=0.0, pulse=self._options.pulse_ms / 1000)
+        return Request(frame=frame, deadline=0.0, pulse=self.options.pulse_ms / 1000)
 
     def status(self, board: int) -> Request:
         """Ask one board for all its locks."""
@@ -89,11 +83,7 @@ class Cu48(base.WiredBoards):
 
     def readings(self, frame: Frame) -> dict[int, Reading]:
         """The compartments on the board that sent this answer."""
-        latches = int.from_bytes(frame.raw[5:-1], "little")
-        return {
-            compartment: self._options.reading(latches >> lock & 1, item=0)
-            for compartment, lock in self.on(frame.raw[1]).items()
-        }
+        return self.readings_of(frame.raw[1], int.from_bytes(frame.raw[5:-1], "little"))
 
 
 def _at_start(window: bytes) -> Frame | Echo | Verdict:
@@ -102,16 +92,11 @@ def _at_start(window: bytes) -> Frame | Echo | Verdict:
     if len(window) < 4:
         return Verdict.NOT_YET
     if window[3] in (STATUS, UNLOCK):
-        raw = window[:REQUEST_LENGTH]
-        if len(raw) < REQUEST_LENGTH:
-            return Verdict.NOT_YET
-        return Echo(raw) if raw[4] == ETX and raw[-1] == checksum(raw[:-1]) else Verdict.NEVER
-    raw = window[:ANSWER_LENGTH]
-    if not (raw[2:5].startswith(ANSWER_HEAD) or ANSWER_HEAD.startswith(raw[2:5])):
-        return Verdict.NEVER
-    if len(raw) < ANSWER_LENGTH:
-        return Verdict.NOT_YET
-    return Frame(raw) if raw[-1] == checksum(raw[:-1]) else Verdict.NEVER
+        found = frame_at_start(window, head=bytes([STX]), length=REQUEST_LENGTH, checksum=checksum)
+        if isinstance(found, Verdict):
+            return found
+        return Echo(found.raw) if found.raw[4] == ETX else Verdict.NEVER
+    return frame_at_start(window, head=window[:2] + ANSWER_HEAD, length=ANSWER_LENGTH, checksum=checksum)
 
 
 FRAMES = (

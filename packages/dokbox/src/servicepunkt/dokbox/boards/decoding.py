@@ -63,6 +63,19 @@ class Decoder:
         return events
 
 
+def frame_at_start(
+    window: bytes, *, head: bytes, length: int, checksum: Callable[[bytes], bytes]
+) -> Frame | Literal[Verdict.NOT_YET, Verdict.NEVER]:
+    """The frame of `length` bytes that begins with `head` and ends with the checksum of what stands before it."""
+    raw = window[:length]
+    if not (raw.startswith(head) or head.startswith(raw)):
+        return Verdict.NEVER
+    if len(raw) < length:
+        return Verdict.NOT_YET
+    check = checksum(b"")
+    return Frame(raw) if raw.endswith(checksum(raw[: length - len(check)])) else Verdict.NEVER
+
+
 EchoOption = Literal["auto", "yes", "no"]
 
 

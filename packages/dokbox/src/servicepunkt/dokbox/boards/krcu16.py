@@ -12,7 +12,6 @@ The board's command that opens every lock at once and the one that opens a lock 
 """
 
 import enum
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -146,19 +145,14 @@ class Options(base.Options, frozen=True, kw_only=True):
         return self.in_rows(first=0, locks=LOCKS)
 
 
-class KrCu16(base.WiredBoards):
+class KrCu16(base.WiredBoards[Options]):
     """Up to ten KR-CU16 on one bus. `table` says where each compartment is wired, row by row when None."""
-
-    def __init__(self, options: Options | None = None, table: Mapping[int, Place] | None = None) -> None:
-        self._options = options or Options()
-        super().__init__(self._options, table)
-        self.baudrate: int = self._options.baud
 
     def unlock(self, compartment: int) -> Request:
         """Open one compartment. No reply is waited for: firmware differs, the next status tells the truth."""
         place = self.place(compartment)
         frame = encode(Command.UNLOCK, place.board << 4 | place.lock)
-        return Request(frame=frame, deadline=0.0, pulse=self._options.pulse_ms / 1000)
+        return Request(frame=frame, deadline=0.0, pulse=self.options.pulse_ms / 1000)
 
     def status(self, board: int) -> Request:
         """Ask one board for all its latches and item sensors."""
@@ -196,10 +190,7 @@ class KrCu16(base.WiredBoards):
             return {}
         latches = int.from_bytes(frame.data[:2], "little")
         items = int.from_bytes(frame.data[2:], "little")
-        return {
-            compartment: self._options.reading(latches >> lock & 1, items >> lock & 1)
-            for compartment, lock in self.on(frame.board).items()
-        }
+        return self.readings_of(frame.board, latches, items)
 
     def _ask(self, command: Command, board: int, *, data: bytes = b"") -> Request:
         frame = encode(command, self.require(board) << 4, data=data)

@@ -16,13 +16,21 @@ driven as a relay board: putting all coils "off" would open every door. The two 
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from msgspec import Meta
 
 from servicepunkt.dokbox.boards import base
 from servicepunkt.dokbox.boards.base import BoardRefusedError, Frame, FrameRow, Place, Reading, Request
-from servicepunkt.dokbox.boards.decoding import AtStart, Decoder, Echoes, EchoOption, Verdict, answer_decoder
+from servicepunkt.dokbox.boards.decoding import (
+    AtStart,
+    Decoder,
+    Echoes,
+    EchoOption,
+    Verdict,
+    answer_decoder,
+    frame_at_start,
+)
 
 READ_COILS = 0x01
 READ_INPUTS = 0x02
@@ -77,19 +85,12 @@ def answer_at_start(request: bytes) -> tuple[AtStart, int]:
     refusal = bytes([unit, function | FAILED])
 
     def at_start(window: bytes) -> Frame | Verdict:
-        found = _sealed(window, refusal, REFUSAL_LENGTH)
-        return _sealed(window, head, length) if found is Verdict.NEVER else found
+        found = frame_at_start(window, head=refusal, length=REFUSAL_LENGTH, checksum=crc16)
+        if found is not Verdict.NEVER:
+            return found
+        return frame_at_start(window, head=head, length=length, checksum=crc16)
 
     return at_start, length
-
-
-def _sealed(window: bytes, head: bytes, length: int) -> Frame | Verdict:
-    raw = window[:length]
-    if not (raw.startswith(head) or head.startswith(raw)):
-        return Verdict.NEVER
-    if len(raw) < length:
-        return Verdict.NOT_YET
-    return Frame(raw) if raw[-2:] == crc16(raw[:-2]) else Verdict.NEVER
 
 
 def bits(frame: Frame) -> int:
@@ -97,12 +98,22 @@ def bits(frame: Frame) -> int:
     return int.from_bytes(frame.raw[3:-2], "little")
 
 
-class _Units(base.WiredBoards):
+class UnitOptions(base.Options, frozen=True, kw_only=True):
+    """Settings of a bus of Modbus units 1, 2, ..., of either kind."""
+
+    boards: Annotated[int, Meta(ge=1, le=MOST_UNITS)] = 1
+    echo: EchoOption = "auto"
+
+
+UnitOptionsOfKind = TypeVar("UnitOptionsOfKind", bound=UnitOptions)
+
+
+class _Units(base.WiredBoards[UnitOptionsOfKind]):
     """What both kinds know of Modbus."""
 
-    def __init__(self, options: base.Options, table: Mapping[int, Place] | None, echo: EchoOption) -> None:
+    def __init__(self, options: UnitOptionsOfKind, table: Mapping[int, Place] | None = None) -> None:
         super().__init__(options, table)
-        self._echoes = Echoes(echo)
+        self._echoes = Echoes(options.echo)
 
     def decoder(self, request: Request, /) -> Decoder:
         """Looks for the answer to this request, or the board's refusal. The answer to a write repeats it."""
@@ -120,7 +131,7 @@ class _Units(base.WiredBoards):
 # ---- Relay and input boards ------------------------------------------------------------------------------
 
 
-class RelayOptions(base.Options, frozen=True, kw_only=True):
+class RelayOptions(UnitOptions, frozen=True, kw_only=True):
     """Settings of a bus of relay boards, with the units 1, 2, ...
 
     `locks`: how many coils each board has that drive a lock, from coil 0. The inputs from 0 are the contacts of
@@ -129,10 +140,8 @@ class RelayOptions(base.Options, frozen=True, kw_only=True):
     `pulse_ms`: how long a lock draws current. `echo`: whether the adapter sends back what is written.
     """
 
-    boards: Annotated[int, Meta(ge=1, le=MOST_UNITS)] = 1
     locks: Annotated[int, Meta(ge=1, le=64)] = 16
     inputs: Annotated[int, Meta(ge=0, lt=MOST_UNITS)] = 0
-    echo: EchoOption = "auto"
     pulse_ms: Annotated[int, Meta(ge=50, le=3000)] = 500
     baud: Literal[9600, 19200, 38400, 57600, 115200] = 9600
 
@@ -148,20 +157,15 @@ class RelayOptions(base.Options, frozen=True, kw_only=True):
         return self.in_rows(first=1, locks=self.locks)
 
 
-class ModbusRelays(_Units):
+class ModbusRelays(_Units[RelayOptions]):
     """Relay and input boards on one bus. `table` says where each compartment is wired, in rows when None."""
-
-    def __init__(self, options: RelayOptions | None = None, table: Mapping[int, Place] | None = None) -> None:
-        self._options = options or RelayOptions()
-        super().__init__(self._options, table, self._options.echo)
-        self.baudrate: int = self._options.baud
 
     def rest(self, board: int) -> list[Request]:
         """All coils off. The first reading shows whether there are echoes, the last that nothing draws current."""
-        coils = read(self.require(board), READ_COILS, self._options.locks)
+        coils = read(self.require(board), READ_COILS, self.options.locks)
         return [
-            read(board + self._options.inputs, READ_INPUTS, self._inputs),
-            *(switch_off(board, coil) for coil in range(self._options.locks)),
+            read(board + self.options.inputs, READ_INPUTS, self._inputs),
+            *(switch_off(board, coil) for coil in range(self.options.locks)),
             coils,
         ]
 
@@ -171,34 +175,31 @@ class ModbusRelays(_Units):
         return Request(
             frame=encode(place.board, WRITE_COIL, place.lock, ON),
             deadline=DEADLINE,
-            pulse=self._options.pulse_ms / 1000,
+            pulse=self.options.pulse_ms / 1000,
             follow=switch_off(place.board, place.lock),
         )
 
     def status(self, board: int) -> Request:
         """Read the contacts of one board, and its item sensors."""
-        return read(self.require(board) + self._options.inputs, READ_INPUTS, self._inputs)
+        return read(self.require(board) + self.options.inputs, READ_INPUTS, self._inputs)
 
     def answers(self, request: Request, frame: Frame) -> bool:
         """Where coils are read, that none is on. Raises `BoardRefusedError`."""
         return super().answers(request, frame) and self._at_rest(frame)
 
     def _at_rest(self, frame: Frame) -> bool:
-        return frame.raw[1] != READ_COILS or bits(frame) & (1 << self._options.locks) - 1 == 0
+        return frame.raw[1] != READ_COILS or bits(frame) & (1 << self.options.locks) - 1 == 0
 
     def readings(self, frame: Frame) -> dict[int, Reading]:
         """The compartments of the board whose inputs these are; empty for any other frame."""
         if frame.raw[1] != READ_INPUTS:
             return {}
         told = bits(frame)
-        return {
-            compartment: self._options.reading(told >> lock & 1, told >> self._options.locks + lock & 1)
-            for compartment, lock in self.on(frame.raw[0] - self._options.inputs).items()
-        }
+        return self.readings_of(frame.raw[0] - self.options.inputs, told, told >> self.options.locks)
 
     @property
     def _inputs(self) -> int:
-        return self._options.locks * (2 if self._options.items else 1)
+        return self.options.locks * (2 if self.options.items else 1)
 
 
 RELAY_FRAMES = (
@@ -227,15 +228,14 @@ base.register(
 CU48_LOCKS = 48
 
 
-class Cu48Options(base.Options, frozen=True, kw_only=True):
+class Cu48Options(UnitOptions, frozen=True, kw_only=True):
     """Settings of a bus of CU48 boards that speak Modbus, with the units 1, 2, ...
 
     `pulse_ms`: how long a lock draws current; the boards time it themselves.
+    `echo`: whether the adapter sends back what is written.
     """
 
-    boards: Annotated[int, Meta(ge=1, le=MOST_UNITS)] = 1
     items: Literal[False] = False
-    echo: EchoOption = "auto"
     pulse_ms: Annotated[int, Meta(ge=100, le=10_000)] = 500
     baud: Literal[9600, 19200, 38400, 57600, 115200] = 115200
 
@@ -244,13 +244,8 @@ class Cu48Options(base.Options, frozen=True, kw_only=True):
         return self.in_rows(first=1, locks=CU48_LOCKS)
 
 
-class ModbusCu48(_Units):
+class ModbusCu48(_Units[Cu48Options]):
     """CU48 boards on one Modbus. `table` says where each compartment is wired, row by row when None."""
-
-    def __init__(self, options: Cu48Options | None = None, table: Mapping[int, Place] | None = None) -> None:
-        self._options = options or Cu48Options()
-        super().__init__(self._options, table, self._options.echo)
-        self.baudrate: int = self._options.baud
 
     def rest(self, board: int) -> list[Request]:
         """Nothing is switched; but before the first lock is opened it must be known whether there are echoes."""
@@ -260,7 +255,7 @@ class ModbusCu48(_Units):
         """Write 0 to the coil of one compartment."""
         place = self.place(compartment)
         frame = encode(place.board, WRITE_COIL, place.lock, OFF)
-        return Request(frame=frame, deadline=DEADLINE, pulse=self._options.pulse_ms / 1000)
+        return Request(frame=frame, deadline=DEADLINE, pulse=self.options.pulse_ms / 1000)
 
     def status(self, board: int) -> Request:
         """Read the latches of one board."""
@@ -270,11 +265,7 @@ class ModbusCu48(_Units):
         """The compartments of the board whose latches these are; empty for any other frame."""
         if frame.raw[1] != READ_COILS:
             return {}
-        told = bits(frame)
-        return {
-            compartment: self._options.reading(told >> lock & 1, item=0)
-            for compartment, lock in self.on(frame.raw[0]).items()
-        }
+        return self.readings_of(frame.raw[0], bits(frame))
 
 
 CU48_FRAMES = (

@@ -16,7 +16,7 @@ The command that opens every lock at once is left out on purpose. The boards' ow
 locked door with a tamper contact.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import reduce
 from operator import xor
 from typing import Annotated, Literal
@@ -25,7 +25,7 @@ from msgspec import Meta
 
 from servicepunkt.dokbox.boards import base
 from servicepunkt.dokbox.boards.base import Frame, FrameRow, Place, Reading, Request
-from servicepunkt.dokbox.boards.decoding import Decoder, Echoes, EchoOption, Verdict, answer_decoder
+from servicepunkt.dokbox.boards.decoding import Decoder, Echoes, EchoOption, Verdict, answer_decoder, frame_at_start
 
 OPEN = 0x8A  # header of a request that opens, and of its answer
 STATE = 0x80  # header of a request for states, and of its answer
@@ -43,14 +43,14 @@ STATE_DEADLINE = 0.75  # seconds
 STATE_TRIES = 3
 
 
-def checksum(head: bytes) -> int:
+def checksum(head: bytes) -> bytes:
     """XOR of all bytes before it."""
-    return reduce(xor, head, 0)
+    return bytes([reduce(xor, head, 0)])
 
 
 def encode(*head: int) -> bytes:
     """The bytes of one frame."""
-    return bytes([*head, checksum(bytes(head))])
+    return bytes(head) + checksum(bytes(head))
 
 
 class Options(base.Options, frozen=True, kw_only=True):
@@ -72,14 +72,12 @@ class Options(base.Options, frozen=True, kw_only=True):
         return self.in_rows(first=1, locks=self.locks)
 
 
-class Xor8a(base.WiredBoards):
+class Xor8a(base.WiredBoards[Options]):
     """Boards of the 8A/80 family on one bus. `table` says where each compartment is wired, in rows when None."""
 
-    def __init__(self, options: Options | None = None, table: Mapping[int, Place] | None = None) -> None:
-        self._options = options or Options()
-        super().__init__(self._options, table)
-        self.baudrate: int = self._options.baud
-        self._echoes = Echoes(self._options.echo)
+    def __init__(self, options: Options, table: Mapping[int, Place] | None = None) -> None:
+        super().__init__(options, table)
+        self._echoes = Echoes(options.echo)
 
     def rest(self, board: int) -> list[Request]:
         """Nothing draws current here; but before the first lock is opened it must be known whether there are echoes."""
@@ -89,7 +87,7 @@ class Xor8a(base.WiredBoards):
         """Open one compartment; the line is the board's until it answers or the deadline is over."""
         place = self.place(compartment)
         frame = encode(OPEN, place.board, place.lock + 1, OPEN_FUNCTION)
-        return Request(frame=frame, deadline=OPEN_DEADLINE, pulse=self._options.pulse_ms / 1000)
+        return Request(frame=frame, deadline=OPEN_DEADLINE, pulse=self.options.pulse_ms / 1000)
 
     def status(self, board: int) -> Request:
         """Ask one board for all its locks."""
@@ -117,30 +115,19 @@ class Xor8a(base.WiredBoards):
         """The compartments on the board that sent this answer; empty when it is not about states."""
         if frame.raw[0] != STATE or len(frame.raw) != STATE_ANSWER_LENGTH:
             return {}
-        latches = int.from_bytes(frame.raw[2:5], "big")
-        return {
-            compartment: self._options.reading(latches >> lock & 1, item=0)
-            for compartment, lock in self.on(frame.raw[1]).items()
-        }
+        return self.readings_of(frame.raw[1], int.from_bytes(frame.raw[2:5], "big"))
 
 
 def _state_at_start(window: bytes) -> Frame | Verdict:
     """`80 BOARD S24-17 S16-9 S8-1 33 XOR`."""
-    return _answer(window, STATE, STATE_ANSWER_LENGTH, lambda raw: raw[5] == STATE_FUNCTION)
+    found = frame_at_start(window, head=bytes([STATE]), length=STATE_ANSWER_LENGTH, checksum=checksum)
+    return found if isinstance(found, Verdict) or found.raw[5] == STATE_FUNCTION else Verdict.NEVER
 
 
 def _opened_at_start(window: bytes) -> Frame | Verdict:
     """`8A BOARD CHANNEL OUTCOME XOR`."""
-    return _answer(window, OPEN, OPEN_ANSWER_LENGTH, lambda raw: raw[3] in OUTCOMES)
-
-
-def _answer(window: bytes, header: int, length: int, fits: Callable[[bytes], bool]) -> Frame | Verdict:
-    if window[0] != header:
-        return Verdict.NEVER
-    raw = window[:length]
-    if len(raw) < length:
-        return Verdict.NOT_YET
-    return Frame(raw) if raw[-1] == checksum(raw[:-1]) and fits(raw) else Verdict.NEVER
+    found = frame_at_start(window, head=bytes([OPEN]), length=OPEN_ANSWER_LENGTH, checksum=checksum)
+    return found if isinstance(found, Verdict) or found.raw[3] in OUTCOMES else Verdict.NEVER
 
 
 FRAMES = (

@@ -11,25 +11,17 @@ from urllib.parse import urlencode, urlsplit
 from litestar import Request, Response
 
 from servicepunkt.dokbox import wire
-from servicepunkt.web.frame import CONTRAST_COOKIE, LANGUAGE_COOKIE, language
+from servicepunkt.web.terminal import switches
 
 TERMINAL_COOKIE = "sp_box_terminal"
-PLAIN = "plain"
-VIEWS = frozenset({PLAIN, "contrast", "large", "contrast-large"})
 WebRequest = Request[Any, Any, Any]
 
 
 def arrived(request: WebRequest, languages: tuple[str, ...]) -> dict[str, str] | None:
     """The cookies of a visit that a terminal sends here, None for any other; what it does not offer is ignored."""
-    lang, view = request.query_params.get("lang"), request.query_params.get("view")
-    if lang is None and view is None:
+    if not {"lang", "view"} & set(request.query_params):
         return None
-    cookies = {TERMINAL_COOKIE: "1"}
-    if lang in languages:
-        cookies[LANGUAGE_COOKIE] = lang
-    if view in VIEWS:
-        cookies[CONTRAST_COOKIE] = "" if view == PLAIN else view
-    return cookies
+    return {TERMINAL_COOKIE: "1", **switches.brought(request, languages)}
 
 
 def from_terminal(request: WebRequest) -> bool:
@@ -41,19 +33,13 @@ def terminal_address(config: wire.BoxConfig | None, path: str, *, lang: str, vie
     if not centre_origin(config):
         return ""
     assert config is not None
-    return f"{config.centre_url}{path}?{urlencode({'lang': lang, 'view': view or PLAIN})}"
+    return f"{config.centre_url}{path}?{urlencode({'lang': lang, 'view': view or switches.PLAIN})}"
 
 
 def centre_origin(config: wire.BoxConfig | None) -> str:
     """Scheme and host of the centre, to which a form of the box may lead on; empty while it is unknown."""
     parts = urlsplit(config.centre_url if config else "")
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") and parts.netloc else ""
-
-
-def shown_as(request: WebRequest) -> dict[str, str]:
-    """Language and view of this visit, as the way back carries them."""
-    view = request.cookies.get(CONTRAST_COOKIE, "")
-    return {"lang": language(request), "view": view if view in VIEWS else PLAIN}
 
 
 def keep(answer: Response[Any], cookies: dict[str, str], *, secure: bool) -> None:

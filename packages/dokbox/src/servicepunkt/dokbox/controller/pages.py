@@ -190,14 +190,14 @@ async def back_to_start(request: WebRequest) -> Redirect:
     """Back to the terminal's themes, in the language and view of this visit; without the centre to the box's start."""
     pages = pages_of(request)
     await pages.leave(request)
-    return _left(pages.to_terminal(request, "/k", origin.shown_as(request)))
+    return _left(pages.to_terminal(request, "/k", switches.choices(request)))
 
 
 @get("/connection")
 async def connection(request: WebRequest) -> Response[None]:
     """Asked by a start page that waits for the centre: nothing, or the order to go back to the terminal."""
     pages = pages_of(request)
-    there = pages.to_terminal(request, "/k", origin.shown_as(request)) is not None
+    there = pages.to_terminal(request, "/k", switches.choices(request)) is not None
     return Response(None, status_code=204, headers={"hx-redirect": "/start"} if there else None)
 
 
@@ -339,7 +339,7 @@ async def end(request: WebRequest) -> Redirect:
     pages = pages_of(request)
     await pages.leave(request)
     ctx: TenantContext | None = request.scope.get(TENANT_KEY)  # type: ignore[assignment]
-    usual = {"lang": ctx.locale if ctx else "de", "view": origin.PLAIN}
+    usual = {"lang": ctx.locale if ctx else "de", "view": switches.PLAIN}
     answer = _left(pages.to_terminal(request, "/k", usual))
     _forget(answer)
     return answer
@@ -349,7 +349,7 @@ async def end(request: WebRequest) -> Redirect:
 async def help_page(request: WebRequest) -> Response[Any]:
     """Call somebody on the terminal's page; where that cannot be reached, a telephone number and words."""
     pages = pages_of(request)
-    if (away := pages.to_terminal(request, "/k/help", origin.shown_as(request))) is not None:
+    if (away := pages.to_terminal(request, "/k/help", switches.choices(request))) is not None:
         await pages.leave(request)
         return _left(away)
     return pages.page(request, "dokbox/box_help.html", idle=IDLE_CONTENT)

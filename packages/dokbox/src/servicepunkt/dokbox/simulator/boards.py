@@ -15,6 +15,7 @@ from servicepunkt.dokbox.simulator.model import (
     Cabinet,
     Delay,
     Echo,
+    F,
     FlippedBit,
     Garbage,
     HalfFrame,
@@ -28,6 +29,28 @@ class Transmission(msgspec.Struct, frozen=True):
 
     data: bytes
     delay: float = 0.0
+
+
+class UseFault(Protocol):
+    """Gives the fault of a kind that is present, and uses up one of its times; None if there is none."""
+
+    def __call__(self, kind: type[F], /) -> F | None: ...
+
+
+def with_faults(reply: Transmission, use_fault: UseFault, random: Random) -> list[Transmission]:
+    """The reply as it reaches the line; a lost one uses up no other fault."""
+    data = reply.data
+    if use_fault(NoReply):
+        return []
+    if use_fault(FlippedBit):
+        bit = random.randrange(len(data) * 8)
+        data = (int.from_bytes(data, "big") ^ 1 << bit).to_bytes(len(data), "big")
+    if use_fault(HalfFrame):
+        data = data[: len(data) // 2]
+    if garbage := use_fault(Garbage):
+        data = random.randbytes(garbage.length) + data
+    delay = use_fault(Delay)
+    return [Transmission(data, reply.delay + (delay.seconds if delay else 0.0))]
 
 
 class Boards(Protocol):
@@ -78,7 +101,7 @@ class BoardsOnBus(ABC):
         self._received += data
         while request := self._take_request():
             for reply in self._obey(request, time):
-                sent += self._with_faults(reply)
+                sent += with_faults(reply, self._cabinet.use_fault, self._random)
         return sent
 
     def pass_time(self, *, time: float) -> float | None:  # noqa: ARG002 most boards only answer
@@ -127,21 +150,6 @@ class BoardsOnBus(ABC):
                 return None
             del received[0]
         return None
-
-    def _with_faults(self, reply: Transmission) -> list[Transmission]:
-        """The reply as it reaches the line; a lost one uses up no other fault."""
-        cabinet, data = self._cabinet, reply.data
-        if cabinet.use_fault(NoReply):
-            return []
-        if cabinet.use_fault(FlippedBit):
-            bit = self._random.randrange(len(data) * 8)
-            data = (int.from_bytes(data, "big") ^ 1 << bit).to_bytes(len(data), "big")
-        if cabinet.use_fault(HalfFrame):
-            data = data[: len(data) // 2]
-        if garbage := cabinet.use_fault(Garbage):
-            data = self._random.randbytes(garbage.length) + data
-        delay = cabinet.use_fault(Delay)
-        return [Transmission(data, reply.delay + (delay.seconds if delay else 0.0))]
 
 
 def pack(bits: Iterable[bool]) -> bytes:

@@ -18,6 +18,7 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ForbiddenError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox import service, store
+from servicepunkt.dokbox.health import DISPUTED
 from servicepunkt.dokbox.settings import settings_of
 from servicepunkt.dokbox.staff.seen import is_away
 from servicepunkt.dokbox.staff.words import EVENT_WORDS
@@ -84,10 +85,11 @@ async def box_seen(tx: Transaction, row: BoxRow, *, locale: str) -> BoxSeen:
     ctx, now = tx.ctx, tx.now()
     wanted = settings_of(ctx).box(row.id)
     compartments = wanted.compartments if wanted else 0
-    used = await store.occupied(tx, row.id, finished=store.FINAL)
+    used = await store.occupied(tx, row.id)
     out = await store.out_of_service(tx, row.id)
     waiting = await store.waiting_commands(tx, row.id)
     log = await store.newest_events(tx, row.id, LOGGED, limit=LOG_LENGTH)
+    faults = [EVENT_WORDS[event] for event in await store.lasting_faults(tx, row.id)]
     return BoxSeen(
         id=row.id,
         name=pick(wanted.name, locale) if wanted else row.id,
@@ -97,9 +99,9 @@ async def box_seen(tx: Transaction, row: BoxRow, *, locale: str) -> BoxSeen:
         used=len(used),
         free=max(0, compartments - len(used | set(out))),
         waiting=len(waiting),
-        faults=[EVENT_WORDS[event] for event in await store.lasting_faults(tx, row.id)],
+        faults=[DISPUTED, *faults] if row.disputed else faults,
         out=out,
-        needing_staff=await store.count_needing_staff(tx, store.NEEDS_STAFF, finished=store.FINAL, box_id=row.id),
+        needing_staff=await store.count_needing_staff(tx, box_id=row.id),
         log=[
             EventSeen(
                 at=event.at.astimezone(ctx.zone_info),

@@ -67,7 +67,7 @@ async def list_deposits(
     show = show if show in FILTERS else "open"
     async with deployment.database.tenant(ctx) as tx:
         if show == "attention":
-            rows = await store.deposits_needing_staff(tx, store.NEEDS_STAFF, finished=store.FINAL)
+            rows = await store.deposits_needing_staff(tx)
         else:
             rows = await store.deposits(tx, states=[str(state) for state in FILTERS[show]])
     return await list_page(request, visitor, rows, show=show)

@@ -14,4 +14,4 @@ class DepositsNeedYou:
     href = NEEDS_YOU_HREF
 
     async def count(self, tx: Transaction) -> int:
-        return await store.count_needing_staff(tx, store.NEEDS_STAFF, finished=store.FINAL)
+        return await store.count_needing_staff(tx)

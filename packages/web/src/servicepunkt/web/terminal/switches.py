@@ -6,12 +6,12 @@ Where a terminal hands over to the box's own pages, and where these lead back to
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 import msgspec
 from litestar import Request, Response, post
-from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 
 from servicepunkt.core.errors import InvalidInputError
@@ -23,7 +23,8 @@ from servicepunkt.web.navigation import cookie, see_other
 
 PUBLIC = {"public": True}
 VIEWS = ("contrast", "large")
-HANDED_VIEWS = ("plain", "contrast", "large", "contrast-large")
+PLAIN = "plain"
+HANDED_VIEWS = (PLAIN, "contrast", "large", "contrast-large")
 SENTENCES = {"language": "This language is not offered.", "view": "This view is not offered."}
 Target = Annotated[str, msgspec.Meta(max_length=512)]
 
@@ -45,7 +46,7 @@ async def choose_language(request: Request[Any, Any, Any], ctx: NamedDependency[
     if form.language not in ctx.languages:
         raise InvalidInputError([("language", SENTENCES["language"])])
     answer = see_other(request, form.next)
-    answer.set_cookie(language_cookie(request, form.language))
+    answer.set_cookie(cookie(request, LANGUAGE_COOKIE, form.language, samesite="lax"))
     return answer
 
 
@@ -54,52 +55,52 @@ async def choose_view(request: Request[Any, Any, Any]) -> Response[Any]:
     """Switch high contrast or large text on or off, or both off; the page stays the same."""
     form = convert(await typed(request), ViewForm, SENTENCES)
     answer = see_other(request, form.next)
-    answer.set_cookie(view_cookie(request, toggled(request.cookies.get(CONTRAST_COOKIE, ""), form.view)))
+    chosen = toggled(request.cookies.get(CONTRAST_COOKIE, ""), form.view)
+    answer.set_cookie(cookie(request, CONTRAST_COOKIE, chosen, samesite="lax"))
     return answer
 
 
 def toggled(before: str, wish: str) -> str:
     """The cookie's new value, such as `contrast-large`."""
     on = {view for view in VIEWS if view in before}
-    after = set() if wish == "plain" else on ^ {wish}
+    after = set() if wish == PLAIN else on ^ {wish}
     return "-".join(view for view in VIEWS if view in after)
-
-
-def language_cookie(request: Request[Any, Any, Any], chosen: str) -> Cookie:
-    return cookie(request, LANGUAGE_COOKIE, chosen, samesite="lax")
-
-
-def view_cookie(request: Request[Any, Any, Any], chosen: str) -> Cookie:
-    return cookie(request, CONTRAST_COOKIE, chosen, samesite="lax")
 
 
 def with_choices(request: Request[Any, Any, Any], address: str) -> str:
     """`address` of pages beside the terminal, such as the box's own, with the language and view chosen here."""
+    return f"{address}{'&' if '?' in address else '?'}{urlencode(choices(request))}"
+
+
+def choices(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """Language and view of this visit, as an address hands them on."""
     view = request.cookies.get(CONTRAST_COOKIE, "")
-    choices = {"lang": language(request), "view": view if view in HANDED_VIEWS else "plain"}
-    return f"{address}{'&' if '?' in address else '?'}{urlencode(choices)}"
+    return {"lang": language(request), "view": view if view in HANDED_VIEWS else PLAIN}
+
+
+def brought(request: Request[Any, Any, Any], languages: Container[str]) -> dict[str, str]:
+    """The cookies that the address asks for; a value that is not known is as if it were not there."""
+    lang, view = request.query_params.get("lang"), request.query_params.get("view")
+    cookies = {}
+    if lang is not None and lang in languages:
+        cookies[LANGUAGE_COOKIE] = lang
+    if view in HANDED_VIEWS:
+        cookies[CONTRAST_COOKIE] = "" if view == PLAIN else view
+    return cookies
 
 
 async def keep_choices(request: Request[Any, Any, Any]) -> Response[Any] | None:
-    """Before any page of a terminal: what `with_choices` says in the address is kept, and the address is plain again.
-
-    A value that is not known is as if it were not there.
-    """
+    """Before any page of a terminal: what the address asks for (`with_choices`) is kept, and it is plain again."""
     if request.method != "GET" or not is_terminal(request):
         return None
-    lang, view = request.query_params.get("lang", ""), request.query_params.get("view", "")
-    brought = []
-    if lang in tenant_of(request).languages:
-        brought.append(language_cookie(request, lang))
-    if view in HANDED_VIEWS:
-        brought.append(view_cookie(request, "" if view == "plain" else view))
-    if not brought:
+    found = brought(request, tenant_of(request).languages)
+    if not found:
         return None
     others = [(name, value) for name, value in request.query_params.multi_items() if name not in ("lang", "view")]
     path = request.scope["path"]
     answer = see_other(request, f"{path}?{urlencode(others)}" if others else path, fallback="/k")
-    for kept in brought:
-        answer.set_cookie(kept)
+    for name, value in found.items():
+        answer.set_cookie(cookie(request, name, value, samesite="lax"))
     return answer
 
 

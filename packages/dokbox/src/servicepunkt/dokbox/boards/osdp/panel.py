@@ -198,18 +198,14 @@ class Options(base.Options, frozen=True, kw_only=True):
 def read_key(reference: str) -> bytes:
     """The key behind `env:NAME` or `file:PATH`. Raises ValueError, without a word of the key."""
     scheme, _, rest = reference.partition(":")
+    if scheme not in ("env", "file"):
+        raise ValueError("a key is given as env:NAME or file:PATH")
     try:
-        if scheme == "env":
-            text = os.environ[rest]
-        elif scheme == "file":
-            text = Path(rest).read_text("ascii")
-        else:
-            raise ValueError("a key is given as env:NAME or file:PATH")
-        key = bytes.fromhex(text.strip())
+        key = bytes.fromhex((os.environ[rest] if scheme == "env" else Path(rest).read_text("ascii")).strip())
     except (OSError, KeyError, UnicodeDecodeError) as error:
         raise ValueError(f"the key at {reference} cannot be read ({type(error).__name__})") from None
     except ValueError:
-        raise ValueError(f"{reference!r} does not lead to {2 * KEY_LENGTH} hexadecimal digits") from None
+        key = b""
     if len(key) != KEY_LENGTH:
         raise ValueError(f"{reference!r} does not lead to {2 * KEY_LENGTH} hexadecimal digits")
     if key == DEFAULT_KEY:
@@ -217,16 +213,14 @@ def read_key(reference: str) -> bytes:
     return key
 
 
-class Osdp(base.WiredBoards):
+class Osdp(base.WiredBoards[Options]):
     """OSDP devices on one bus. `table` says where each compartment is wired, in rows when None."""
 
     lapses_after = SESSION * 3 / 4
 
     def __init__(self, options: Options, table: Mapping[int, Place] | None = None) -> None:
-        self._options = options
         super().__init__(options, table)
         self.boards = tuple(range(options.address, options.address + options.boards))
-        self.baudrate: int = options.baud
         key = read_key(options.key or options.master_key)
         self._key_of: Callable[[bytes], bytes] = (
             (lambda client: derive_key(key, client)) if options.master_key else (lambda _client: key)
@@ -237,21 +231,21 @@ class Osdp(base.WiredBoards):
         """A new session, and all outputs that fire a lock off."""
         address = self.require(board)
         shake = [self._ask(address, code) for code in (Command.CHALLENGE, Command.SERVER_CRYPTOGRAM)]
-        return [*shake, *(self._output(address, lock, OutputCode.OFF, 0) for lock in range(self._options.locks))]
+        return [*shake, *(self._output(address, lock, OutputCode.OFF, 0) for lock in range(self.options.locks))]
 
     def unlock(self, compartment: int) -> Request:
         """Switch the output of one compartment on for the pulse; the device times it."""
         place = self.place(compartment)
-        asked = self._output(place.board, place.lock, OutputCode.ON_FOR, self._options.pulse_ms // TIMER_UNIT)
-        return msgspec.structs.replace(asked, tries=1, pulse=self._options.pulse_ms / 1000)
+        asked = self._output(place.board, place.lock, OutputCode.ON_FOR, self.options.pulse_ms // TIMER_UNIT)
+        return msgspec.structs.replace(asked, tries=1, pulse=self.options.pulse_ms / 1000)
 
     def status(self, board: int) -> Request:
         """Ask one device for its inputs."""
-        return self._ask(self.require(board), Command.INPUT_STATUS if self._options.locks else Command.POLL)
+        return self._ask(self.require(board), Command.INPUT_STATUS if self.options.locks else Command.POLL)
 
     def polls(self, board: int) -> list[Request]:
         """What was typed since the last time."""
-        return [self._ask(board, Command.POLL)] if self._options.keypad and self._options.locks else []
+        return [self._ask(board, Command.POLL)] if self.options.keypad and self.options.locks else []
 
     def light(self, board: int, colour: Colour, *, seconds: float = 0.0) -> Request:
         """Let the light of a device's keypad shine, for good or for some seconds, after which the old one returns."""
@@ -304,12 +298,8 @@ class Osdp(base.WiredBoards):
         """
         if not isinstance(frame, Believed) or frame.asked != Command.INPUT_STATUS or frame.code != Reply.INPUTS:
             return {}
-        on = self.on(frame.address)
-        told = frame.data.ljust(2 * self._options.locks, b"\x00")
-        return {
-            compartment: self._options.reading(told[lock] & 1, told[self._options.locks + lock] & 1)
-            for compartment, lock in on.items()
-        }
+        told = sum((byte & 1) << index for index, byte in enumerate(frame.data))
+        return self.readings_of(frame.address, told, told >> self.options.locks)
 
     def keys(self, frame: Frame) -> str:
         """What was typed: digits, and * and #."""

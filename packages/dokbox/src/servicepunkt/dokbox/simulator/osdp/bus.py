@@ -7,15 +7,10 @@ from random import Random
 
 from msgspec.structs import replace
 
-from servicepunkt.dokbox.simulator.boards import Transmission
+from servicepunkt.dokbox.simulator.boards import Transmission, with_faults
 from servicepunkt.dokbox.simulator.model import (
-    Delay,
     Echo,
-    FlippedBit,
-    Garbage,
-    HalfFrame,
     Happening,
-    NoReply,
     Unplugged,
     What,
 )
@@ -106,25 +101,10 @@ class OsdpDevices:
             if device := self.devices.get(frame.address):
                 use_fault = partial(self._use_fault, device.address)
                 reply = device.answer(frame, time=time, random=self._random, use_fault=use_fault)
-                sent += self._with_faults(reply)
+                sent += with_faults(Transmission(reply), partial(self._use_fault, None), self._random)
         if self._faults != before:
             self._announce()
         return sent
-
-    def _with_faults(self, reply: bytes) -> list[Transmission]:
-        """The reply as it reaches the line; a lost one uses up no other fault."""
-        use_fault = partial(self._use_fault, None)
-        if use_fault(NoReply):
-            return []
-        if use_fault(FlippedBit):
-            bit = self._random.randrange(len(reply) * 8)
-            reply = (int.from_bytes(reply, "big") ^ 1 << bit).to_bytes(len(reply), "big")
-        if use_fault(HalfFrame):
-            reply = reply[: len(reply) // 2]
-        if garbage := use_fault(Garbage):
-            reply = self._random.randbytes(garbage.length) + reply
-        delay = use_fault(Delay)
-        return [Transmission(reply, delay.seconds if delay else 0.0)]
 
     def _use_fault(self, address: int | None, kind: type[F], /) -> F | None:
         """The fault of this kind that concerns the device; one that is good for some times loses one of them."""
