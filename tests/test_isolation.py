@@ -32,7 +32,7 @@ from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import database_server, make_tenant, open_deployment
 from servicepunkt.dokbox import service as dokbox
 from servicepunkt.dokbox.configuration import SyncBoxes
-from servicepunkt.dokbox.model import DocumentPolicy
+from servicepunkt.dokbox.policy import DocumentPolicy
 from servicepunkt.dokbox.settings import BoxSettings, DokboxSettings
 from servicepunkt.web.app import create_app, create_litestar
 from servicepunkt.web.devices import service as devices

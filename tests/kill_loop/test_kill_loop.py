@@ -203,9 +203,10 @@ async def keep_killing(demo: Demo, chance: random.Random, killed: Counter[str]) 
 
     In the rhythm of the machine: where a start takes long there must be time in which something happens at all.
     """
-    slowness = max(1.0, await seconds_to_start(demo) / USUAL_START)
+    at_first = await seconds_to_start(demo) / USUAL_START
     names = [name for name in demo.processes if not name.startswith("cabinet/")]
     while sum(killed.values()) < ROUNDS:
+        slowness = max(1.0, at_first, os.getloadavg()[0] / (os.cpu_count() or 1))
         await asyncio.sleep(chance.uniform(0.3, 4.0) * slowness)
         name = chance.choice(names)
         process = demo.processes[name]

@@ -166,7 +166,8 @@ def test_the_box_is_small_and_takes_passports_for_a_week(tenant: dict[str, Any])
     assert sorted(box["rows_by_reach"]) == list(range(1, 9))
     (document,) = tenant["dokbox"]["documents"]
     assert (document["type"], document["hold_days"]) == ("reisepass", 7)
-    assert document["steps"] == ["phone", "code", "old_document", "open", "removal", "close"]
+    assert document["steps"] == ["pickup_number", "code", "in_person", "old_document", "open", "removal", "close"]
+    assert document["channel"] == "email"
 
 
 def test_what_needs_nobody_is_open_when_nobody_is_there(catalogue: Catalogue, calendar: Calendar) -> None:

@@ -18,15 +18,25 @@ from servicepunkt.core.catalogue.model import Address, Catalogue, Host, Point
 from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.notices import service as notices
+from servicepunkt.core.notices import store as notice_store
 from servicepunkt.core.people import service as people
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.core.testing import FixedClock, database_server, empty_database, make_tenant, open_deployment
-from servicepunkt.dokbox import configuration, intake, store
+from servicepunkt.core.testing import (
+    FixedClock,
+    RecordingChannel,
+    database_server,
+    empty_database,
+    make_tenant,
+    open_deployment,
+)
+from servicepunkt.dokbox import configuration, intake, service, store
 from servicepunkt.dokbox import plugin as dokbox_plugin
 from servicepunkt.dokbox.configuration import SyncBoxes
-from servicepunkt.dokbox.model import DocumentPolicy
+from servicepunkt.dokbox.policy import DocumentPolicy
 from servicepunkt.dokbox.settings import BoxSettings, DokboxSettings
+from servicepunkt.dokbox.store import DepositRow
 from servicepunkt.dokbox.testing import Bench
 from servicepunkt.dokbox.wire import SentEntry
 from servicepunkt.web import plugin as web_plugin
@@ -38,7 +48,12 @@ from servicepunkt.web.sessions import service as sessions
 SETTINGS = DokboxSettings(
     boxes=(
         BoxSettings(
-            id="box-1", point="point-1", name={"de": "DokBox", "en": "DokBox"}, compartments=16, rows_by_reach=(7, 6)
+            id="box-1",
+            point="point-1",
+            name={"de": "DokBox", "en": "DokBox"},
+            compartments=16,
+            rows_by_reach=(7, 6),
+            low_rows=(8,),
         ),
     ),
     documents=(
@@ -47,10 +62,27 @@ SETTINGS = DokboxSettings(
             name={"de": "Reisepass", "en": "Passport"},
             steps=("phone", "code", "open", "removal", "close"),
         ),
+        DocumentPolicy(
+            type="card",
+            name={"de": "Ausweis", "en": "Card"},
+            steps=("phone", "code", "birth_date", "staff_check", "open", "removal", "close"),
+            reminders=(3, 12),
+            extension_days=7,
+            four_eyes=True,
+        ),
+        DocumentPolicy(
+            type="letter",
+            name={"de": "Urkunde", "en": "Certificate"},
+            steps=("pickup_number", "code", "fresh_code", "open", "removal", "close"),
+            channel="email",
+            check_digit=True,
+            hold_days=7,
+        ),
     ),
+    counter={"de": "Rathaus, Zimmer 1", "en": "Town hall, room 1"},
 )
 CATALOGUE = Catalogue(
-    hosts=(Host(id="host", name="Shop", kind="shop", hours="24/7"),),
+    hosts=(Host(id="host", name="Shop", kind="shop", hours="Mo-Sa 08:00-20:00"),),
     points=(
         Point(
             id="point-1",
@@ -60,6 +92,7 @@ CATALOGUE = Catalogue(
         ),
     ),
 )
+PHONE = "0151 12345678"
 TOKEN = re.compile(r'name="_csrf_token" value="([^"]+)"')
 
 
@@ -123,6 +156,16 @@ async def enrol(deployment: Deployment, ctx: TenantContext, bench: Any) -> str:
     return made
 
 
+CLERK = "account:test"
+
+
+@pytest.fixture
+def channel(monkeypatch: pytest.MonkeyPatch) -> RecordingChannel:
+    made = RecordingChannel("phone")
+    monkeypatch.setattr(notices, "builtin_channels", lambda _: (made,))
+    return made
+
+
 class Wire:
     """Carries commands down and entries up, as the link does, without HTTP."""
 
@@ -142,6 +185,40 @@ class Wire:
             SentEntry(entry=entry, sealed=(journal.envelope(entry.seq) or b"").hex())
             for entry in journal.entries(after=after, limit=100)
         ]
+
+    async def announce(self, **changed: Any) -> DepositRow:
+        """A clerk announces a passport, or what `changed` says."""
+        return await self.announce_for(self.ctx, **changed)
+
+    async def announce_for(self, ctx: TenantContext, **changed: Any) -> DepositRow:
+        usual = {"box": "box-1", "kind": "passport", "document_number": "C01X00T47", "phone": PHONE, "locale": "de"}
+        wanted = service.Announcement(**{**usual, **changed})
+        return await service.announce(self.deployment, ctx, actor=CLERK, wanted=wanted)
+
+    async def fresh(self, row: DepositRow) -> DepositRow:
+        async with self.deployment.database.tenant(self.ctx) as tx:
+            found = await store.find_deposit(tx, row.id)
+        assert found is not None
+        return found
+
+    async def loaded(self, row: DepositRow, *, actor: str = CLERK) -> int:
+        """Carry a deposit to STORED; returns its compartment."""
+        await self.both()
+        await service.request(self.deployment, self.ctx, actor=actor, deposit_id=row.id, kind="open_for_load")
+        await self.both()
+        compartment = (await self.fresh(row)).compartment
+        assert compartment is not None
+        await self.bench.opened(compartment)
+        await self.bench.close(compartment, item=True)
+        await self.up()
+        return compartment
+
+    async def deliver(self, row: DepositRow) -> None:
+        """Send what was not sent yet."""
+        async with self.deployment.database.tenant(self.ctx) as tx:
+            waiting = [notice for notice in await notice_store.of_case(tx, row.id) if notice.state != "sent"]
+        for notice in waiting:
+            await notices.deliver.function(self.deployment, self.ctx, notice_id=str(notice.id))
 
     async def up(self) -> int:
         async with self.deployment.database.tenant(self.ctx) as tx:

@@ -12,10 +12,8 @@ import pytest
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.audit import store as audit_store
 from servicepunkt.core.catalogue.service import CatalogueReader
-from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
 from servicepunkt.core.keys.model import UnreadableError
-from servicepunkt.core.notices import service as notices
 from servicepunkt.core.notices import store as notice_store
 from servicepunkt.core.notices.model import DeliveryError
 from servicepunkt.core.tenancy.model import TenantContext
@@ -33,52 +31,13 @@ if TYPE_CHECKING:
 PHONE = "0151 12345678"
 
 
-@pytest.fixture
-def channel(monkeypatch: pytest.MonkeyPatch) -> RecordingChannel:
-    made = RecordingChannel("phone")
-    monkeypatch.setattr(notices, "builtin_channels", lambda _: (made,))
-    return made
-
-
-async def announce(deployment: Deployment, ctx: TenantContext, **changed: str) -> DepositRow:
-    fields = {"box_id": "box-1", "kind": "passport", "document_number": "C01X00T47", "phone": PHONE, "locale": "de"}
-    return await service.announce(deployment, ctx, actor="account:test", **{**fields, **changed})
-
-
-async def fresh(deployment: Deployment, ctx: TenantContext, row: DepositRow) -> DepositRow:
-    async with deployment.database.tenant(ctx) as tx:
-        found = await store.find_deposit(tx, row.id)
-    assert found is not None
-    return found
-
-
-async def loaded(line: Wire, row: DepositRow) -> int:
-    """Carry a deposit to STORED; returns its compartment."""
-    await line.both()
-    await service.request(line.deployment, line.ctx, actor="account:test", deposit_id=row.id, kind="open_for_load")
-    await line.both()
-    compartment = (await fresh(line.deployment, line.ctx, row)).compartment
-    assert compartment is not None
-    await line.bench.opened(compartment)
-    await line.bench.close(compartment, item=True)
-    await line.up()
-    return compartment
-
-
-async def deliver(line: Wire, row: DepositRow) -> None:
-    async with line.deployment.database.tenant(line.ctx) as tx:
-        waiting = [notice for notice in await notice_store.of_case(tx, row.id) if notice.state != "sent"]
-    for notice in waiting:
-        await notices.deliver.function(line.deployment, line.ctx, notice_id=str(notice.id))
-
-
 async def test_the_whole_way(line: Wire, channel: RecordingChannel, tenant: TenantContext) -> None:
-    row = await announce(line.deployment, tenant)
-    compartment = await loaded(line, row)
+    row = await line.announce()
+    compartment = await line.loaded(row)
     assert channel.messages == []
-    await deliver(line, row)
+    await line.deliver(row)
     await line.both()
-    assert (await fresh(line.deployment, tenant, row)).state == State.NOTIFIED
+    assert (await line.fresh(row)).state == State.NOTIFIED
     [message] = channel.messages
     assert message.recipient == "+4915112345678"
     code = next(word.strip(",") for word in message.text.split() if word.strip(",").isdigit() and len(word) >= 6)
@@ -87,7 +46,7 @@ async def test_the_whole_way(line: Wire, channel: RecordingChannel, tenant: Tena
     await line.bench.opened(compartment)
     await line.bench.close(compartment, item=False)
     await line.up()
-    done = await fresh(line.deployment, tenant, row)
+    done = await line.fresh(row)
     assert done.state == State.DONE
     assert done.personal is None
     async with line.deployment.database.tenant(tenant) as tx:
@@ -118,29 +77,29 @@ async def test_the_whole_way(line: Wire, channel: RecordingChannel, tenant: Tena
 )
 async def test_numbers_that_get_no_sms(line: Wire, tenant: TenantContext, phone: str, reason: str) -> None:
     with pytest.raises(InvalidInputError, match=reason):
-        await announce(line.deployment, tenant, phone=phone)
+        await line.announce(phone=phone)
 
 
 async def test_all_mistakes_at_once(line: Wire, tenant: TenantContext) -> None:
     with pytest.raises(InvalidInputError) as refused:
-        await announce(line.deployment, tenant, phone="1", kind="x", box_id="y", document_number="?", locale="fr")
+        await line.announce(phone="1", kind="x", box="y", document_number="?", locale="fr")
     assert {place for place, _ in refused.value.mistakes} == {"phone", "kind", "box", "document_number", "locale"}
 
 
 async def test_a_document_is_announced_once(line: Wire, tenant: TenantContext) -> None:
-    await announce(line.deployment, tenant)
+    await line.announce()
     with pytest.raises(InvalidInputError, match="already on its way"):
-        await announce(line.deployment, tenant, document_number=" c01x00t47 ")
+        await line.announce(document_number=" c01x00t47 ")
 
 
-async def test_a_box_without_a_key_takes_nothing(deployment: Deployment, other: TenantContext) -> None:
+async def test_a_box_without_a_key_takes_nothing(line: Wire, other: TenantContext) -> None:
     with pytest.raises(BoxUnknownError):
-        await announce(deployment, other)
+        await line.announce_for(other)
 
 
 async def test_events_are_taken_in_once(line: Wire, channel: RecordingChannel, tenant: TenantContext) -> None:
-    row = await announce(line.deployment, tenant)
-    await loaded(line, row)
+    row = await line.announce()
+    await line.loaded(row)
     for _ in range(3):
         await intake.ingest(line.deployment, tenant, "box-1", line.entries())
     async with line.deployment.database.tenant(tenant) as tx:
@@ -151,7 +110,7 @@ async def test_events_are_taken_in_once(line: Wire, channel: RecordingChannel, t
 
 
 async def test_two_senders_at_once_make_one_notice(line: Wire, tenant: TenantContext) -> None:
-    row = await announce(line.deployment, tenant)
+    row = await line.announce()
     await line.both()
     await service.request(line.deployment, tenant, actor="a", deposit_id=row.id, kind="open_for_load")
     await line.down()
@@ -164,7 +123,7 @@ async def test_two_senders_at_once_make_one_notice(line: Wire, tenant: TenantCon
 
 
 async def test_a_rolled_back_journal_is_noticed(line: Wire, tenant: TenantContext) -> None:
-    await announce(line.deployment, tenant)
+    await line.announce()
     await line.both()
     entries = line.entries()
     forged = msgspec.structs.replace(entries[-1].entry, event="note", hash="0" * 64)
@@ -189,15 +148,15 @@ async def test_a_rolled_back_journal_is_noticed(line: Wire, tenant: TenantContex
 async def test_a_new_code_supersedes_a_message_that_was_not_sent(
     line: Wire, channel: RecordingChannel, tenant: TenantContext
 ) -> None:
-    row = await announce(line.deployment, tenant)
-    await loaded(line, row)
+    row = await line.announce()
+    await line.loaded(row)
     channel.failure = DeliveryError("down", permanent=False)
     with pytest.raises(DeliveryError):
-        await deliver(line, row)
+        await line.deliver(row)
     await service.request(line.deployment, tenant, actor="a", deposit_id=row.id, kind="new_code")
     await line.both()
     channel.failure = None
-    await deliver(line, row)
+    await line.deliver(row)
     assert len(channel.messages) == 1
     code = line.bench.controller.ledger.box.deposits[str(row.id)].version
     assert code == 2
@@ -206,45 +165,42 @@ async def test_a_new_code_supersedes_a_message_that_was_not_sent(
 async def test_a_permanent_failure_reaches_box_and_clerk(
     line: Wire, channel: RecordingChannel, tenant: TenantContext
 ) -> None:
-    row = await announce(line.deployment, tenant)
-    await loaded(line, row)
+    row = await line.announce()
+    await line.loaded(row)
     channel.failure = DeliveryError("unknown subscriber", permanent=True)
-    await deliver(line, row)
+    await line.deliver(row)
     await line.both()
-    found = await fresh(line.deployment, tenant, row)
+    found = await line.fresh(row)
     assert (found.state, found.alert) == (State.STORED, "notice_failed")
 
 
 async def test_a_late_opening_is_told_to_the_clerk(line: Wire, clock: FixedClock, tenant: TenantContext) -> None:
-    row = await announce(line.deployment, tenant)
+    row = await line.announce()
     await line.both()
     await service.request(line.deployment, tenant, actor="a", deposit_id=row.id, kind="open_for_load")
     line.bench.clock.forward(hours=1)
     await line.both()
-    assert (await fresh(line.deployment, tenant, row)).alert == "too_late"
+    assert (await line.fresh(row)).alert == "too_late"
     assert line.bench.doors.pulses[7] == 0
 
 
 async def test_a_full_box_refuses(line: Wire, tenant: TenantContext) -> None:
-    rows = [
-        await announce(line.deployment, tenant, document_number=f"C01X{n:05d}", phone=f"0151 123456{n:02d}")
-        for n in range(17)
-    ]
+    rows = [await line.announce(document_number=f"C01X{n:05d}", phone=f"0151 123456{n:02d}") for n in range(17)]
     await line.both()
-    states = [(await fresh(line.deployment, tenant, row)).state for row in rows]
+    states = [(await line.fresh(row)).state for row in rows]
     assert states.count("reserved") == 16
     assert states.count("refused") == 1
 
 
 async def test_what_cannot_be_is_a_conflict(line: Wire, tenant: TenantContext) -> None:
-    row = await announce(line.deployment, tenant)
+    row = await line.announce()
     await line.both()
     with pytest.raises(ConflictError):
         await service.request(line.deployment, tenant, actor="a", deposit_id=row.id, kind="new_code")
 
 
 async def test_another_tenants_deposit_does_not_exist(line: Wire, tenant: TenantContext, other: TenantContext) -> None:
-    row = await announce(line.deployment, tenant)
+    row = await line.announce()
     with pytest.raises(NotFoundError):
         await service.request(line.deployment, other, actor="a", deposit_id=row.id, kind="open_for_load")
     assert await service.find_by_document(line.deployment, other, "C01X00T47") == []
@@ -252,7 +208,7 @@ async def test_another_tenants_deposit_does_not_exist(line: Wire, tenant: Tenant
 
 
 async def test_commands_are_forgotten_when_they_are_done(line: Wire, tenant: TenantContext) -> None:
-    await announce(line.deployment, tenant)
+    await line.announce()
     await line.both()
     assert await intake.commands_for(line.deployment, tenant, "box-1", after=1) == []
     async with line.deployment.database.tenant(tenant) as tx:
@@ -299,7 +255,7 @@ def test_a_damaged_entry_is_refused_before_anything_is_written(damage: dict[str,
 
 
 async def test_a_disk_that_was_set_back_is_noticed_by_its_old_numbers(line: Wire, tenant: TenantContext) -> None:
-    await announce(line.deployment, tenant)
+    await line.announce()
     await line.both()
     sent = line.entries()
     await intake.ingest(line.deployment, tenant, "box-1", sent)
@@ -311,10 +267,7 @@ async def test_a_disk_that_was_set_back_is_noticed_by_its_old_numbers(line: Wire
 
 async def test_clerks_do_not_wait_for_each_other_in_a_circle(line: Wire, tenant: TenantContext) -> None:
     rows = await asyncio.gather(
-        *(
-            announce(line.deployment, tenant, document_number=f"C01Y{n:05d}", phone=f"0151 123457{n:02d}")
-            for n in range(12)
-        )
+        *(line.announce(document_number=f"C01Y{n:05d}", phone=f"0151 123457{n:02d}") for n in range(12))
     )
     await line.both()
 
@@ -323,7 +276,7 @@ async def test_clerks_do_not_wait_for_each_other_in_a_circle(line: Wire, tenant:
 
     await asyncio.gather(line.up(), *(ask(row) for row in rows))
     await line.both()
-    states = [(await fresh(line.deployment, tenant, row)).state for row in rows]
+    states = [(await line.fresh(row)).state for row in rows]
     assert states == ["cancelled"] * 12
 
 
@@ -354,15 +307,15 @@ class Forger:
 
 
 async def test_a_box_tells_only_of_its_own_deposits(line: Wire, tenant: TenantContext) -> None:
-    row = await announce(line.deployment, tenant)
-    await loaded(line, row)
+    row = await line.announce()
+    await line.loaded(row)
     async with line.deployment.database.tenant(tenant) as tx:
         await store.ensure_box(tx, store.BoxRow(id="box-2", point="p", head=model.GENESIS))
     forger = Forger(line, "box-2")
     for event, state in (("recall", "recalling"), ("note", ""), ("command_declined", "")):
         with pytest.raises(ImpossibleEntryError):
             await forger.tell(event, deposit=str(row.id), state=state)
-    found = await fresh(line.deployment, tenant, row)
+    found = await line.fresh(row)
     assert (found.state, found.alert) == (State.STORED, "")
     async with line.deployment.database.tenant(tenant) as tx:
         assert await service.personal_of(line.deployment, tx, found)
@@ -379,15 +332,15 @@ async def test_a_box_tells_only_of_its_own_deposits(line: Wire, tenant: TenantCo
     ],
 )
 async def test_a_move_that_cannot_be_is_not_mirrored(line: Wire, tenant: TenantContext, event: str, state: str) -> None:
-    row = await announce(line.deployment, tenant)
-    await loaded(line, row)
+    row = await line.announce()
+    await line.loaded(row)
     with pytest.raises(ImpossibleEntryError):
         await Forger(line).tell(event, deposit=str(row.id), state=state)
-    assert (await fresh(line.deployment, tenant, row)).state == State.STORED
+    assert (await line.fresh(row)).state == State.STORED
 
 
 async def test_what_stands_before_an_entry_that_cannot_be_is_kept(line: Wire, tenant: TenantContext) -> None:
-    row = await announce(line.deployment, tenant)
+    row = await line.announce()
     await line.both()
     forger = Forger(line)
     end = await forger.tell("started")
@@ -430,8 +383,8 @@ async def test_what_stands_before_an_entry_that_cannot_be_is_kept(line: Wire, te
     ids=str,
 )
 async def test_facts_of_the_wrong_type_are_refused(line: Wire, tenant: TenantContext, data: dict[str, object]) -> None:
-    row = await announce(line.deployment, tenant)
-    await loaded(line, row)
+    row = await line.announce()
+    await line.loaded(row)
     with pytest.raises(InvalidInputError, match="data"):
         await Forger(line).tell("code_wrong", deposit=str(row.id), state="stored", data=data)
 
@@ -439,20 +392,20 @@ async def test_facts_of_the_wrong_type_are_refused(line: Wire, tenant: TenantCon
 async def test_a_sealed_code_comes_only_with_a_code(
     line: Wire, channel: RecordingChannel, tenant: TenantContext
 ) -> None:
-    row = await announce(line.deployment, tenant)
-    await loaded(line, row)
+    row = await line.announce()
+    await line.loaded(row)
     await Forger(line).tell("recall", deposit=str(row.id), state="recalling", sealed="00" * 60)
-    await deliver(line, row)
+    await line.deliver(row)
     assert len(channel.messages) == 1
 
 
 async def test_a_code_that_cannot_be_opened_is_told_to_box_and_clerk(
     line: Wire, channel: RecordingChannel, tenant: TenantContext
 ) -> None:
-    row = await announce(line.deployment, tenant)
-    await loaded(line, row)
+    row = await line.announce()
+    await line.loaded(row)
     await Forger(line).tell("new_code", deposit=str(row.id), state="stored", data={"version": 2}, sealed="00" * 60)
-    await deliver(line, row)
+    await line.deliver(row)
     assert channel.messages == []
     commands = await intake.commands_for(line.deployment, tenant, "box-1", after=0)
     assert commands[-1].kind == "notice_failed"
@@ -463,7 +416,7 @@ async def test_the_same_document_announced_by_several_at_once_is_announced_once(
 ) -> None:
     async def once(number: int) -> DepositRow | InvalidInputError:
         try:
-            return await announce(line.deployment, tenant, phone=f"0151 123456{number:02d}")
+            return await line.announce(phone=f"0151 123456{number:02d}")
         except InvalidInputError as refused:
             return refused
 
@@ -472,13 +425,13 @@ async def test_the_same_document_announced_by_several_at_once_is_announced_once(
 
 
 async def test_a_box_that_is_not_believed_gives_its_documents_back_to_staff(line: Wire, tenant: TenantContext) -> None:
-    row = await announce(line.deployment, tenant)
-    compartment = await loaded(line, row)
+    row = await line.announce()
+    compartment = await line.loaded(row)
     line.bench.controller.distrust()
     await service.request(line.deployment, tenant, actor="a", deposit_id=row.id, kind="recall")
     await line.down()
     assert line.bench.doors.pulses[compartment] == 2
-    other = await announce(line.deployment, tenant, document_number="C01X00T99")
+    other = await line.announce(document_number="C01X00T99")
     await line.down()
     await line.up()
     await service.request(line.deployment, tenant, actor="a", deposit_id=other.id, kind="open_for_load")

@@ -45,6 +45,7 @@ async def config_for(deployment: Deployment, ctx: TenantContext, box_id: str, pu
         compartments=wanted.compartments,
         rows=wanted.rows,
         rows_by_reach=wanted.rows_by_reach,
+        low_rows=wanted.low_rows,
         policies=settings.documents,
         countries=settings.countries,
         notice_key=notice_key.hex(),

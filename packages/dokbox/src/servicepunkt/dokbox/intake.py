@@ -15,22 +15,17 @@ import msgspec
 from msgspec import Meta
 
 from servicepunkt.core.audit import service as audit
-from servicepunkt.core.catalogue import model as catalogue_model
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, NotFoundError, ServicepunktError
-from servicepunkt.core.notices import service as notices
-from servicepunkt.core.notices.model import Notice
 from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.dokbox import model, store, wire
+from servicepunkt.dokbox import messages, model, store, wire
 from servicepunkt.dokbox.errors import IllegalMoveError
 from servicepunkt.dokbox.model import Event, State
-from servicepunkt.dokbox.service import personal_of, queue_command
-from servicepunkt.dokbox.settings import settings_of
 from servicepunkt.dokbox.store import BoxRow, DepositRow, EventRow
 
 if TYPE_CHECKING:
-    from servicepunkt.dokbox.wire import Command, CommandKind, SentEntry
+    from servicepunkt.dokbox.wire import Command, SentEntry
 
 # Entries that an auditor wants to find without reading a box's journal.
 AUDITED = frozenset(str(event) for event in Event) - {Event.ATTEMPT, Event.ATTEMPT_VOID} | {
@@ -43,6 +38,9 @@ AUDITED = frozenset(str(event) for event in Event) - {Event.ATTEMPT, Event.ATTEM
     "board_back",
     "board_untrusted",
     "distrusted",
+    "inventory_begun",
+    "person_corrected",
+    "staff_wanted",
     "started",
 }
 
@@ -72,6 +70,7 @@ class Facts(msgspec.Struct, frozen=True):
     attempt: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
     reason: str | None = None
     kind: str | None = None
+    until: datetime | None = None
 
 
 async def commands_for(deployment: Deployment, ctx: TenantContext, box_id: str, *, after: int) -> list[Command]:
@@ -203,12 +202,14 @@ async def _mirror(
             changed["state"] = store.REFUSED
     if facts.version is not None:
         changed["version"] = facts.version
-    changed |= _consequences(found, entry, facts)
+    changed |= _consequences(found, entry, facts) | _times(tx, found, entry, facts)
     await store.update_deposit(tx, found.id, **changed)
     if sent.sealed and changed.get("state") == State.STORED:
-        await _send_code(deployment, tx, row, found, bytes.fromhex(sent.sealed), version=facts.version or 0, at=now)
+        await messages.send_code(deployment, tx, found, bytes.fromhex(sent.sealed), version=facts.version or 0, at=now)
+    elif sent.sealed and entry.event == Event.FRESH_CODE:
+        await messages.send_fresh(deployment, tx, found, bytes.fromhex(sent.sealed), version=found.version, at=now)
     if changed.get("state") in store.FINAL:
-        await _forget(deployment, tx, found, now)
+        await messages.farewell(deployment, tx, found, after=changed["state"], at=now)
 
 
 def _moved(found: DepositRow, entry: model.Entry) -> str:
@@ -226,10 +227,16 @@ def _moved(found: DepositRow, entry: model.Entry) -> str:
 def _consequences(found: DepositRow, entry: model.Entry, facts: Facts) -> dict[str, Any]:
     """Fields that follow from single events: attempts, and what staff should look at."""
     match entry.event:
-        case Event.CODE_WRONG:
+        case Event.CODE_WRONG | Event.PROOF_WRONG:
             return {"attempts": facts.attempt or 0}
-        case Event.CODE_RIGHT | Event.NEW_CODE:
+        case Event.NEW_CODE:
             return {"attempts": 0, "alert": ""}
+        case Event.CODE_RIGHT | Event.REDEEM | "person_corrected":
+            return {"alert": ""}
+        case store.STAFF_WANTED | "old_document_unclear":
+            return {"alert": str(entry.event)}
+        case Event.STEP_DONE if found.alert in (store.STAFF_WANTED, "old_document_unclear"):
+            return {"alert": ""}
         case Event.CLOSED_EMPTY if found.state == State.LOADING:
             return {"alert": "closed_empty"}
         case Event.NOT_OPENED | Event.LEFT_OPEN | Event.FORCED | Event.NOTICE_FAILED:
@@ -238,6 +245,8 @@ def _consequences(found: DepositRow, entry: model.Entry, facts: Facts) -> dict[s
             return {"alert": "item_gone"}
         case Event.WITHDRAW if (facts.reason or "").endswith(":no"):
             return {"alert": f"declined_{(facts.reason or '').partition(':')[0]}"}
+        case Event.WITHDRAW if found.alert == store.STAFF_WANTED:
+            return {"alert": ""}
         case Event.NOT_TAKEN:
             return {"alert": "not_taken"}
         case Event.CLOSED_FULL if found.state == State.TAKING:
@@ -248,56 +257,17 @@ def _consequences(found: DepositRow, entry: model.Entry, facts: Facts) -> dict[s
             return {}
 
 
-async def _send_code(
-    deployment: Deployment,
-    tx: Transaction,
-    row: BoxRow,
-    found: DepositRow,
-    sealed: bytes,
-    *,
-    version: int,
-    at: datetime,
-) -> None:
-    """The message with the code: one notice for each version, and never two versions under way at once."""
-    policy = settings_of(tx.ctx).document(found.kind)
-    personal = await personal_of(deployment, tx, found)
-    await notices.supersede(tx, found.id, at=at)
-    box_settings = settings_of(tx.ctx).box(row.id)
-    days = policy.hold_days if policy else 14
-    until = (at + timedelta(days=days)).astimezone(tx.ctx.zone_info)
-    await notices.create(
-        tx,
-        deployment.keyring,
-        at=at,
-        case=found.id,
-        kind="sms",
-        recipient=personal["phone"],
-        template=policy.notice if policy else "pickup-code",
-        locale=found.locale,
-        params={
-            "tenant": tx.ctx.name,
-            "box": catalogue_model.pick(box_settings.name, found.locale) if box_settings else row.id,
-            "until": f"{until:%d.%m.}",
-        },
-        sealed=sealed,
-        sealed_context=wire.code_context(tx.tenant_id, row.id, str(found.id), version),
-    )
-
-
-async def _forget(deployment: Deployment, tx: Transaction, found: DepositRow, now: datetime) -> None:
-    """The hand-over is over: number and code go at once, what remains says only that it happened."""
-    await notices.supersede(tx, found.id, at=now)
-    await store.update_deposit(tx, found.id, personal=None)
-    await deployment.keyring.erase(tx, found.id)
-
-
-class DepositNotices:
-    """Tells the box what became of a message with a code."""
-
-    async def settled(self, tx: Transaction, notice: Notice, *, accepted: bool) -> None:
-        found = await store.find_deposit(tx, notice.case)
-        if found is None or found.state in store.FINAL or not notice.sealed_context.startswith("dokbox-code/1|"):
-            return
-        version = int(notice.sealed_context.rpartition("|")[2])
-        kind: CommandKind = "notice_accepted" if accepted else "notice_failed"
-        await queue_command(tx, found.box, kind, at=tx.now(), deposit=found.id, version=version)
+def _times(tx: Transaction, found: DepositRow, entry: model.Entry, facts: Facts) -> dict[str, Any]:
+    """Since when the citizen knows, and until when he may come."""
+    told = {}
+    if facts.until is not None:
+        told["until"] = (facts.until - timedelta(seconds=1)).astimezone(tx.ctx.zone_info).date()
+    match entry.event:
+        case Event.NOTICE_ACCEPTED | Event.CODE_RIGHT:
+            return {"notified_at": found.notified_at or entry.at, **told}
+        case Event.CLOSED_FULL | Event.CONFIRM_LOADED | Event.NEW_CODE:
+            return {"notified_at": None, "reminded": 0}
+        case Event.EXTEND:
+            return told
+        case _:
+            return {}

@@ -22,6 +22,8 @@ CREATE TABLE IF NOT EXISTS secret (
   deposit TEXT PRIMARY KEY, locator BLOB NOT NULL, version INTEGER NOT NULL, tag BLOB) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS secret_locator ON secret (locator);
 CREATE TABLE IF NOT EXISTS salt (locator BLOB PRIMARY KEY, kid TEXT NOT NULL, salt BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS proof (
+  deposit TEXT NOT NULL, step TEXT NOT NULL, tag BLOB NOT NULL, PRIMARY KEY (deposit, step)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS envelope (seq INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 """
@@ -92,12 +94,28 @@ class Journal:
     def put_salt(self, locator: bytes, kid: str, salt: bytes) -> None:
         self._connection.execute("INSERT OR REPLACE INTO salt VALUES (?, ?, ?)", (locator, kid, salt))
 
+    def put_proof(self, deposit: str, step: str, tag: bytes) -> None:
+        """Keep by what something typed or read in a step is recognised."""
+        self._connection.execute("INSERT OR REPLACE INTO proof VALUES (?, ?, ?)", (deposit, step, tag))
+
+    def proof(self, deposit: str, step: str) -> bytes | None:
+        row = self._connection.execute(
+            "SELECT tag FROM proof WHERE deposit = ? AND step = ?", (deposit, step)
+        ).fetchone()
+        return row[0] if row else None
+
     def shred(self, deposit: str) -> None:
-        """Erase a deposit's tag, and the salt of its locator when no other deposit needs it."""
+        """Erase a deposit's tag and proofs, and the salt of its locator when no other deposit needs it."""
         found = self.secret(deposit)
         self._connection.execute("DELETE FROM secret WHERE deposit = ?", (deposit,))
-        if found is not None and not self.secrets_of(found.locator):
-            self._connection.execute("DELETE FROM salt WHERE locator = ?", (found.locator,))
+        self._connection.execute("DELETE FROM proof WHERE deposit = ?", (deposit,))
+        if found is not None:
+            self.drop_salt(found.locator)
+
+    def drop_salt(self, locator: bytes) -> None:
+        """Erase the salt of a locator by which nothing is found any more."""
+        if not self.secrets_of(locator):
+            self._connection.execute("DELETE FROM salt WHERE locator = ?", (locator,))
 
     def put_envelope(self, seq: int, sealed: bytes) -> None:
         self._connection.execute("INSERT INTO envelope VALUES (?, ?)", (seq, sealed))

@@ -11,12 +11,13 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Protocol
 
 import msgspec
 from msgspec import Meta
 
 from servicepunkt.dokbox.errors import IllegalMoveError, JournalError
+from servicepunkt.dokbox.policy import LASTING
 
 
 class State(StrEnum):
@@ -56,11 +57,16 @@ class Event(StrEnum):
     NOTICE_ACCEPTED = "notice_accepted"
     NOTICE_FAILED = "notice_failed"
     NEW_CODE = "new_code"
+    EXTEND = "extend"
+    INVENTORY = "inventory"  # somebody was at the doors with a key: every compartment has to be looked into
     ATTEMPT = "attempt"
     ATTEMPT_VOID = "attempt_void"
     CODE_WRONG = "code_wrong"
     LOCK = "lock"
     CODE_RIGHT = "code_right"
+    FRESH_CODE = "fresh_code"  # a second code was made and sent, good for minutes
+    PROOF_WRONG = "proof_wrong"  # what was typed besides the code was wrong
+    STEP_DONE = "step_done"
     WITHDRAW = "withdraw"
     REDEEM = "redeem"
     EXPIRE = "expire"
@@ -98,6 +104,11 @@ MOVES: Mapping[tuple[State | None, Event], State] = {
     },
     (S.NOTIFIED, E.NOTICE_ACCEPTED): S.NOTIFIED,
     (S.PRESENTED, E.NOTICE_ACCEPTED): S.PRESENTED,
+    (S.PRESENTED, E.FRESH_CODE): S.PRESENTED,
+    (S.PRESENTED, E.ATTEMPT): S.PRESENTED,  # what else is typed is counted like a code
+    (S.PRESENTED, E.PROOF_WRONG): S.PRESENTED,
+    (S.PRESENTED, E.STEP_DONE): S.PRESENTED,
+    (S.PRESENTED, E.LOCK): S.LOCKED_OUT,
     (S.PRESENTED, E.WITHDRAW): S.NOTIFIED,
     (S.PRESENTED, E.REDEEM): S.RELEASING,
     (S.PRESENTED, E.FORCED): S.BLOCKED,
@@ -118,10 +129,13 @@ MOVES: Mapping[tuple[State | None, Event], State] = {
     (S.RECALLING, E.NOT_OPENED): S.BLOCKED,
     (S.BLOCKED, E.DOOR_OPENED): S.BLOCKED,
     (S.BLOCKED, E.FORCED): S.BLOCKED,
+    (S.BLOCKED, E.CONFIRM_LOADED): S.STORED,  # staff have opened it, looked, and closed it with the document inside
     (S.EXPIRED, E.FORCED): S.BLOCKED,
     **{(state, E.FORCED): S.BLOCKED for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT)},
     **{(state, E.ITEM_GONE): S.BLOCKED for state in (S.STORED, S.NOTIFIED, S.PRESENTED, S.LOCKED_OUT, S.EXPIRED)},
-    **{(state, E.NEW_CODE): S.STORED for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT)},
+    **{(state, E.INVENTORY): S.BLOCKED for state in (S.STORED, S.NOTIFIED, S.PRESENTED, S.LOCKED_OUT, S.EXPIRED)},
+    **{(state, E.EXTEND): state for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT)},
+    **{(state, E.NEW_CODE): S.STORED for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT, S.EXPIRED)},
     **{(state, E.EXPIRE): S.EXPIRED for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT)},
     **{(state, E.RECALL): S.RECALLING for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT, S.EXPIRED, S.BLOCKED)},
 }
@@ -131,9 +145,6 @@ COLLECTABLE = frozenset({S.STORED, S.NOTIFIED})
 DOOR_COMMANDED = frozenset({S.LOADING, S.RELEASING, S.TAKING, S.RECALLING})
 NEEDS_STAFF = frozenset({S.BLOCKED, S.MISSING, S.LOCKED_OUT, S.EXPIRED})
 
-Step = Literal["phone", "code", "pin_letter", "old_document", "open", "removal", "close"]
-CONFIRMATIONS: tuple[Step, ...] = ("pin_letter", "old_document")
-
 MAX_ATTEMPTS = 5
 MAX_DEPOSITS_PER_PHONE = 3
 UNHEARD_DAYS = 3
@@ -141,34 +152,6 @@ GENESIS = "0" * 64
 UUID_PATTERN = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # What an entry may say about something; no NUL, because the centre's database has no word for it.
 Value = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00]*\Z")] | Annotated[int, Meta(le=2**53)] | bool | None
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of what is read from files and from the centre: an unknown key is a mistake."""
-
-
-class DocumentPolicy(Settings, frozen=True, kw_only=True):
-    """What a document type needs: ordered steps, and how many days it is kept. A new type is a block of TOML.
-
-    `old_document` says in each language where the old one goes; without it, to a member of staff.
-    """
-
-    type: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
-    name: dict[str, str]
-    steps: tuple[Step, ...] = ("phone", "code", "open", "removal", "close")
-    hold_days: Annotated[int, Meta(ge=1, le=90)] = 14
-    notice: str = "pickup-code"
-    old_document: dict[str, str] = {}
-
-    @property
-    def asks_removal(self) -> bool:
-        """Whether the citizen's word counts where no sensor can tell that the document was taken."""
-        return "removal" in self.steps
-
-    @property
-    def confirmations(self) -> tuple[Step, ...]:
-        """What the citizen is asked between the right code and the open door."""
-        return tuple(step for step in self.steps if step in CONFIRMATIONS)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,7 +172,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deposit(msgspec.Struct, frozen=True, kw_only=True):
-    """A deposit as the journal tells it."""
+    """A deposit as the journal tells it. `until` is the end of the last day that the citizen was told of.
+
+    `done` are steps that stay done although the visit ended, such as an old document that was made void.
+    `code_digits`: how many digits its code has, `code_checked`: the last of them being a check digit.
+    """
 
     id: str
     kind: str
@@ -206,13 +193,20 @@ class Deposit(msgspec.Struct, frozen=True, kw_only=True):
     loaded_at: datetime | None = None
     coded_at: datetime | None = None
     notified_at: datetime | None = None
+    until: datetime | None = None
     hold_days: int = 14
+    announced_by: str = ""
+    done: tuple[str, ...] = ()
+    code_digits: int = 6
+    code_checked: bool = False
 
     def expires_at(self) -> datetime | None:
         """The hold period runs from the notice: nobody can collect what he was not told of.
 
         Where nobody ever heard whether the message arrived, the code ends too, a margin later.
         """
+        if self.until is not None:
+            return self.until
         if self.notified_at is not None:
             return self.notified_at + timedelta(days=self.hold_days)
         if self.coded_at is not None:
@@ -311,6 +305,7 @@ def _deposit(before: Deposit | None, event: Event, entry: Entry, *, at: datetime
             compartment=entry.compartment or 0,
             state=state,
             hold_days=int(entry.data.get("hold_days") or 14),
+            announced_by=str(entry.data.get("actor") or ""),
         )
     changed: dict[str, object] = {"state": state}
     match event:
@@ -326,23 +321,55 @@ def _deposit(before: Deposit | None, event: Event, entry: Entry, *, at: datetime
             changed |= {"door_seen": True}
         case Event.CLOSED_EMPTY if before.state is State.LOADING:
             changed |= {"confirmable": before.door_seen}
+        case Event.CLOSED_FULL if before.state is State.RECALLING:
+            changed |= {"confirmable": before.door_seen, "sensed": True}
         case Event.CLOSED_FULL if before.state is State.LOADING:
-            changed |= {"sensed": True, "loaded_at": at, "coded_at": at, "version": before.version + 1, "attempts": 0}
+            changed |= {"sensed": True, "loaded_at": at, **_new_code(before, entry, at)}
         case Event.CONFIRM_LOADED:
-            changed |= {"sensed": False, "loaded_at": at, "coded_at": at, "version": before.version + 1, "attempts": 0}
+            seen = before.state is State.BLOCKED and before.sensed
+            changed |= {"sensed": seen, "loaded_at": at, "confirmable": False, **_new_code(before, entry, at)}
         case Event.NEW_CODE:
-            changed |= {"version": before.version + 1, "attempts": 0, "notified_at": None, "coded_at": at}
+            changed |= _new_code(before, entry, at)
         case Event.NOTICE_ACCEPTED:
-            changed |= {"notified_at": before.notified_at or at}
+            changed |= {"notified_at": before.notified_at or at, "until": _instant(entry, "until") or before.until}
+        case Event.EXTEND:
+            changed |= {"until": _instant(entry, "until") or before.until}
+        case Event.STEP_DONE if entry.data.get("step") in LASTING:
+            changed |= {"done": (*before.done, str(entry.data["step"]))}
         case Event.ATTEMPT_VOID:
             changed |= {"attempts": max(0, before.attempts - 1)}
         case Event.ATTEMPT:
             changed |= {"attempts": before.attempts + 1}
         case Event.CODE_RIGHT:
-            changed |= {"attempts": 0, "notified_at": before.notified_at or at}
+            # Its own attempt is given back, never those that were wrong: else a known code would buy new guesses
+            # at what else has to be typed.
+            changed |= {"attempts": max(0, before.attempts - 1), "notified_at": before.notified_at or at}
+        case Event.STEP_DONE if entry.data.get("counted"):
+            changed |= {"attempts": max(0, before.attempts - 1)}
         case _:
             pass
     return msgspec.structs.replace(before, **changed)
+
+
+def _new_code(before: Deposit, entry: Entry, at: datetime) -> dict[str, object]:
+    return {
+        "version": before.version + 1,
+        "attempts": 0,
+        "notified_at": None,
+        "until": None,
+        "coded_at": at,
+        "code_digits": int(entry.data.get("digits") or 6),
+        "code_checked": bool(entry.data.get("check")),
+    }
+
+
+def _instant(entry: Entry, name: str) -> datetime | None:
+    """An instant among what an entry says, None where there is none."""
+    try:
+        found: datetime = msgspec.convert(entry.data.get(name), Annotated[datetime, Meta(tz=True)])
+    except msgspec.ValidationError:
+        return None
+    return found
 
 
 def after_closing(deposit: Deposit, item: bool | None, *, ask: bool) -> Event:
@@ -400,15 +427,36 @@ def replay(entries: Iterable[Entry]) -> Box:
     return box
 
 
-def choose_compartment(
-    box: Box, *, compartments: int, rows: int, rows_by_reach: tuple[int, ...], full: frozenset[int] = frozenset()
-) -> int | None:
-    """A free compartment, those in the most convenient row first; None when the box is full.
+class Layout(Protocol):
+    """How the doors of a box are arranged: numbered down the columns, rows counted from 1 at the top.
 
-    Compartments are numbered down the columns; `rows_by_reach` lists rows from 1 (top), the best reachable first.
-    `full` are those in which the sensor sees something, whatever the journal says.
+    `rows_by_reach` lists rows, the most convenient first; `low_rows` those that can be reached from a wheelchair.
+    """
+
+    @property
+    def compartments(self) -> int: ...
+    @property
+    def rows_by_reach(self) -> tuple[int, ...]: ...
+    @property
+    def low_rows(self) -> tuple[int, ...]: ...
+    def row(self, compartment: int) -> int: ...
+
+
+def choose_compartment(
+    box: Box, layout: Layout, *, low: bool = False, full: frozenset[int] = frozenset()
+) -> int | None:
+    """A free compartment, those in the most convenient row first; None when there is none.
+
+    `low`: one that can be reached from a wheelchair; the others leave those free for as long as they can.
+    `full` are compartments in which the sensor sees something, whatever the journal says.
     """
     taken = {deposit.compartment for deposit in box.deposits.values()} | box.out_of_service | full
-    order = {row: place for place, row in enumerate(rows_by_reach)}
-    free = [number for number in range(1, compartments + 1) if number not in taken]
-    return min(free, key=lambda number: (order.get((number - 1) % rows + 1, len(order)), number), default=None)
+    order = {row: place for place, row in enumerate(layout.rows_by_reach)}
+    free = [number for number in range(1, layout.compartments + 1) if number not in taken]
+
+    def convenience(number: int) -> tuple[bool, int, int]:
+        row = layout.row(number)
+        return row in layout.low_rows, order.get(row, len(order)), number
+
+    fitting = [number for number in free if not low or layout.row(number) in layout.low_rows]
+    return min(fitting, key=convenience, default=None)

@@ -13,7 +13,7 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox.settings import settings_of
-from servicepunkt.dokbox.staff import boxes, deposits, new_deposit
+from servicepunkt.dokbox.staff import attest, boxes, care, deposits, new_deposit
 from servicepunkt.web import access
 from servicepunkt.web.devices import service as devices
 from servicepunkt.web.devices.model import Device
@@ -42,4 +42,11 @@ async def to_the_box(
     return frame.page(request, "dokbox/box_elsewhere.html", box=wanted)
 
 
-HANDLERS = (*deposits.HANDLERS, *new_deposit.HANDLERS, *boxes.HANDLERS, to_the_box)
+HANDLERS = (
+    *deposits.HANDLERS,
+    *new_deposit.HANDLERS,
+    *care.HANDLERS,
+    *attest.HANDLERS,
+    *boxes.HANDLERS,
+    to_the_box,
+)

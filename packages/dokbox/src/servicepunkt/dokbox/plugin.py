@@ -33,15 +33,6 @@ BOX = DeviceKind(
     needs_public_key=True,
 )
 
-# GSM-7 and one segment in every language, no name, no link: checked when a tenant file is applied.
-PICKUP_CODE = NoticeTemplate(
-    "pickup-code",
-    {
-        "de": "{tenant}: Ihr Dokument liegt bereit. {box}, Code {code}, bis {until} Abholung mit dieser Handynummer.",
-        "en": "{tenant}: your document is ready. {box}, code {code}, until {until}. Collect with this mobile number.",
-    },
-)
-
 
 @hookimpl
 def commands() -> Sequence[click.Command]:
@@ -116,21 +107,32 @@ def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[S
 
 @hookimpl
 def staff_tasks(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[Any]:  # noqa: ARG001
+    from servicepunkt.dokbox.staff.attest import PeopleWait
     from servicepunkt.dokbox.staff.tasks import DepositsNeedYou
 
-    return (DepositsNeedYou(),) if "deposits.read" in permissions else ()
+    tasks: list[Any] = [PeopleWait()] if "deposits.attest" in permissions else []
+    return [*tasks, DepositsNeedYou()] if "deposits.read" in permissions else tasks
 
 
 @hookimpl
-def notice_templates(ctx: TenantContext) -> Sequence[NoticeTemplate]:  # noqa: ARG001
-    return (PICKUP_CODE,)
+def notice_templates(ctx: TenantContext) -> Sequence[NoticeTemplate]:
+    from servicepunkt.dokbox.notice_templates import notice_templates
+
+    return notice_templates(ctx.section("dokbox", DokboxSettings))
 
 
 @hookimpl
 def notice_listeners(ctx: TenantContext) -> Sequence[Any]:  # noqa: ARG001
-    from servicepunkt.dokbox.intake import DepositNotices
+    from servicepunkt.dokbox.messages import DepositNotices
 
     return (DepositNotices(),)
+
+
+@hookimpl
+def jobs() -> Sequence[Any]:
+    from servicepunkt.dokbox.messages import remind
+
+    return (remind,)
 
 
 @hookimpl
@@ -154,11 +156,13 @@ def tenant_applied(ctx: TenantContext) -> Any:  # noqa: ARG001
 
 async def erase_finished(tx: Transaction, before: datetime) -> int:
     """Erase the mirror of deposits that ended before `before`, with their notices; the audit chain keeps the fact."""
+    from servicepunkt.core.keys import store as keys
     from servicepunkt.core.notices import store as notices
     from servicepunkt.dokbox import store
 
     ids = await store.finished_before(tx, before)
     for deposit_id in ids:
         await notices.delete_of_case(tx, deposit_id)
+        await keys.erase(tx, deposit_id)
     await store.delete_deposits(tx, ids)
     return len(ids)

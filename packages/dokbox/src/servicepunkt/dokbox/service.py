@@ -6,7 +6,7 @@ The centre decides nothing about compartments: it asks, and `intake` mirrors wha
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from servicepunkt.core.phone import NumberRefused, mobile_number
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox import model, store, wakeups, wire
 from servicepunkt.dokbox.model import Event, State
+from servicepunkt.dokbox.policy import DocumentPolicy
 from servicepunkt.dokbox.settings import settings_of
 from servicepunkt.dokbox.store import DepositRow
 from servicepunkt.dokbox.vault import seal_to
@@ -33,6 +34,31 @@ DOCUMENT_NUMBER = re.compile(r"^[A-Z0-9][A-Z0-9/.-]{3,29}$")
 REFERENCE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
+EMAIL = re.compile(r"^[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,185}\.[^@\s.\x00-\x1f]{2,63}$")
+EARLIEST_BIRTH = date(1900, 1, 1)
+
+
+class Personal(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a person until the hand-over is over; sealed with the key of the case."""
+
+    document_number: str
+    phone: str = ""
+    email: str = ""
+    birth_date: str = ""
+    old_document: str = ""
+
+    def __repr__(self) -> str:
+        return "Personal()"
+
+
+class BoxClosingError(ServicepunktError):
+    code = "SP3123"
+    status = 409
+    citizen = "This box cannot be used at the moment."
+    staff = "The box is being emptied before it is moved, and takes nothing in."
+    next_step = "Choose another box, or end the emptying on the page of boxes."
+
+
 class BoxUnknownError(ServicepunktError):
     code = "SP3120"
     status = 409
@@ -41,68 +67,171 @@ class BoxUnknownError(ServicepunktError):
     next_step = "Enrol the box on the devices page."
 
 
-async def announce(
-    deployment: Deployment,
-    ctx: TenantContext,
-    *,
-    actor: str,
-    box_id: str,
-    kind: str,
-    document_number: str,
-    phone: str,
-    locale: str,
-) -> DepositRow:
+class SecondPersonError(ServicepunktError):
+    code = "SP3124"
+    status = 409
+    staff = "This document is laid in by another person than the one who announced it."
+    next_step = "Ask a colleague to sign in and to open the compartment."
+
+
+class Announcement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a clerk says of a document that shall go into a box. What the kind does not need stays empty.
+
+    `birth_date`: of the person who collects, as YYYY-MM-DD or DD.MM.YYYY. `old_document`: number of the old one, where
+    the slot reads it. `low`: a compartment that can be reached from a wheelchair.
+    """
+
+    box: str
+    kind: str
+    document_number: str
+    phone: str = ""
+    email: str = ""
+    birth_date: str = ""
+    old_document: str = ""
+    low: bool = False
+    locale: str
+
+    def __repr__(self) -> str:
+        return f"Announcement(box={self.box!r}, kind={self.kind!r})"
+
+
+class Correction(msgspec.Struct, frozen=True, kw_only=True):
+    """What a clerk says anew of the person who collects."""
+
+    phone: str = ""
+    email: str = ""
+    birth_date: str = ""
+    old_document: str = ""
+
+    def __repr__(self) -> str:
+        return "Correction()"
+
+
+async def announce(deployment: Deployment, ctx: TenantContext, *, actor: str, wanted: Announcement) -> DepositRow:
     """A document shall go into a box: the box is asked for a compartment. Raises InvalidInputError."""
     settings = settings_of(ctx)
-    number = document_number.strip().upper()
+    now = deployment.clock.now()
+    number = wanted.document_number.strip().upper()
+    policy = settings.document(wanted.kind)
     mistakes: list[tuple[str, str]] = []
-    e164 = ""
-    try:
-        e164 = mobile_number(phone, settings.countries)
-    except NumberRefused as refused:
-        mistakes.append(("phone", refused.sentence))
     if not DOCUMENT_NUMBER.match(number):
         mistakes.append(("document_number", "The document number has 4 to 30 letters and digits."))
-    if settings.document(kind) is None:
+    if policy is None:
         mistakes.append(("kind", "Choose the kind of document."))
-    if settings.box(box_id) is None:
+    if settings.box(wanted.box) is None:
         mistakes.append(("box", "Choose a box."))
-    if locale not in ctx.languages:
+    if wanted.locale not in ctx.languages:
         mistakes.append(("locale", "Choose a language."))
-    if mistakes:
+    personal = personal_from(wanted, policy, settings.countries, today=now.date(), mistakes=mistakes)
+    if mistakes or policy is None:
         raise InvalidInputError(mistakes)
-    now = deployment.clock.now()
     async with deployment.database.tenant(ctx) as tx:
-        device = await devices.active(tx, "box", box_id)
-        if device is None or device.public_key is None:
-            raise BoxUnknownError
+        public_key = await key_of_box(tx, wanted.box)
+        row_of_box = await store.find_box(tx, wanted.box)
+        if row_of_box is None or row_of_box.closing:
+            raise BoxClosingError
         index = await deployment.keyring.blind_index(tx, number, field="document")
         await tx.lock(f"document:{index.hex()}")
         if any(row.state not in store.FINAL for row in await store.deposits(tx, document_index=index)):
             raise InvalidInputError([("document_number", "This document is already on its way or in a box.")])
         deposit_id = new_id()
-        personal = msgspec.json.encode({"document_number": number, "phone": e164})
         row = DepositRow(
             id=deposit_id,
-            box=box_id,
+            box=wanted.box,
             reference=_reference(deployment),
-            kind=kind,
+            kind=wanted.kind,
             document_index=index,
-            personal=await deployment.keyring.seal(tx, deposit_id, personal, field="deposit"),
-            locale=locale,
+            personal=await deployment.keyring.seal(tx, deposit_id, msgspec.json.encode(personal), field="deposit"),
+            locale=wanted.locale,
+            low=wanted.low,
             created_by=actor,
             created_at=now,
             updated_at=now,
         )
         await store.insert_deposit(tx, row)
-        sealed = seal_to(device.public_key, e164.encode(), context=wire.phone_context(ctx.id, box_id, str(deposit_id)))
+        sealed = sealed_person(public_key, personal, ctx.id, wanted.box, deposit_id)
         await queue_command(
-            tx, box_id, "reserve", at=now, deposit=deposit_id, document=kind, actor=actor, sealed=sealed.hex()
+            tx,
+            wanted.box,
+            "reserve",
+            at=now,
+            deposit=deposit_id,
+            document=wanted.kind,
+            actor=actor,
+            sealed=sealed,
+            low=wanted.low,
         )
         await audit.record(
-            tx, at=now, actor=actor, action="deposit.announce", subject=f"deposit:{deposit_id}", box=box_id, kind=kind
+            tx,
+            at=now,
+            actor=actor,
+            action="deposit.announce",
+            subject=f"deposit:{deposit_id}",
+            box=wanted.box,
+            kind=wanted.kind,
         )
     return row
+
+
+def personal_from(
+    wanted: Announcement | Correction,
+    policy: DocumentPolicy | None,
+    countries: tuple[str, ...],
+    *,
+    today: date,
+    mistakes: list[tuple[str, str]],
+) -> Personal:
+    """What is kept of the person, as far as the kind needs it; what is wrong is added to `mistakes`."""
+    phone = email = birth_date = ""
+    if policy is None or policy.needs_phone:
+        try:
+            phone = mobile_number(wanted.phone, countries)
+        except NumberRefused as refused:
+            mistakes.append(("phone", refused.sentence))
+    if policy is not None and policy.channel == "email":
+        email = wanted.email.strip()
+        if not EMAIL.match(email):
+            mistakes.append(("email", "Type an e-mail address such as name@example.org."))
+    if policy is not None and policy.needs_birth_date:
+        born = read_date(wanted.birth_date)
+        if born is None or not EARLIEST_BIRTH <= born <= today:
+            mistakes.append(("birth_date", "Type the date of birth, for example 12.08.1964."))
+        else:
+            birth_date = born.isoformat()
+    old = wanted.old_document.strip().upper()
+    if policy is not None and "old_document_chip" in policy.steps and not DOCUMENT_NUMBER.match(old):
+        mistakes.append(("old_document", "Type the number of the old document, which is in its chip."))
+    number = wanted.document_number.strip().upper() if isinstance(wanted, Announcement) else ""
+    return Personal(document_number=number, phone=phone, email=email, birth_date=birth_date, old_document=old)
+
+
+def read_date(text: str) -> date | None:
+    """A day as people write it, 12.08.1964 or 1964-08-12; None for anything else."""
+    found = re.fullmatch(r"\s*(\d{1,2})\s*\.\s*(\d{1,2})\s*\.\s*(\d{4})\s*", text)
+    try:
+        return date(*map(int, found.group(3, 2, 1))) if found else date.fromisoformat(text.strip())
+    except ValueError:
+        return None
+
+
+async def key_of_box(tx: Transaction, box_id: str) -> bytes:
+    """The public key to which a box's secrets are sealed. Raises BoxUnknownError."""
+    device = await devices.active(tx, "box", box_id)
+    if device is None or device.public_key is None:
+        raise BoxUnknownError
+    return device.public_key
+
+
+def sealed_person(public_key: bytes, personal: Personal, tenant: int, box: str, deposit: UUID) -> str:
+    """What the box is told of the person, in hexadecimal, readable for the box alone."""
+    person = wire.Person(
+        phone=personal.phone,
+        birth_date=date.fromisoformat(personal.birth_date) if personal.birth_date else None,
+        old_document=personal.old_document,
+    )
+    return seal_to(
+        public_key, msgspec.json.encode(person), context=wire.person_context(tenant, box, str(deposit))
+    ).hex()
 
 
 def _reference(deployment: Deployment) -> str:
@@ -130,6 +259,8 @@ async def request(
             raise NotFoundError
         if kind not in allowed_requests(row):
             raise ConflictError(f"a deposit in state {row.state} cannot {kind}")
+        if kind == "open_for_load" and needs_other_eyes(ctx, row, actor):
+            raise SecondPersonError
         waiting = await store.waiting_commands(tx, row.box, deposit_id=deposit_id)
         if any(found.command.kind == kind and found.command.is_valid(now) for found in waiting):
             return row
@@ -138,6 +269,12 @@ async def request(
         await store.update_deposit(tx, deposit_id, alert="", updated_at=now)
         await audit.record(tx, at=now, actor=actor, action=f"deposit.{kind}", subject=f"deposit:{deposit_id}")
     return row
+
+
+def needs_other_eyes(ctx: TenantContext, row: DepositRow, actor: str) -> bool:
+    """Whether somebody else has to lay the document in than who announced it; the box decides by the same rule."""
+    policy = settings_of(ctx).document(row.kind)
+    return policy is not None and policy.four_eyes and actor == row.created_by
 
 
 REQUESTS: dict[CommandKind, Event] = {
@@ -195,7 +332,7 @@ async def queue_command(
     await wakeups.announce(tx, box_id)
 
 
-async def personal_of(deployment: Deployment, tx: Transaction, found: DepositRow) -> dict[str, str]:
-    """Document number and telephone number of a deposit, as long as they are kept. Raises UnreadableError."""
+async def personal_of(deployment: Deployment, tx: Transaction, found: DepositRow) -> Personal:
+    """What is kept of the person, as long as it is. Raises UnreadableError."""
     opened = await deployment.keyring.unseal(tx, found.id, found.personal or b"", field="deposit")
-    return msgspec.json.decode(opened, type=dict[str, str])
+    return msgspec.json.decode(opened, type=Personal)

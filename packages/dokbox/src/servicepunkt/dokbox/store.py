@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +25,8 @@ FINAL = frozenset({REFUSED, *map(str, model.FINAL)})
 # What somebody has to look after, and what is being looked after at this moment.
 NEEDS_STAFF = (*sorted(map(str, model.NEEDS_STAFF)), str(State.RECALLING))
 
+STAFF_WANTED = "staff_wanted"  # the alert of a deposit whose citizen waits for somebody to look
+
 box = tenant_table(
     "box",
     sa.Column("id", sa.Text, nullable=False),
@@ -34,6 +36,7 @@ box = tenant_table(
     sa.Column("commands", sa.BigInteger, nullable=False),
     sa.Column("seen_at", Instant, nullable=True),
     sa.Column("disputed", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("closing", sa.Boolean, nullable=False, server_default=sa.false()),
     key=("id",),
 )
 
@@ -54,6 +57,10 @@ deposit = tenant_table(
     sa.Column("created_by", sa.Text, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("low", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("until", sa.Date, nullable=True),
+    sa.Column("notified_at", Instant, nullable=True),
+    sa.Column("reminded", sa.Integer, nullable=False, server_default="0"),
     sa.ForeignKeyConstraint(["tenant_id", "box"], ["box.tenant_id", "box.id"]),
     sa.UniqueConstraint("tenant_id", "reference"),
     sa.CheckConstraint(sa.column("state").in_(STATES), name="state"),
@@ -96,7 +103,8 @@ TABLES = (box, deposit, box_event, box_command)
 class BoxRow(msgspec.Struct, frozen=True, kw_only=True):
     """A box as the centre knows it; `acknowledged` and `head` are the end of its journal that is stored here.
 
-    `disputed`: the entry from which on its journal is not believed, 0 when all is well.
+    `disputed`: the entry from which on its journal is not believed, 0 when all is well. `closing`: it takes nothing
+    in any more, because it is emptied before it is moved.
     """
 
     id: str
@@ -106,10 +114,15 @@ class BoxRow(msgspec.Struct, frozen=True, kw_only=True):
     commands: int = 0
     seen_at: datetime | None = None
     disputed: int = 0
+    closing: bool = False
 
 
 class DepositRow(msgspec.Struct, frozen=True, kw_only=True):
-    """The mirror of a deposit; `state` is one of `STATES`."""
+    """The mirror of a deposit; `state` is one of `STATES`.
+
+    `low`: in a compartment that can be reached from a wheelchair. `until`: the last day that the citizen was told of,
+    `notified_at`: since when, `reminded`: how often.
+    """
 
     id: UUID
     box: str
@@ -126,6 +139,10 @@ class DepositRow(msgspec.Struct, frozen=True, kw_only=True):
     created_by: str
     created_at: datetime
     updated_at: datetime
+    low: bool = False
+    until: date | None = None
+    notified_at: datetime | None = None
+    reminded: int = 0
 
 
 class EventRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,15 +236,42 @@ async def count_needing_staff(tx: Transaction, *, box_id: str = "") -> int:
     return int(await tx.scalar(query.where(deposit.c.box == box_id) if box_id else query))
 
 
-async def occupied(tx: Transaction, box_id: str) -> set[int]:
-    """The compartments that are kept for a deposit."""
-    query = sa.select(deposit.c.compartment).where(
+async def inside(tx: Transaction, box_id: str) -> list[DepositRow]:
+    """Everything for which a compartment is kept, by compartment."""
+    query = sa.select(deposit).where(
         deposit.c.tenant_id == tx.tenant_id,
         deposit.c.box == box_id,
         deposit.c.state.not_in(FINAL),
         deposit.c.compartment.is_not(None),
     )
-    return {row.compartment for row in await tx.execute(query)}
+    return await tx.all(DepositRow, query.order_by(deposit.c.compartment))
+
+
+async def overdue(tx: Transaction, today: date, *, limit: int = MOST_DEPOSITS) -> list[DepositRow]:
+    """What has to be taken out: the time is over, or the last day was before `today`. By box and compartment."""
+    late = sa.and_(deposit.c.until < today, deposit.c.state.in_([*map(str, model.COLLECTABLE), str(State.LOCKED_OUT)]))
+    query = sa.select(deposit).where(
+        deposit.c.tenant_id == tx.tenant_id, sa.or_(deposit.c.state == str(State.EXPIRED), late)
+    )
+    return await tx.all(DepositRow, query.order_by(deposit.c.box, deposit.c.compartment).limit(limit))
+
+
+async def waiting_for_staff(tx: Transaction) -> list[DepositRow]:
+    """Those whose citizen stands at the box and waits for somebody to look."""
+    query = sa.select(deposit).where(
+        deposit.c.tenant_id == tx.tenant_id, deposit.c.state == str(State.PRESENTED), deposit.c.alert == STAFF_WANTED
+    )
+    return await tx.all(DepositRow, query.order_by(deposit.c.updated_at))
+
+
+async def waiting_for_citizens(tx: Transaction) -> list[DepositRow]:
+    """Those of whom a citizen was told and which nobody has collected yet."""
+    query = sa.select(deposit).where(
+        deposit.c.tenant_id == tx.tenant_id,
+        deposit.c.state == str(State.NOTIFIED),
+        deposit.c.notified_at.is_not(None),
+    )
+    return await tx.all(DepositRow, query)
 
 
 async def update_deposit(tx: Transaction, deposit_id: UUID, **values: Any) -> None:

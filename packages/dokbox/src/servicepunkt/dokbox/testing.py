@@ -19,7 +19,7 @@ from servicepunkt.dokbox.controller.service import Controller, Timing
 from servicepunkt.dokbox.events import DoorClosed, DoorOpened, Event, Snapshot
 from servicepunkt.dokbox.journal import Journal
 from servicepunkt.dokbox.lines import Unlocked
-from servicepunkt.dokbox.model import DocumentPolicy
+from servicepunkt.dokbox.policy import DocumentPolicy
 from servicepunkt.dokbox.vault import HPKE, FileVault, seal_to
 
 NOW = datetime(2026, 11, 21, 18, 40, tzinfo=UTC)
@@ -150,10 +150,18 @@ class Bench:
             )
         )
 
-    async def reserve(self, deposit: str, number: str = "+4915112345678", document: str = "passport") -> None:
-        context = wire.phone_context(1, "box-1", deposit)
-        sealed = seal_to(self.vault.public_key, number.encode(), context=context).hex()
-        await self.command("reserve", deposit=deposit, document=document, sealed=sealed)
+    def sealed(self, deposit: str, person: wire.Person) -> str:
+        """What a command holds of a person."""
+        context = wire.person_context(1, "box-1", deposit)
+        return seal_to(self.vault.public_key, msgspec.json.encode(person), context=context).hex()
+
+    async def reserve(
+        self, deposit: str, number: str = "+4915112345678", document: str = "passport", **fields: object
+    ) -> None:
+        """Announce a document; `fields` are further ones of `wire.Person`, and `low` and `actor` of the command."""
+        given = {name: fields.pop(name) for name in ("low", "actor") if name in fields}
+        person = wire.Person(phone=number, **fields)  # type: ignore[arg-type]
+        await self.command("reserve", deposit=deposit, document=document, sealed=self.sealed(deposit, person), **given)
 
     async def opened(self, compartment: int) -> None:
         if not self.doors.closed[compartment]:
@@ -163,9 +171,9 @@ class Bench:
         self.doors.closed[compartment], self.doors.items[compartment] = True, item
         await self.see(DoorClosed(compartment, item, NOW))
 
-    async def load(self, deposit: str, number: str = "+4915112345678") -> tuple[int, str]:
-        """Reserve, open, lay in, close, notify; returns (compartment, code)."""
-        await self.reserve(deposit, number)
+    async def load(self, deposit: str, number: str = "+4915112345678", **fields: object) -> tuple[int, str]:
+        """Reserve, open, lay in, close, notify; returns (compartment, code). `fields` as for `reserve`."""
+        await self.reserve(deposit, number, **fields)  # type: ignore[arg-type]
         compartment = self.controller.ledger.box.deposits[deposit].compartment
         await self.command("open_for_load", deposit=deposit)
         await self.opened(compartment)
@@ -176,12 +184,18 @@ class Bench:
         return compartment, code
 
     def code(self, deposit: str) -> str:
+        """The code in the newest message about `deposit`."""
+        return self.message(deposit)["code"]
+
+    def message(self, deposit: str) -> dict[str, str]:
         """What the notice worker would read from the newest envelope of `deposit`."""
         for entry in reversed(list(self.journal.entries())):
             sealed = self.journal.envelope(entry.seq)
             if entry.deposit == deposit and sealed is not None:
-                context = wire.code_context(1, "box-1", deposit, int(entry.data["version"] or 0))
-                return bytes(HPKE.decrypt(sealed, self.worker, info=context.encode())).decode()
+                of = wire.fresh_context if entry.event == "fresh_code" else wire.code_context
+                context = of(1, "box-1", deposit, int(entry.data["version"] or 0))
+                opened = HPKE.decrypt(sealed, self.worker, info=context.encode())
+                return msgspec.json.decode(bytes(opened), type=dict[str, str])
         raise LookupError(deposit)
 
     def state(self, deposit: str) -> str | None:

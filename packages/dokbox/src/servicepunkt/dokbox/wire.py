@@ -7,17 +7,19 @@ back after an hour opens nothing that nobody stands in front of.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from servicepunkt.dokbox.model import DocumentPolicy, Entry
+from servicepunkt.dokbox.model import Entry
+from servicepunkt.dokbox.policy import DocumentPolicy
 
 MAX_EVENTS = 100
 MAX_COMMANDS = 100
 OPENING_TTL_SECONDS = 90
+CODE, FRESH = "dokbox-code/1", "dokbox-fresh/1"
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2199  # a box without a battery believes that it is 1970
 
 CommandKind = Literal[
@@ -27,11 +29,17 @@ CommandKind = Literal[
     "notice_accepted",
     "notice_failed",
     "new_code",
+    "new_person",
+    "extend",
+    "attest",
     "recall",
     "cancel",
     "compartment_in",
+    "inventory",
 ]
 OPENS_A_DOOR: frozenset[str] = frozenset({"open_for_load", "recall"})
+#: What is meant for whoever stands at the box at this moment.
+SHORT_LIVED: frozenset[str] = OPENS_A_DOOR | {"attest"}
 
 
 class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,7 +47,12 @@ class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Command(Strict, frozen=True, kw_only=True):
-    """One order of the centre. `sealed` holds the mobile number, sealed to the box (reserve)."""
+    """One order of the centre.
+
+    `sealed` holds a `Person`, sealed to the box (reserve, new_person). `low`: a compartment that can be reached from a
+    wheelchair. `until`: the last day that the citizen was told of (notice_accepted, extend). `answer`: what staff say
+    of the person who stands at the box (attest).
+    """
 
     seq: int
     kind: CommandKind
@@ -49,11 +62,28 @@ class Command(Strict, frozen=True, kw_only=True):
     version: int = 0
     actor: str = ""
     sealed: str = ""
+    low: bool = False
+    until: date | None = None
+    answer: bool = False
     valid_until: datetime | None = None
 
     def is_valid(self, now: datetime) -> bool:
         """Whether the box may still carry it out."""
         return self.valid_until is None or now <= self.valid_until
+
+
+class Person(Strict, frozen=True, kw_only=True):
+    """By what the box knows who may collect; it keeps no more than keyed hashes of it.
+
+    `phone` in E.164; `birth_date` where the policy asks for it; `old_document`: the number in the old one's chip.
+    """
+
+    phone: str = ""
+    birth_date: date | None = None
+    old_document: str = ""
+
+    def __repr__(self) -> str:
+        return "Person()"
 
 
 class Commands(Strict, frozen=True, kw_only=True):
@@ -99,6 +129,7 @@ class BoxConfig(Strict, frozen=True, kw_only=True):
     compartments: int
     rows: int
     rows_by_reach: tuple[int, ...]
+    low_rows: tuple[int, ...] = ()
     policies: tuple[DocumentPolicy, ...]
     countries: tuple[str, ...]
     notice_key: str
@@ -106,15 +137,24 @@ class BoxConfig(Strict, frozen=True, kw_only=True):
     help_phone: str = ""
     centre_url: str = ""
 
+    def row(self, compartment: int) -> int:
+        """The row of a compartment, from 1 at the top."""
+        return (compartment - 1) % self.rows + 1
+
     def policy(self, kind: str) -> DocumentPolicy | None:
         return next((policy for policy in self.policies if policy.type == kind), None)
 
 
-def phone_context(tenant: int, box: str, deposit: str) -> str:
-    """HPKE info of a mobile number on its way to the box."""
-    return f"dokbox-phone/1|{tenant}|{box}|{deposit}"
+def person_context(tenant: int, box: str, deposit: str) -> str:
+    """HPKE info of a `Person` on the way to the box."""
+    return f"dokbox-person/1|{tenant}|{box}|{deposit}"
 
 
 def code_context(tenant: int, box: str, deposit: str, version: int) -> str:
-    """HPKE info of a pick-up code on its way to the notice worker."""
-    return f"dokbox-code/1|{tenant}|{box}|{deposit}|{version}"
+    """HPKE info of a pick-up code on its way to the notice worker: a JSON object of the message's secret values."""
+    return f"{CODE}|{tenant}|{box}|{deposit}|{version}"
+
+
+def fresh_context(tenant: int, box: str, deposit: str, version: int) -> str:
+    """HPKE info of a fresh code, which is good for minutes."""
+    return f"{FRESH}|{tenant}|{box}|{deposit}|{version}"

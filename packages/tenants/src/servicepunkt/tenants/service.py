@@ -13,7 +13,7 @@ from servicepunkt.core.catalogue import service as catalogue
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, SettingsError
-from servicepunkt.core.notices.model import NoticeTemplate, template_mistakes
+from servicepunkt.core.notices.model import template_mistakes
 from servicepunkt.core.tenancy import store
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.tenants import files, model
@@ -44,7 +44,7 @@ def load(deployment: Deployment, folder: Path) -> TenantFile:
     mistakes = [*catalogue_model.mistakes(read.catalogue), *_plugin_mistakes(deployment, read)]
     ctx = context_of(read, 0)
     for template in deployment.plugins.flat(ctx, "notice_templates"):
-        mistakes += [("notices", sentence) for sentence in _template_mistakes(template, read)]
+        mistakes += [("notices", sentence) for sentence in template_mistakes(template, read.tenant.name)]
     if mistakes:
         raise InvalidInputError(mistakes)
     return read
@@ -53,15 +53,6 @@ def load(deployment: Deployment, folder: Path) -> TenantFile:
 def _plugin_mistakes(deployment: Deployment, read: TenantFile) -> list[Mistake]:
     unknown = sorted(set(read.tenant.plugins) - set(deployment.plugins.names))
     return [("tenant.toml: tenant.plugins", f"the plugin {name!r} is not installed") for name in unknown]
-
-
-def _template_mistakes(template: NoticeTemplate, read: TenantFile) -> list[str]:
-    """The texts with the tenant's longest names filled in."""
-    names = [text for point in read.catalogue.points for text in point.name.values()]
-    longest = max([*names, "Dokumentenbox 1"], key=len)
-    return template_mistakes(
-        template, {"tenant": read.tenant.name, "box": longest, "code": "000000", "until": "00.00."}
-    )
 
 
 def context_of(read: TenantFile, tenant_id: int) -> TenantContext:

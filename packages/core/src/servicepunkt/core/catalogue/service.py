@@ -50,6 +50,13 @@ async def publish(tx: Transaction, catalogue: Catalogue, *, at: datetime, actor:
     return revision
 
 
+async def newest(tx: Transaction) -> Catalogue:
+    """What is in force in this transaction; empty while nothing has been published."""
+    found = await store.newest(tx)
+    body = await store.content(tx, found[0]) if found else None
+    return msgspec.json.decode(body, type=Catalogue) if body else Catalogue()
+
+
 class CatalogueReader:
     """The newest revision of each tenant, looked up again when it is older than `FRESH_SECONDS`."""
 

@@ -168,10 +168,10 @@ def _evaluate(hours: Hours, calendar: Calendar, start: datetime, end: datetime) 
         case Either(parts):
             return unite([span for part in parts for span in _evaluate(part, calendar, start, end)])
         case Closure(base, first, last):
-            closed = Span(_midnight(first, calendar), _midnight(last + timedelta(days=1), calendar))
+            closed = Span(midnight(first, calendar), midnight(last + timedelta(days=1), calendar))
             return subtract(_evaluate(base, calendar, start, end), closed)
         case Special(base, day, expression):
-            whole = Span(_midnight(day, calendar), _midnight(day + timedelta(days=1), calendar))
+            whole = Span(midnight(day, calendar), midnight(day + timedelta(days=1), calendar))
             rest = subtract(_evaluate(base, calendar, start, end), whole)
             return unite([*rest, *_day_spans(expression, calendar, day)])
 
@@ -185,7 +185,13 @@ def _days(calendar: Calendar, start: datetime, end: datetime) -> Iterable[date]:
         day += timedelta(days=1)
 
 
-def _midnight(day: date, calendar: Calendar) -> datetime:
+def opens_on(hours: Hours, calendar: Calendar, day: date) -> bool:
+    """Whether there is any open minute on a day."""
+    return bool(spans(hours, calendar, midnight(day, calendar), midnight(day + timedelta(days=1), calendar)))
+
+
+def midnight(day: date, calendar: Calendar) -> datetime:
+    """The instant at which a day begins."""
     return _instant(datetime.combine(day, time()), calendar.zone)
 
 

@@ -56,12 +56,18 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoticeTemplate(msgspec.Struct, frozen=True):
-    """A text by language; places are written {name}. `segments` is the most that an SMS of it may take."""
+    """A text by language; places are written {name}. `segments` is the most that an SMS of it may take.
+
+    `longest`: the longest value of each place, `tenant` excepted; with it the text is checked. `qr`: what a QR code
+    beside the text says, where the channel can show one, with the same places.
+    """
 
     name: str
     texts: Mapping[str, str]
     channel: str = "sms"
     segments: int = 1
+    longest: Mapping[str, str] = {}
+    qr: str = ""
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -71,6 +77,7 @@ class Message(msgspec.Struct, frozen=True):
     recipient: str
     text: str
     subject: str = ""
+    qr: str = ""
 
     def __repr__(self) -> str:
         return f"Message(reference={self.reference!r})"
@@ -123,10 +130,11 @@ def _segments(sizes: list[int], alone: int, part: int) -> int:
     return count
 
 
-def template_mistakes(template: NoticeTemplate, longest: Mapping[str, str]) -> list[str]:
+def template_mistakes(template: NoticeTemplate, tenant: str) -> list[str]:
     """What is wrong with the texts when every place is filled with its longest value; empty when all is well."""
     mistakes = []
-    for language, text in template.texts.items():
+    longest = {"tenant": tenant, **template.longest}
+    for language, text in (*template.texts.items(), *([("qr", template.qr)] if template.qr else [])):
         place = f"{template.name}/{language}"
         try:
             names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}

@@ -115,10 +115,16 @@ async def _message(deployment: Deployment, tx: Transaction, notice: Notice) -> M
     values = dict(notice.params)
     if notice.sealed is not None:
         opened = await deployment.keyring.open_for_notice(tx, notice.sealed, context=notice.sealed_context)
-        values["code"] = opened.decode()
+        values |= msgspec.json.decode(opened, type=dict[str, str])
     template = template_for(deployment, tx.ctx, notice.template)
     text = template.texts.get(notice.locale) or template.texts[tx.ctx.locale]
-    return Message(str(notice.id), recipient.decode(), text.format(**values), subject=tx.ctx.name)
+    return Message(
+        str(notice.id),
+        recipient.decode(),
+        text.format(**values),
+        subject=tx.ctx.name,
+        qr=template.qr.format(**values),
+    )
 
 
 async def _failed(
@@ -184,7 +190,8 @@ def builtin_channels(deployment: Deployment) -> tuple[NoticeChannel, ...]:
     from servicepunkt.core.notices.channels import PhoneChannel, SmtpChannel
 
     mail = (SmtpChannel(deployment.settings.smtp_url),) if deployment.settings.smtp_url else ()
-    return (PhoneChannel(deployment.settings.phone_url), *mail)
+    phone_url = deployment.settings.phone_url
+    return (PhoneChannel(phone_url, "sms"), PhoneChannel(phone_url, "email"), *mail)
 
 
 def template_for(deployment: Deployment, ctx: TenantContext, name: str) -> NoticeTemplate:

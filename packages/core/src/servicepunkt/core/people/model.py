@@ -32,9 +32,10 @@ ROLES: dict[str, frozenset[str]] = {
             "deposits.load",
             "deposits.recall",
             "deposits.unlock",
+            "deposits.attest",
         }
     ),
-    "point_staff": frozenset({"staff.enter", "help.answer", "boxes.read", "health.read"}),
+    "point_staff": frozenset({"staff.enter", "help.answer", "boxes.read", "deposits.attest", "health.read"}),
     "agent": frozenset({"staff.enter", "catalogue.read"}),
     "partner": frozenset({"staff.enter"}),
     "host": frozenset({"staff.enter", "host.read"}),

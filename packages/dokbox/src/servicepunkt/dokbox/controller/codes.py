@@ -8,16 +8,21 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+import msgspec
 
 from servicepunkt.dokbox import model, pins, wire
-from servicepunkt.dokbox.controller.ledger import Details, Ledger
+from servicepunkt.dokbox.controller.ledger import Also, Details, Ledger
 from servicepunkt.dokbox.errors import VisitOverError
 from servicepunkt.dokbox.journal import Secret
 from servicepunkt.dokbox.model import Deposit, Entry, Event
+from servicepunkt.dokbox.policy import DocumentPolicy, Step
 from servicepunkt.dokbox.vault import Vault, seal_to
 
 NO_CODE = "------"
+NO_LOCATOR = b""  # of a deposit whose pick-up number is made with its code
+PICKUP_DIGITS = 5  # fewer than any mobile number has, so that what is typed says what it is
 Found = list[tuple[Deposit, Secret]]
 
 
@@ -32,7 +37,9 @@ class Codes:
         randomness: Callable[[int], bytes],
         randbelow: Callable[[int], int],
         cost: pins.Cost,
+        config: Callable[[], wire.BoxConfig],
     ) -> None:
+        self._config = config
         self._ledger = ledger
         self._journal = ledger.journal
         self._vault = vault
@@ -40,9 +47,9 @@ class Codes:
         self._randbelow = randbelow
         self._cost = cost
 
-    def locator(self, number: str) -> bytes:
-        """What stands in the box instead of a mobile number; an empty one has a locator like any other."""
-        return pins.locator(self._vault.locator_key, number)
+    def locator(self, step: Step, number: str) -> bytes:
+        """What stands in the box instead of a number; an empty one has a locator like any other."""
+        return pins.locator(self._vault.locator_key, step, number)
 
     def collectable(self, locator: bytes) -> Found:
         """Deposits of a number whose codes count at this moment."""
@@ -57,10 +64,21 @@ class Codes:
                 found.append((deposit, secret))
         return found
 
-    def count_attempt(self, locator: bytes, *, limit: int) -> Found:
-        """Put the attempt on disk before the code is looked at: pulling the plug gives no try back."""
+    def could_be(self, typed: str, config: wire.BoxConfig) -> bool:
+        """Whether anything in this box, or laid into it today, has a code of that length."""
+        lengths = {policy.typed_digits for policy in config.policies}
+        lengths |= {deposit.code_digits for deposit in self._ledger.box.deposits.values()}
+        return typed.isascii() and typed.isdigit() and len(typed) in lengths
+
+    def count_attempt(self, locator: bytes, code: str, *, limit: int) -> Found:
+        """Put the attempt on disk before the code is looked at: pulling the plug gives no try back.
+
+        What cannot be the code of a deposit, by its length or its check digit, is no attempt at it.
+        """
         found = []
         for deposit, secret in self.collectable(locator):
+            if not fits(deposit, locator, code):
+                continue
             if deposit.attempts < limit:
                 found.append((deposit, secret))
             else:
@@ -74,7 +92,7 @@ class Codes:
     async def stretch(self, locator: bytes, code: str, config: wire.BoxConfig) -> bytes:
         """The one Argon2id run of an attempt, in the same time whether the number is known or the code is one."""
         kid, salt = self._journal.salt_of(locator) or (self._vault.kid, self._decoy_salt(locator))
-        return await self._run(code if pins.is_code(code) else NO_CODE, kid, salt, config)
+        return await self._run(code if self.could_be(code, config) else NO_CODE, kid, salt, config)
 
     def judge(self, key: bytes, found: Found, config: wire.BoxConfig) -> Deposit | None:
         """The deposit that the code opens; what changed while the key was stretched no longer counts."""
@@ -108,31 +126,94 @@ class Codes:
         else:
             self._ledger.note("attempt_refused")
 
-    async def make(self, event: Event, deposit: Deposit, data: Details, config: wire.BoxConfig) -> None:
-        """Make a code for `deposit`; event, tag and sealed message reach the disk together or not at all."""
+    def know(self, deposit_id: str, person: wire.Person, policy: DocumentPolicy, config: wire.BoxConfig) -> None:
+        """Keep, inside a transaction, by what a person is recognised; replaces what was kept before."""
+        old = self._journal.secret(deposit_id)
+        by_phone = policy.locator == "phone"
+        locator = self.locator("phone", person.phone) if by_phone else NO_LOCATOR
+        self._journal.put_secret(Secret(deposit_id, locator, old.version if old else 0, None))
+        if old is not None:
+            self._journal.drop_salt(old.locator)
+        for step, value in proofs_of(person).items():
+            self._journal.put_proof(deposit_id, step, self._proof(deposit_id, step, value, config))
+
+    def proves(self, deposit: Deposit, step: Step, value: str) -> bool:
+        """Whether `value` (a date as YYYY-MM-DD, a document number) is what the box was told of this deposit."""
+        expected = self._journal.proof(deposit.id, step)
+        given = self._proof(deposit.id, step, value, self._config())
+        return expected is not None and pins.same(expected, given)
+
+    async def make(
+        self,
+        event: Event,
+        deposit: Deposit,
+        data: Details,
+        config: wire.BoxConfig,
+        *,
+        person: wire.Person | None = None,
+    ) -> None:
+        """Make a code for `deposit`; event, tag and sealed message reach the disk together or not at all.
+
+        With `person` the deposit is found by somebody else's number from now on.
+        """
+        policy = config.policy(deposit.kind) or DocumentPolicy(type=deposit.kind, name={})
         secret = self._journal.secret(deposit.id)
         if secret is None:
             raise VisitOverError
-        known = self._journal.salt_of(secret.locator)
-        kid, salt = known or (self._vault.kid, self._randomness(pins.SALT_BYTES))
+        number, locator = "", secret.locator
+        if policy.locator == "pickup_number":
+            number, locator = self._new_pickup_number()
+        elif person is not None:
+            locator = self.locator("phone", person.phone)
+        kid, salt = self._journal.salt_of(locator) or (self._vault.kid, self._randomness(pins.SALT_BYTES))
         version = deposit.version + 1
-        siblings = [(d, s) for d, s in self.collectable(secret.locator) if d.id != deposit.id]
+        siblings = [(d, s) for d, s in self.collectable(locator) if d.id != deposit.id]
         while True:
-            code = pins.new_code(self._randbelow)
+            code = pins.new_code(self._randbelow, policy.code_digits)
+            code += pins.check_digit(locator, code) if policy.check_digit else ""
             key = await self._run(code, kid, salt, config)
             # Two documents of one person never have the same code: one code, one door.
             if not any(pins.same(s.tag or b"", self._tag(key, d, s.version, config)) for d, s in siblings):
                 break
-        new = Secret(deposit.id, secret.locator, version, self._tag(key, deposit, version, config))
+        new = Secret(deposit.id, locator, version, self._tag(key, deposit, version, config))
         context = wire.code_context(config.tenant, config.box, deposit.id, version)
-        sealed = seal_to(bytes.fromhex(config.notice_key), code.encode(), context=context)
+        sealed = self._sealed({"code": code, "number": number}, context, config)
 
         def also(entry: Entry) -> None:
-            self._journal.put_salt(secret.locator, kid, salt)
+            if person is not None:
+                self.know(deposit.id, person, policy, config)
+            self._journal.put_salt(locator, kid, salt)
             self._journal.put_secret(new)
+            if locator != secret.locator:
+                self._journal.drop_salt(secret.locator)
             self._journal.put_envelope(entry.seq, sealed)
 
-        self._ledger.record(event, deposit, data={**data, "version": version}, also=also)
+        shape = {"version": version, "digits": len(code), "check": policy.check_digit}
+        self._ledger.record(event, deposit, data={**data, **shape}, also=also)
+
+    def fresh(self, deposit: Deposit, config: wire.BoxConfig) -> tuple[str, Also]:
+        """A code that is kept nowhere, and what puts its sealed message into the journal."""
+        code = pins.new_code(self._randbelow)
+        context = wire.fresh_context(config.tenant, config.box, deposit.id, deposit.version)
+        sealed = self._sealed({"code": code}, context, config)
+        return code, lambda entry: self._journal.put_envelope(entry.seq, sealed)
+
+    def _new_pickup_number(self) -> tuple[str, bytes]:
+        """A number by which nothing is found yet, and its locator."""
+        while True:
+            number = pins.new_code(self._randbelow, PICKUP_DIGITS)
+            locator = self.locator("pickup_number", number)
+            if not self._journal.secrets_of(locator):
+                return number, locator
+
+    def _proof(self, deposit_id: str, step: Step, value: str, config: wire.BoxConfig) -> bytes:
+        key = self._vault.locator_key
+        return pins.proof(key, context=bound_to(config), deposit=deposit_id, step=step, value=value)
+
+    @staticmethod
+    def _sealed(values: Mapping[str, str], context: str, config: wire.BoxConfig) -> bytes:
+        """What the notice worker alone can read: values of the message by their names."""
+        return seal_to(bytes.fromhex(config.notice_key), msgspec.json.encode(values), context=context)
 
     def forget(self, deposit: Deposit) -> None:
         """Erase the tag: the code is dead, the number may still get a new one."""
@@ -153,6 +234,23 @@ class Codes:
         return pins.tag(
             key, context=bound_to(config), deposit=deposit.id, compartment=deposit.compartment, version=version
         )
+
+
+def fits(deposit: Deposit, locator: bytes, code: str) -> bool:
+    """Whether `code` has the length and the check digit of the deposit's code."""
+    if len(code) != deposit.code_digits:
+        return False
+    return not deposit.code_checked or code[-1] == pins.check_digit(locator, code[:-1])
+
+
+def proofs_of(person: wire.Person) -> dict[Step, str]:
+    """What else than the code may be asked of a person, by its step."""
+    known: dict[Step, str] = {}
+    if person.birth_date is not None:
+        known["birth_date"] = person.birth_date.isoformat()
+    if person.old_document:
+        known["old_document_chip"] = person.old_document
+    return known
 
 
 def bound_to(config: wire.BoxConfig) -> str:

@@ -76,14 +76,20 @@ class Ledger:
         return box.deposits[deposit_id]
 
     def note(
-        self, what: str, *, deposit_id: str = "", compartment: int | None = None, data: Details | None = None
+        self,
+        what: str,
+        *,
+        deposit_id: str = "",
+        compartment: int | None = None,
+        data: Details | None = None,
+        also: Also | None = None,
     ) -> None:
-        """Journal something about the box that moves no deposit."""
+        """Journal something about the box that moves no deposit; `also` as for `record`."""
         entry = model.next_entry(
             self.box, at=self._clock.now(), event=what, deposit_id=deposit_id, compartment=compartment, data=data
         )
         with self.journal.transaction():
-            box = self._write(self.box, entry, None)
+            box = self._write(self.box, entry, also)
         self.box = box
         self._listener(entry, None)
 

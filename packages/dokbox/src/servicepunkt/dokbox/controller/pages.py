@@ -5,15 +5,16 @@ What a person types lives in the memory of this process for one visit, never in 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
 from contextlib import suppress
+from datetime import date
 from typing import Any, Literal, Protocol
 
 import msgspec
 import structlog
 from litestar import Litestar, Request, Response, get, post
 from litestar.config.csrf import CSRFConfig
-from litestar.datastructures import Cookie
 from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -26,10 +27,12 @@ from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.texts import Texts
 from servicepunkt.dokbox.controller import origin
-from servicepunkt.dokbox.controller.screens import COOKIE, Screens
-from servicepunkt.dokbox.controller.service import Controller, Visit
+from servicepunkt.dokbox.controller.screens import COOKIE, Screen, Screens
+from servicepunkt.dokbox.controller.service import Controller
+from servicepunkt.dokbox.controller.visits import Visit
 from servicepunkt.dokbox.errors import ClosedError, DokboxError, OutOfOrderError, RefusedError, VisitOverError
 from servicepunkt.dokbox.model import State
+from servicepunkt.dokbox.policy import DocumentPolicy
 from servicepunkt.web import assets
 from servicepunkt.web.forms import convert, typed
 from servicepunkt.web.frame import CONTRAST_COOKIE, LANGUAGE_COOKIE, Frame, language, local_path
@@ -41,12 +44,18 @@ from servicepunkt.web.terminal import switches
 
 log = structlog.get_logger("servicepunkt.dokbox")
 
+#: What a scanner reads from the QR code of a message: pick-up number, full stop, code.
+SCANNED = re.compile(r"\s*(\d{5})\.(\d{6,9})\s*")
 # Seconds without a touch before the screen asks, and how long it then waits.
 IDLE_CONTENT, IDLE_FORM, IDLE_RESULT, WARN = 60, 120, 20, 30
 AT_THE_DOOR = frozenset({State.RELEASING, State.TAKING})
 WebRequest = Request[Any, Any, Any]
 ASKED = frozenset({State.PRESENTED, State.CONFIRMING})
 QUESTIONS = {
+    "in_person": (
+        "Is it your own document?",
+        "Only the person to whom a document belongs can collect it here.",
+    ),
     "removal": (
         "Have you taken your document?",
         "The door is closed, and no sensor can see what lies behind it.",
@@ -74,6 +83,13 @@ class NumberForm(msgspec.Struct, frozen=True, kw_only=True):
 
 class CodeForm(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
+
+
+class ProofForm(msgspec.Struct, frozen=True, kw_only=True):
+    """What is typed besides the code."""
+
+    step: Literal["birth_date", "fresh_code"]
+    value: str = ""
 
 
 class AnswerForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +139,29 @@ class BoxPages:
 
     def page(self, request: WebRequest, template: str, *, idle: int, status: int = 200, **values: Any) -> Response[str]:
         return self.frame.page(request, template, status=status, bar=bar(idle), **values)
+
+    @property
+    def policies(self) -> tuple[DocumentPolicy, ...]:
+        config = self.controller.config
+        return config.policies if config else ()
+
+    @property
+    def finds_by(self) -> str:
+        """By what the deposits of this box are found: phone, pickup_number, or either."""
+        found = {policy.locator for policy in self.policies} or {"phone"}
+        return "either" if len(found) > 1 else min(found)
+
+    def code_page(self, request: WebRequest, *, refused: bool) -> Response[str]:
+        """Where the code is typed. It asks alike whatever the number, so that nothing is learnt of it."""
+        digits = sorted({policy.typed_digits for policy in self.policies} or {6})
+        status = 422 if refused else 200
+        return self.page(request, "dokbox/box_code.html", idle=IDLE_FORM, status=status, refused=refused, digits=digits)
+
+    def declined(self, request: WebRequest, step: str, visit: Visit) -> Response[str]:
+        """The document stays here; what the person can do about it."""
+        self.screens.forget(request)
+        policy = next((policy for policy in self.policies if policy.type == visit.kind), None)
+        return self.page(request, "dokbox/box_declined.html", idle=IDLE_CONTENT, step=step, policy=policy)
 
     def to_terminal(self, request: WebRequest, path: str, shown_as: dict[str, str]) -> Redirect | None:
         """The way to a page of the terminal that sent the visit here; None if none did, or the centre is not there."""
@@ -217,7 +256,7 @@ async def ask_number(request: WebRequest) -> Response[Any]:
         pages.controller.require_open()
     except (ClosedError, OutOfOrderError):
         return Redirect("/", status_code=303)
-    return pages.page(request, "dokbox/box_number.html", idle=IDLE_FORM)
+    return pages.page(request, "dokbox/box_number.html", idle=IDLE_FORM, finds_by=pages.finds_by)
 
 
 @post("/number", status_code=303)
@@ -227,16 +266,18 @@ async def take_number(request: WebRequest) -> Response[Any]:
     form = convert(await typed(request), NumberForm, {})
     await pages.leave(request)
     name, screen = pages.screens.new()
-    screen.number = form.number[:40]
-    cookie = Cookie(key=COOKIE, value=name, httponly=True, samesite="strict", secure=pages.secure, path="/")
-    return Redirect("/code", status_code=303, cookies=[cookie])
+    scanned = SCANNED.fullmatch(form.number)
+    screen.number = scanned.group(1) if scanned else form.number[:40]
+    answer = await _present(request, screen, scanned.group(2)) if scanned else Redirect("/code", status_code=303)
+    answer.set_cookie(key=COOKIE, value=name, httponly=True, samesite="strict", secure=pages.secure, path="/")
+    return answer
 
 
 @get("/code")
 async def ask_code(request: WebRequest) -> Response[Any]:
     pages = pages_of(request)
     pages.screens.of(request)
-    return pages.page(request, "dokbox/box_code.html", idle=IDLE_FORM, refused=False)
+    return pages.code_page(request, refused=False)
 
 
 @post("/code", status_code=303)
@@ -249,11 +290,16 @@ async def take_code(request: WebRequest) -> Response[Any]:
         with suppress(VisitOverError):
             pages.controller.visit(screen.visit)
             return Redirect("/confirm", status_code=303)  # pressed twice: the first press was the one
-    code = "".join(form.code[:20].split())
+    return await _present(request, screen, "".join(form.code[:20].split()))
+
+
+async def _present(request: WebRequest, screen: Screen, code: str) -> Response[Any]:
+    """Number and code are there: a visit, or the one refusal."""
+    pages = pages_of(request)
     try:
         screen.visit = (await pages.controller.present(screen.number, code)).token
     except RefusedError:
-        return pages.page(request, "dokbox/box_code.html", idle=IDLE_FORM, status=422, refused=True)
+        return pages.code_page(request, refused=True)
     except (ClosedError, OutOfOrderError):
         return Redirect("/", status_code=303)
     return Redirect("/confirm", status_code=303)
@@ -277,6 +323,8 @@ async def ask_question(request: WebRequest) -> Response[Any]:
     step = visit.next_question
     if step is None:
         return pages.page(request, "dokbox/box_open.html", **shown)
+    if step not in QUESTIONS:
+        return pages.page(request, f"dokbox/box_{step}.html", **shown)
     question, reason = QUESTIONS[step]
     return pages.page(request, "dokbox/box_question.html", step=step, question=question, reason=reason, **shown)
 
@@ -293,9 +341,53 @@ async def answer_question(request: WebRequest) -> Response[Any]:
     if step == "removal":
         return Redirect("/result", status_code=303)
     if form.answer == "no":
-        pages.screens.forget(request)
-        return pages.page(request, "dokbox/box_declined.html", idle=IDLE_CONTENT, step=step)
+        with suppress(VisitOverError):  # something else may take the step's place
+            pages.controller.visit(visit.token)
+            return Redirect("/confirm", status_code=303)
+        return pages.declined(request, step, visit)
     return Redirect("/confirm", status_code=303)
+
+
+@post("/proof", status_code=303)
+async def take_proof(request: WebRequest) -> Response[Any]:
+    """What was typed besides the code; wrong ones are counted like wrong codes."""
+    pages = pages_of(request)
+    visit = visit_of(request)
+    form = convert(await typed(request), ProofForm, {})
+    value = day_of_birth(form.value) if form.step == "birth_date" else "".join(form.value[:20].split())
+    try:
+        await pages.controller.prove(visit.token, form.step, value)
+    except RefusedError:
+        try:
+            pages.controller.visit(visit.token)
+        except VisitOverError:
+            return pages.declined(request, "locked", visit)
+    return Redirect("/confirm", status_code=303)
+
+
+@post("/fresh", status_code=303)
+async def send_fresh(request: WebRequest) -> Redirect:
+    """Send a code that is good for minutes."""
+    with suppress(VisitOverError):
+        await pages_of(request).controller.send_fresh(visit_of(request).token)
+    return Redirect("/confirm", status_code=303)
+
+
+@post("/staff", status_code=303)
+async def call_staff(request: WebRequest) -> Redirect:
+    """Ask staff to come and look."""
+    with suppress(VisitOverError):
+        await pages_of(request).controller.call_staff(visit_of(request).token)
+    return Redirect("/confirm", status_code=303)
+
+
+def day_of_birth(text: str) -> str:
+    """Eight digits, day, month and year, as YYYY-MM-DD; empty for anything else."""
+    digits = re.sub(r"[\s./-]", "", text[:20])
+    try:
+        return date(int(digits[4:]), int(digits[2:4]), int(digits[:2])).isoformat() if len(digits) == 8 else ""
+    except ValueError:
+        return ""
 
 
 @post("/open", status_code=303)
@@ -405,6 +497,9 @@ HANDLERS = (
     take_code,
     ask_question,
     answer_question,
+    take_proof,
+    send_fresh,
+    call_staff,
     open_door,
     door,
     result,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -17,6 +19,7 @@ from servicepunkt.dokbox.controller import doors
 from servicepunkt.dokbox.controller.codes import Codes, Patience
 from servicepunkt.dokbox.controller.doors import Doors
 from servicepunkt.dokbox.controller.ledger import Clock, Details, Ledger
+from servicepunkt.dokbox.controller.visits import Visit, Visits
 from servicepunkt.dokbox.errors import (
     ClosedError,
     DokboxError,
@@ -25,8 +28,9 @@ from servicepunkt.dokbox.errors import (
     VisitOverError,
 )
 from servicepunkt.dokbox.events import Event as CabinetEvent
-from servicepunkt.dokbox.journal import Journal, Secret
-from servicepunkt.dokbox.model import Deposit, Entry, Event, State, Step
+from servicepunkt.dokbox.journal import Journal
+from servicepunkt.dokbox.model import Deposit, Entry, Event, State
+from servicepunkt.dokbox.policy import DocumentPolicy, Step
 from servicepunkt.dokbox.vault import Vault
 
 
@@ -58,27 +62,6 @@ class Timing(doors.Timing, frozen=True, kw_only=True):
     tick: float = 0.25
 
 
-class Visit(msgspec.Struct):
-    """A citizen in front of the box, from the right code to the closed door. Lives in memory only."""
-
-    token: str
-    deposit: str
-    compartment: int
-    kind: str
-    state: State
-    version: int
-    last_seen: float
-    asked: tuple[Step, ...] = ()
-    confirmed: tuple[Step, ...] = ()
-    left_open: bool = False
-
-    @property
-    def next_question(self) -> Step | None:
-        if self.state is State.CONFIRMING:
-            return "removal"
-        return next((step for step in self.asked if step not in self.confirmed), None)
-
-
 class Controller:
     """One box. `run()` serves the doors; the other methods are called by pages and by the link to the centre."""
 
@@ -101,7 +84,6 @@ class Controller:
         self._vault = vault
         self._clock = clock
         self._cabinet = cabinet
-        self._randomness = randomness
         self._numbers = numbers
         self._hours = hours
         self._timing = timing or Timing()
@@ -109,7 +91,12 @@ class Controller:
         self._sleep = sleep
         self._journal = journal
         self.ledger = Ledger(journal, clock, self._heard)
-        self.codes = Codes(self.ledger, vault, randomness=randomness, randbelow=randbelow, cost=cost)
+        self.codes = Codes(
+            self.ledger, vault, randomness=randomness, randbelow=randbelow, cost=cost, config=self._configured
+        )
+        self._visits = Visits(
+            self.ledger, self.codes, randomness=randomness, monotonic=monotonic, config=self._configured
+        )
         self.doors = Doors(
             self.ledger, self.codes, cabinet, timing=self._timing, monotonic=monotonic, config=self._configured
         )
@@ -123,7 +110,6 @@ class Controller:
         self.changed = asyncio.Event()
         self._lock = asyncio.Lock()
         self._attempt = asyncio.Lock()
-        self._visits: dict[str, Visit] = {}
 
     # --- configuration ----------------------------------------------------------------------------------------
 
@@ -184,44 +170,34 @@ class Controller:
                 return await self._present(number, code)
             except RefusedError:
                 now = self._monotonic()
-                pause = started + self._patience.refused(now, tried=pins.is_code(code)) - now
+                tried = self.codes.could_be(code, self._configured())
+                pause = started + self._patience.refused(now, tried=tried) - now
         await self._sleep(max(0.0, pause))
         raise RefusedError
 
     async def _present(self, number: str, code: str) -> Visit:
         config = self._configured()
-        locator = self.codes.locator(self._numbers(number, config.countries) or "")
+        locator = self._locator(number, config)
+        could_be = self.codes.could_be(code, config)
         async with self._lock:
-            found = self.codes.count_attempt(locator, limit=config.max_attempts) if pins.is_code(code) else []
+            found = self.codes.count_attempt(locator, code, limit=config.max_attempts) if could_be else []
         key = await self.codes.stretch(locator, code, config)
         async with self._lock:
             deposit = self.codes.judge(key, found, config)
             if deposit is None:
                 raise RefusedError
-            return self._start_visit(deposit)
+            return self._visits.start(deposit)
 
-    def _start_visit(self, deposit: Deposit) -> Visit:
-        policy = self._configured().policy(deposit.kind)
-        visit = Visit(
-            token=self._randomness(16).hex(),
-            deposit=deposit.id,
-            compartment=deposit.compartment,
-            kind=deposit.kind,
-            state=State.PRESENTED,
-            version=deposit.version,
-            last_seen=self._monotonic(),
-            asked=policy.confirmations if policy else (),
-        )
-        self._visits[visit.token] = visit
-        return visit
+    def _locator(self, typed: str, config: wire.BoxConfig) -> bytes:
+        """What was typed is a mobile number, or else a pick-up number; they have different lengths."""
+        if phone := self._numbers(typed, config.countries):
+            return self.codes.locator("phone", phone)
+        digits = "".join(typed.split())
+        return self.codes.locator("pickup_number", digits if digits.isascii() and digits.isdigit() else "")
 
     def visit(self, token: str) -> Visit:
         """The visit of `token`. Raises VisitOverError."""
-        visit = self._visits.get(token)
-        if visit is None:
-            raise VisitOverError
-        visit.last_seen = self._monotonic()
-        return visit
+        return self._visits.of(token)
 
     async def confirm(self, token: str, step: Step, *, answer: bool) -> Visit:
         """Answer one question.
@@ -235,14 +211,28 @@ class Controller:
             if deposit is not None and deposit.state is State.CONFIRMING and step == "removal":
                 self.ledger.record(Event.TAKEN if answer else Event.NOT_TAKEN, deposit)
                 return visit
-            if deposit is None or deposit.state is not State.PRESENTED or step not in visit.asked:
-                raise VisitOverError
-            if answer:
-                visit.confirmed = (*visit.confirmed, step) if step not in visit.confirmed else visit.confirmed
-            else:
-                self.ledger.record(Event.WITHDRAW, deposit, data={"reason": f"{step}:no"})
-                self._visits.pop(token, None)
-            return visit
+            return self._visits.confirm(token, step, answer=answer)
+
+    async def prove(self, token: str, step: Step, typed: str) -> None:
+        """Compare what was typed besides the code. Raises RefusedError, in the same time as a wrong code."""
+        started = self._monotonic()
+        async with self._lock:
+            if self._visits.prove(token, step, typed):
+                return
+            now = self._monotonic()
+            pause = started + self._patience.refused(now) - now
+        await self._sleep(max(0.0, pause))
+        raise RefusedError
+
+    async def send_fresh(self, token: str) -> Visit:
+        """Send a code that is good for minutes. Raises VisitOverError when that was done too often."""
+        async with self._lock:
+            return self._visits.send_fresh(token)
+
+    async def call_staff(self, token: str) -> Visit:
+        """Ask staff to come to the box; what they say comes from the centre."""
+        async with self._lock:
+            return self._visits.call_staff(token)
 
     async def release(self, token: str) -> Visit:
         """Spend the code, then open the door: in this order, each once, whatever fails in between.
@@ -251,11 +241,7 @@ class Controller:
         """
         self.require_healthy()
         async with self._lock:
-            visit = self.visit(token)
-            deposit = self.ledger.deposit(visit.deposit)
-            current = deposit is not None and deposit.state is State.PRESENTED and deposit.version == visit.version
-            if deposit is None or not current or visit.next_question is not None:
-                raise VisitOverError
+            visit, deposit = self._visits.presented(token, None)
             self.doors.require_seen(deposit.compartment)
             data = {"confirmed": ",".join(visit.confirmed), "item": self.doors.items.get(deposit.compartment)}
             self.ledger.record(Event.REDEEM, deposit, data=data, also=lambda _: self._journal.shred(deposit.id))
@@ -265,10 +251,7 @@ class Controller:
     async def leave(self, token: str) -> None:
         """The citizen ends the visit; before the door has opened the code stays valid."""
         async with self._lock:
-            visit = self._visits.pop(token, None)
-            deposit = self.ledger.deposit(visit.deposit) if visit else None
-            if deposit is not None and deposit.state is State.PRESENTED:
-                self.ledger.record(Event.WITHDRAW, deposit, data={"reason": "left"})
+            self._visits.end(token, "left")
 
     # --- commands of the centre -------------------------------------------------------------------------------
 
@@ -294,7 +277,7 @@ class Controller:
         self.ledger.note("command_declined", deposit_id=command.deposit, data=data)
 
     async def _carry_out(self, command: wire.Command, now: datetime) -> None:
-        if command.kind in wire.OPENS_A_DOOR and (command.valid_until is None or now > command.valid_until):
+        if command.kind in wire.SHORT_LIVED and (command.valid_until is None or now > command.valid_until):
             self._decline(command, "too_late")
             return
         match command.kind:
@@ -306,11 +289,15 @@ class Controller:
                 await self._open_for(Event.RECALL, command)
             case "confirm_loaded":
                 await self._confirm_loaded(command)
-            case "new_code":
-                deposit = self._commanded(command)
-                model.move(deposit.state, Event.NEW_CODE)
+            case "new_code" | "new_person":
+                await self._new_code(command)
+            case "extend":
+                self._extend(command)
+            case "attest":
                 data: Details = {"command": command.seq, "actor": command.actor}
-                await self.codes.make(Event.NEW_CODE, deposit, data, self._configured())
+                self._visits.attest(self._commanded(command), answer=command.answer, data=data)
+            case "inventory":
+                self._inventory(command)
             case "notice_accepted" | "notice_failed":
                 self._notice(command)
             case "cancel":
@@ -340,28 +327,81 @@ class Controller:
         if policy is None or self.ledger.deposit(command.deposit) is not None:
             self._decline(command, "unknown_document" if policy is None else "known")
             return
-        context = wire.phone_context(config.tenant, config.box, command.deposit)
-        number = self._vault.unseal(bytes.fromhex(command.sealed), context=context).decode()
-        locator = self.codes.locator(number)
-        if len(self._journal.secrets_of(locator)) >= model.MAX_DEPOSITS_PER_PHONE:
+        person = self._person(command)
+        if policy.locator == "phone" and self._is_full_for(person, command.deposit):
             self._decline(command, "too_many_for_this_number")
             return
-        compartment = model.choose_compartment(
-            self.ledger.box,
-            compartments=config.compartments,
-            rows=config.rows,
-            rows_by_reach=config.rows_by_reach,
-            full=self.doors.unfit,
-        )
+        compartment = model.choose_compartment(self.ledger.box, config, low=command.low, full=self.doors.unfit)
         if compartment is None:
-            self._decline(command, "full")
+            self._decline(command, "no_low_compartment" if command.low else "full")
             return
         self.ledger.reserve(
             command.deposit,
             compartment,
             data={"command": command.seq, "kind": policy.type, "hold_days": policy.hold_days, "actor": command.actor},
-            also=lambda _: self._journal.put_secret(Secret(command.deposit, locator, 0, None)),
+            also=partial(self._know, command.deposit, person, policy),
         )
+
+    def _person(self, command: wire.Command) -> wire.Person:
+        """Who may collect. Raises VaultError."""
+        config = self._configured()
+        context = wire.person_context(config.tenant, config.box, command.deposit)
+        opened = self._vault.unseal(bytes.fromhex(command.sealed), context=context)
+        return msgspec.json.decode(opened, type=wire.Person)
+
+    def _is_full_for(self, person: wire.Person, deposit_id: str) -> bool:
+        """Whether a number has as many deposits here as one may have."""
+        others = self._journal.secrets_of(self.codes.locator("phone", person.phone))
+        return sum(secret.deposit != deposit_id for secret in others) >= model.MAX_DEPOSITS_PER_PHONE
+
+    async def _new_code(self, command: wire.Command) -> None:
+        """A new code; with another person's data the old one's number opens nothing any more."""
+        deposit = self._commanded(command)
+        config = self._configured()
+        person = self._person(command) if command.kind == "new_person" else None
+        policy = config.policy(deposit.kind)
+        if person and policy and policy.locator == "phone" and self._is_full_for(person, deposit.id):
+            self._decline(command, "too_many_for_this_number")
+            return
+        data: Details = {"command": command.seq, "actor": command.actor}
+        if person and policy and deposit.state is State.RESERVED:  # no code has been made yet
+            also = partial(self._know, deposit.id, person, policy)
+            self.ledger.note("person_corrected", deposit_id=deposit.id, data=data, also=also)
+            return
+        model.move(deposit.state, Event.NEW_CODE)
+        await self.codes.make(Event.NEW_CODE, deposit, data, config, person=person)
+
+    def _know(self, deposit_id: str, person: wire.Person, policy: DocumentPolicy, _entry: Entry) -> None:
+        self.codes.know(deposit_id, person, policy, self._configured())
+
+    def _extend(self, command: wire.Command) -> None:
+        """Keep a document longer; shorter it never becomes."""
+        deposit = self._commanded(command)
+        until = self._end_of(command)
+        expires = deposit.expires_at()
+        if until is None or (expires is not None and until <= expires):
+            self._decline(command, "no_later_day")
+            return
+        data: Details = {"command": command.seq, "actor": command.actor, "until": until.isoformat()}
+        self.ledger.record(Event.EXTEND, deposit, data=data)
+
+    def _end_of(self, command: wire.Command) -> datetime | None:
+        """The end of the day that the command names, where the box stands."""
+        if command.until is None:
+            return None
+        midnight = datetime.combine(command.until + timedelta(days=1), time(), ZoneInfo(self._configured().zone))
+        return midnight.astimezone(UTC)
+
+    def _inventory(self, command: wire.Command) -> None:
+        """Somebody was at the doors with a key: what lies behind them is looked at before anything is handed out."""
+        events: list[tuple[Event, Deposit, Details]] = [
+            (Event.INVENTORY, deposit, {"actor": command.actor})
+            for deposit in self.ledger.box.deposits.values()
+            if (deposit.state, Event.INVENTORY) in model.MOVES
+        ]
+        if events:
+            self.ledger.record_all(events)
+        self.ledger.note("inventory_begun", data={"command": command.seq, "actor": command.actor})
 
     async def _open_for(self, event: Event, command: wire.Command) -> None:
         deposit = self._commanded(command)
@@ -375,12 +415,21 @@ class Controller:
             self._decline(command, "compartment_not_empty")
             return
 
+        if event is Event.OPEN_FOR_LOAD and self._wants_other_eyes(deposit, command.actor):
+            self._decline(command, "second_person_needed")
+            return
+
         def also(_: Entry) -> None:
             if event is Event.RECALL:
-                self._journal.shred(deposit.id)
+                self.codes.forget(deposit)
 
         if (after := self.ledger.record(event, deposit, data=data, also=also)) is not None:
             await self.doors.open(after)
+
+    def _wants_other_eyes(self, deposit: Deposit, actor: str) -> bool:
+        """Whether who lays the document in must be somebody else than who announced it."""
+        policy = self._configured().policy(deposit.kind)
+        return policy is not None and policy.four_eyes and actor == deposit.announced_by
 
     async def _confirm_loaded(self, command: wire.Command) -> None:
         deposit = self._commanded(command)
@@ -396,7 +445,10 @@ class Controller:
             self._decline(command, "of_an_older_code")
             return
         event = Event.NOTICE_ACCEPTED if command.kind == "notice_accepted" else Event.NOTICE_FAILED
-        self.ledger.record(event, deposit, data={"command": command.seq, "version": command.version})
+        until = self._end_of(command)
+        told = until.isoformat() if until else None
+        data: Details = {"command": command.seq, "version": command.version, "until": told}
+        self.ledger.record(event, deposit, data=data)
 
     # --- the doors and time ---------------------------------------------------------------------------------------
 
@@ -424,15 +476,10 @@ class Controller:
 
     def tick(self) -> None:
         """What time alone brings about; the caller holds the lock."""
-        now = self._monotonic()
-        for visit in [v for v in self._visits.values() if now - v.last_seen > self._timing.visit_idle]:
-            self._visits.pop(visit.token, None)
-            deposit = self.ledger.deposit(visit.deposit)
-            if deposit is not None and deposit.state is State.PRESENTED:
-                self.ledger.record(Event.WITHDRAW, deposit, data={"reason": "idle"})
-        self.doors.tick(now)
+        self._visits.end_idle(self._timing.visit_idle)
+        self.doors.tick(self._monotonic())
         self._expire()
-        visited = {visit.deposit for visit in self._visits.values()}
+        visited = {visit.deposit for visit in self._visits}
         for deposit in list(self.ledger.box.deposits.values()):
             if deposit.state is State.CONFIRMING and deposit.id not in visited:
                 self.ledger.record(Event.NOT_TAKEN, deposit, data={"reason": "idle"})
@@ -454,13 +501,7 @@ class Controller:
     def _heard(self, entry: Entry, deposit: Deposit | None) -> None:
         """After each entry: tell the visit, end what is over, wake the link to the centre."""
         if deposit is not None and entry.state:
-            for visit in [visit for visit in self._visits.values() if visit.deposit == entry.deposit]:
-                if deposit.version != visit.version or State(entry.state) in model.COLLECTABLE:
-                    # Whoever comes back to this document types its code again.
-                    del self._visits[visit.token]
-                    continue
-                visit.state = State(entry.state)
-                visit.left_open = visit.left_open or entry.event == Event.LEFT_OPEN
+            self._visits.heard(entry, deposit)
             if State(entry.state) not in model.DOOR_COMMANDED:
                 self.doors.stop_watching(entry.deposit)
         self.changed.set()

@@ -15,12 +15,12 @@ from litestar.response import Redirect
 from servicepunkt.core.catalogue.model import pick
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
-from servicepunkt.core.errors import ForbiddenError
+from servicepunkt.core.errors import ForbiddenError, NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.dokbox import service, store
+from servicepunkt.dokbox import care, service, store
 from servicepunkt.dokbox.health import DISPUTED
 from servicepunkt.dokbox.settings import settings_of
-from servicepunkt.dokbox.staff.seen import is_away
+from servicepunkt.dokbox.staff.seen import deposit_seen, is_away
 from servicepunkt.dokbox.staff.words import EVENT_WORDS
 from servicepunkt.dokbox.store import BoxRow
 from servicepunkt.web import access
@@ -46,13 +46,17 @@ INCIDENTS = frozenset(
         "board_untrusted",
     }
 )
-LOGGED = (*sorted(INCIDENTS), "compartment_in", "bus_found", "board_back", "started")
+LOGGED = (*sorted(INCIDENTS), "compartment_in", "inventory_begun", "bus_found", "board_back", "started")
 LOG_LENGTH = 20
 SENTENCES = {"compartment": "Choose a compartment."}
 
 
 class CompartmentForm(msgspec.Struct, frozen=True, kw_only=True):
     compartment: int
+
+
+class ClosingForm(msgspec.Struct, frozen=True, kw_only=True):
+    closing: Literal["yes", "no"]
 
 
 class EventSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +82,7 @@ class BoxSeen(msgspec.Struct, frozen=True, kw_only=True):
     faults: list[str]
     out: list[int]
     needing_staff: int
+    closing: bool
     log: list[EventSeen]
 
 
@@ -85,7 +90,7 @@ async def box_seen(tx: Transaction, row: BoxRow, *, locale: str) -> BoxSeen:
     ctx, now = tx.ctx, tx.now()
     wanted = settings_of(ctx).box(row.id)
     compartments = wanted.compartments if wanted else 0
-    used = await store.occupied(tx, row.id)
+    used = {found.compartment for found in await store.inside(tx, row.id)}
     out = await store.out_of_service(tx, row.id)
     waiting = await store.waiting_commands(tx, row.id)
     log = await store.newest_events(tx, row.id, LOGGED, limit=LOG_LENGTH)
@@ -101,6 +106,7 @@ async def box_seen(tx: Transaction, row: BoxRow, *, locale: str) -> BoxSeen:
         waiting=len(waiting),
         faults=[DISPUTED, *faults] if row.disputed else faults,
         out=out,
+        closing=row.closing,
         needing_staff=await store.count_needing_staff(tx, box_id=row.id),
         log=[
             EventSeen(
@@ -136,6 +142,60 @@ async def show_boxes(
     )
 
 
+@get("/staff/boxes/{box_id:str}/contents", guards=[access.permission("deposits.read")])
+async def show_contents(
+    request: Request[Any, Any, Any],
+    ctx: NamedDependency[TenantContext],
+    deployment: NamedDependency[Deployment],
+    visitor: NamedDependency[Visitor],
+    box_id: FromPath[str],
+) -> Response[str]:
+    """What lies in a box by compartment, each with the way to take it back."""
+    async with deployment.database.tenant(ctx) as tx:
+        row = await store.find_box(tx, box_id)
+        if row is None:
+            raise NotFoundError
+        rows = await store.inside(tx, box_id)
+    locale = language(request)
+    wanted = settings_of(ctx).box(box_id)
+    return await staff_page(
+        request,
+        visitor,
+        "dokbox/box_contents.html",
+        box=row,
+        name=pick(wanted.name, locale) if wanted else box_id,
+        rows=[(deposit_seen(ctx, found, locale), "recall" in service.allowed_requests(found)) for found in rows],
+    )
+
+
+@post("/staff/boxes/{box_id:str}/inventory", guards=[access.permission("deposits.recall")], status_code=303)
+async def begin_inventory(
+    request: Request[Any, Any, Any],
+    ctx: NamedDependency[TenantContext],
+    deployment: NamedDependency[Deployment],
+    visitor: NamedDependency[Visitor],
+    box_id: FromPath[str],
+) -> Redirect:
+    """Doors were opened with a key: nothing is handed out before somebody has looked."""
+    await care.begin_inventory(deployment, ctx, actor=visitor.actor, box_id=box_id)
+    return see_other(request, f"/staff/boxes/{box_id}/contents")
+
+
+@post("/staff/boxes/{box_id:str}/closing", guards=[access.permission("deposits.recall")], status_code=303)
+async def set_closing(
+    request: Request[Any, Any, Any],
+    ctx: NamedDependency[TenantContext],
+    deployment: NamedDependency[Deployment],
+    visitor: NamedDependency[Visitor],
+    box_id: FromPath[str],
+) -> Redirect:
+    """Empty a box before it is moved, or let it take documents in again."""
+    form = convert(await typed(request), ClosingForm, {"closing": "Choose Yes or No."})
+    closing = form.closing == "yes"
+    await care.set_closing(deployment, ctx, actor=visitor.actor, box_id=box_id, closing=closing)
+    return see_other(request, f"/staff/boxes/{box_id}/contents" if closing else "/staff/boxes")
+
+
 @post("/staff/boxes/{box_id:str}/return", guards=[access.permission("deposits.recall")], status_code=303)
 async def return_compartment(
     request: Request[Any, Any, Any],
@@ -150,4 +210,4 @@ async def return_compartment(
     return see_other(request, "/staff/boxes")
 
 
-HANDLERS = (show_boxes, return_compartment)
+HANDLERS = (show_boxes, show_contents, begin_inventory, set_closing, return_compartment)

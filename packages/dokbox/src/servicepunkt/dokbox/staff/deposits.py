@@ -14,9 +14,9 @@ from litestar.response import Redirect
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ForbiddenError, NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.dokbox import service, store
+from servicepunkt.dokbox import care, service, store
 from servicepunkt.dokbox.staff.seen import ACTION_PERMISSIONS, deposit_in_full, deposit_seen
-from servicepunkt.dokbox.staff.words import FILTER_TITLES, FILTERS
+from servicepunkt.dokbox.staff.words import FILTER_TITLES, FILTERS, WITH_FORM
 from servicepunkt.dokbox.store import DepositRow
 from servicepunkt.dokbox.wire import CommandKind
 from servicepunkt.web import access
@@ -68,6 +68,8 @@ async def list_deposits(
     async with deployment.database.tenant(ctx) as tx:
         if show == "attention":
             rows = await store.deposits_needing_staff(tx)
+        elif show == "overdue":
+            rows = await store.overdue(tx, tx.now().astimezone(ctx.zone_info).date())
         else:
             rows = await store.deposits(tx, states=[str(state) for state in FILTERS[show]])
     return await list_page(request, visitor, rows, show=show)
@@ -114,13 +116,16 @@ async def act(
     action: FromPath[str],
 ) -> Redirect:
     """Ask the box for one of the actions."""
-    if action not in ACTION_PERMISSIONS:
+    if action not in ACTION_PERMISSIONS or action in WITH_FORM:
         raise NotFoundError
     if not visitor.may(ACTION_PERMISSIONS[action]):
         raise ForbiddenError
     form = convert(await typed(request), ActForm, {})
-    kind = msgspec.convert(action, CommandKind)
-    await service.request(deployment, ctx, actor=visitor.actor, deposit_id=deposit_id, kind=kind)
+    if action == "extend":
+        await care.extend(deployment, ctx, actor=visitor.actor, deposit_id=deposit_id)
+    else:
+        kind = msgspec.convert(action, CommandKind)
+        await service.request(deployment, ctx, actor=visitor.actor, deposit_id=deposit_id, kind=kind)
     return see_other(request, f"/staff/deposits/new/{deposit_id}" if form.back else f"/staff/deposits/{deposit_id}")
 
 

@@ -19,7 +19,7 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox import service
-from servicepunkt.dokbox.settings import settings_of
+from servicepunkt.dokbox.settings import DokboxSettings, settings_of
 from servicepunkt.dokbox.staff.seen import DepositInFull, deposit_in_full
 from servicepunkt.web import access
 from servicepunkt.web.forms import convert, typed
@@ -34,9 +34,13 @@ GUARDS = [access.permission("deposits.create")]
 class DepositForm(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the values fit is said by `service.announce`, all at once."""
 
+    kind: str = ""
     document_number: str = ""
     phone: str = ""
-    kind: str = ""
+    email: str = ""
+    birth_date: str = ""
+    old_document: str = ""
+    low: str = ""
     box: str = ""
     locale: str = ""
 
@@ -55,6 +59,8 @@ async def form_page(
     settings = settings_of(ctx)
     kinds = [(policy.type, pick(policy.name, locale)) for policy in settings.documents]
     boxes = [(box.id, pick(box.name, locale)) for box in settings.boxes]
+    wants = wanted_fields(settings, locale)
+    contacts = [name for name in wants if name in ("phone", "email")] or ["document_number"]
     first = {"kind": kinds[0][0] if kinds else "", "box": boxes[0][0] if boxes else "", "locale": ctx.locale}
     shown = {name: values.get(name) or first.get(name, "") for name in DepositForm.__struct_fields__}
     return await staff_page(
@@ -64,11 +70,29 @@ async def form_page(
         status=status,
         values=shown,
         mistakes=mistakes or [],
-        focus="" if mistakes else "phone" if shown["document_number"] else "document_number",
+        focus="" if mistakes else contacts[0] if shown["document_number"] else "document_number",
+        wants=wants,
+        contacts=contacts,
+        has_low=any(box.low_rows for box in settings.boxes),
         kinds=kinds,
         boxes=boxes,
         last=last,
     )
+
+
+def wanted_fields(settings: DokboxSettings, locale: str) -> dict[str, list[str]]:
+    """The fields that any kind of this tenant needs, with the names of the kinds; no names where all need it."""
+    needs = {
+        "phone": [policy for policy in settings.documents if policy.needs_phone],
+        "email": [policy for policy in settings.documents if policy.channel == "email"],
+        "birth_date": [policy for policy in settings.documents if policy.needs_birth_date],
+        "old_document": [policy for policy in settings.documents if "old_document_chip" in policy.steps],
+    }
+    return {
+        name: [pick(policy.name, locale) for policy in found] if len(found) < len(settings.documents) else []
+        for name, found in needs.items()
+        if found
+    }
 
 
 @get("/staff/deposits/new", guards=GUARDS)
@@ -105,18 +129,12 @@ async def take_new(
     values = await typed(request)
     try:
         form = convert(values, DepositForm, {})
-        if form.document_number.strip() and not form.phone.strip():
+        if form.document_number.strip() and not (form.phone.strip() or form.email.strip()):
             return await form_page(request, visitor, values)
-        row = await service.announce(
-            deployment,
-            ctx,
-            actor=visitor.actor,
-            box_id=form.box,
-            kind=form.kind,
-            document_number=form.document_number,
-            phone=form.phone,
-            locale=form.locale or ctx.locale,
+        wanted = service.Announcement(
+            **{**msgspec.structs.asdict(form), "low": bool(form.low), "locale": form.locale or ctx.locale}
         )
+        row = await service.announce(deployment, ctx, actor=visitor.actor, wanted=wanted)
     except InvalidInputError as error:
         return await form_page(request, visitor, values, mistakes=error.mistakes, status=422)
     return see_other(request, f"/staff/deposits/new/{row.id}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -13,10 +13,18 @@ from servicepunkt.core.catalogue.model import pick
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.dokbox import service, store
+from servicepunkt.dokbox import care, service, store
 from servicepunkt.dokbox.health import MISSING_AFTER
+from servicepunkt.dokbox.model import State
 from servicepunkt.dokbox.settings import settings_of
-from servicepunkt.dokbox.staff.words import ACTION_WORDS, ALERT_WORDS, EVENT_WORDS, ORDER_WORDS, STATE_WORDS
+from servicepunkt.dokbox.staff.words import (
+    ACTION_WORDS,
+    ALERT_WORDS,
+    EVENT_WORDS,
+    ORDER_WORDS,
+    STATE_WORDS,
+    WITH_FORM,
+)
 from servicepunkt.dokbox.store import BoxRow, DepositRow, WaitingCommand
 from servicepunkt.web.sessions.model import Visitor
 
@@ -24,6 +32,9 @@ ACTION_PERMISSIONS: dict[str, str] = {
     "open_for_load": "deposits.load",
     "confirm_loaded": "deposits.load",
     "new_code": "deposits.unlock",
+    "lift": "deposits.unlock",
+    "correct": "deposits.create",
+    "extend": "deposits.create",
     "recall": "deposits.recall",
     "cancel": "deposits.create",
 }
@@ -57,14 +68,19 @@ class DepositSeen(msgspec.Struct, frozen=True, kw_only=True):
     alert: str
     attempts: int
     updated_at: datetime
+    until: date | None = None
 
 
 class ActionSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be asked of the box; `ordered` while the box has not answered the same request yet."""
+    """What may be asked of the box; `ordered` while the box has not answered the same request yet.
+
+    `asks`: it leads to a form instead of doing it at once.
+    """
 
     kind: str
     words: str
     ordered: bool
+    asks: bool = False
 
 
 class WarningSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +122,7 @@ def deposit_seen(ctx: TenantContext, row: DepositRow, locale: str) -> DepositSee
         alert=ALERT_WORDS.get(row.alert, row.alert),
         attempts=row.attempts,
         updated_at=row.updated_at.astimezone(ctx.zone_info),
+        until=row.until if row.state not in store.FINAL else None,
     )
 
 
@@ -127,19 +144,26 @@ async def deposit_in_full(
         deposit=deposit_seen(ctx, row, locale),
         orders=[ORDER_WORDS[kind] for kind in valid],
         warning=warning(ctx, row, box, ordered, now),
-        actions=actions(row, visitor, valid),
+        actions=actions(ctx, row, visitor, valid),
         events=[(event.at.astimezone(ctx.zone_info), EVENT_WORDS.get(event.event, event.event)) for event in events],
         moving=row.state not in store.FINAL or bool(waiting),
     )
 
 
-def actions(row: DepositRow, visitor: Visitor, ordered: Iterable[str]) -> list[ActionSeen]:
-    """What this person may ask for now; that the document is in only where the sensor did not see it."""
+def actions(ctx: TenantContext, row: DepositRow, visitor: Visitor, ordered: Iterable[str]) -> list[ActionSeen]:
+    """What this person may ask for now."""
     return [
-        ActionSeen(kind=kind, words=ACTION_WORDS[kind], ordered=kind in ordered)
-        for kind in service.allowed_requests(row)
-        if visitor.may(ACTION_PERMISSIONS[kind]) and (kind != "confirm_loaded" or row.alert == "closed_empty")
+        ActionSeen(kind=kind, words=ACTION_WORDS[kind], ordered=kind in ordered, asks=kind in WITH_FORM)
+        for kind in [*service.allowed_requests(row), *care.allowed(ctx, row)]
+        if visitor.may(ACTION_PERMISSIONS[kind]) and _is_sensible(row, kind)
     ]
+
+
+def _is_sensible(row: DepositRow, kind: str) -> bool:
+    """That the document is in is confirmed where the sensor did not see it, or where somebody has just looked."""
+    if kind == "confirm_loaded":
+        return row.alert == "closed_empty" or row.state == State.BLOCKED
+    return True
 
 
 def warning(

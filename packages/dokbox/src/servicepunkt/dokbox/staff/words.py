@@ -33,7 +33,14 @@ ALERT_WORDS = {
     "not_taken": "The door was closed with the document inside, or the sensor cannot tell.",
     "declined_pin_letter": "The citizen has not received the PIN letter. Please hand over at the counter.",
     "declined_old_document": "The citizen did not have the old document.",
+    "declined_in_person": "Somebody came to collect for another person. Please tell him the way to the counter.",
+    "declined_staff_check": "Face and document did not fit. Please speak with the person.",
+    "staff_wanted": "Somebody waits at the box for you to look at face and document.",
+    "old_document_unclear": "The old document went into the slot; nobody knows whether it was made void. Please look.",
     "full": "No compartment is free.",
+    "no_low_compartment": "No compartment that can be reached from a wheelchair is free.",
+    "second_person_needed": "Who announced it does not lay it in: a second person has to open the compartment.",
+    "no_later_day": "The document is kept for that long already.",
     "item_gone": "The document is no longer where the sensor saw it, and no open door was seen. Please check.",
     "compartment_not_empty": "Something lies in this compartment already. Please check it, then reserve another one.",
     "too_late": "The box did not hear of it in time; nothing was opened. Please try again.",
@@ -62,6 +69,15 @@ EVENT_WORDS = {
     "code_wrong": "The code was wrong",
     "lock": "Locked after too many wrong codes",
     "code_right": "The code was right",
+    "fresh_code": "A fresh code was sent",
+    "proof_wrong": "What was typed besides the code was wrong",
+    "step_done": "A step before the door was done",
+    "staff_wanted": "Staff were asked to look at face and document",
+    "person_corrected": "Number or address was corrected",
+    "extend": "Kept longer",
+    "inventory": "To be looked at: doors were opened with a key",
+    "inventory_begun": "Inventory: every document is to be looked at",
+    "old_document_unclear": "The old document goes into the slot",
     "withdraw": "Visit ended before the door opened",
     "redeem": "Code used up, told to open",
     "expire": "Time for collection is over",
@@ -85,18 +101,37 @@ ACTION_WORDS: dict[str, str] = {
     "open_for_load": "Open compartment",
     "confirm_loaded": "The document is in",
     "new_code": "Send a new code",
+    "lift": "Lift the lock for a caller",
+    "correct": "Correct number or address",
+    "extend": "Keep it longer",
     "recall": "Take the document back",
     "cancel": "Cancel",
 }
-ORDER_WORDS: dict[str, str] = {"reserve": "Reserve a compartment", **ACTION_WORDS}
+#: Those that ask something first, on a page of their own.
+WITH_FORM = frozenset({"correct", "lift"})
+ORDER_WORDS: dict[str, str] = {
+    "reserve": "Reserve a compartment",
+    "new_person": "New number, new code",
+    "attest": "Face and document were looked at",
+    **ACTION_WORDS,
+}
 
 # What the list may show; the words are the heading. What needs staff is found by a query of its own.
 FILTERS: dict[str, tuple[str, ...]] = {
     "open": ("announced", State.RESERVED, State.LOADING),
     "waiting": (State.STORED, State.NOTIFIED, State.PRESENTED, State.RELEASING, State.TAKING, State.CONFIRMING),
     "attention": (),
+    "overdue": (),
     "finished": (State.DONE, State.RETURNED, State.CANCELLED, "refused"),
 }
-FILTER_TITLES = {"open": "To be loaded", "waiting": "In the box", "attention": "Needs you", "finished": "Finished"}
+FILTER_TITLES = {
+    "open": "To be loaded",
+    "waiting": "In the box",
+    "attention": "Needs you",
+    "overdue": "Overdue",
+    "finished": "Finished",
+}
+WAITS_FOR_YOU = "People who wait at a box"
+WAITS_FOR_YOU_HREF = "/staff/attest"
 NEEDS_YOU = "Deposits that need you"
 NEEDS_YOU_HREF = "/staff/deposits?show=attention"

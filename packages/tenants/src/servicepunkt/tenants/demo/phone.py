@@ -16,6 +16,7 @@ class Incoming(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reference: str
     recipient: str
     text: str
+    qr: str = ""
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -26,6 +27,7 @@ class Received(msgspec.Struct, frozen=True):
     text: str
     at: datetime
     shown: datetime | None = None
+    qr: str = ""
 
 
 class Phone:
@@ -43,7 +45,7 @@ class Phone:
         """False when it was known already."""
         if incoming.reference in self._messages:
             return False
-        message = Received(incoming.reference, incoming.recipient, incoming.text, datetime.now(UTC), shown)
+        message = Received(incoming.reference, incoming.recipient, incoming.text, datetime.now(UTC), shown, incoming.qr)
         self._messages[message.reference] = message
         while len(self._messages) > MAX_MESSAGES:
             del self._messages[next(iter(self._messages))]

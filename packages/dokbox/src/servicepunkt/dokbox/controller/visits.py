@@ -1,0 +1,225 @@
+"""The citizen between the right code and the closed door: one visit each, and the steps that the policy asks for.
+
+Visits live in memory only. Whoever calls a method holds the controller's lock.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from servicepunkt.dokbox import model, pins, policy, wire
+from servicepunkt.dokbox.controller.codes import Codes
+from servicepunkt.dokbox.controller.ledger import Details, Ledger
+from servicepunkt.dokbox.errors import VisitOverError
+from servicepunkt.dokbox.model import Deposit, Entry, Event, State
+from servicepunkt.dokbox.policy import Step
+
+MOST_FRESH_CODES = 3
+
+
+class Visit(msgspec.Struct):
+    """A citizen in front of the box, from the right code to the closed door.
+
+    `asked` are the steps before the door in their order, `confirmed` those that are done. `staff_called`: somebody was
+    asked to come. `fresh`: keyed hash of a fresh code and the monotonic second at which it ends.
+    """
+
+    token: str
+    deposit: str
+    compartment: int
+    kind: str
+    state: State
+    version: int
+    last_seen: float
+    asked: tuple[Step, ...] = ()
+    confirmed: tuple[Step, ...] = ()
+    left_open: bool = False
+    staff_called: bool = False
+    fresh: tuple[bytes, float] | None = None
+    fresh_sent: int = 0
+    wrong: bool = False
+
+    @property
+    def next_question(self) -> Step | None:
+        """What comes next; None when the door may open."""
+        if self.state is State.CONFIRMING:
+            return "removal"
+        return next((step for step in self.asked if step not in self.confirmed), None)
+
+
+class Visits:
+    """The visits of a box, and what is done in them."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        codes: Codes,
+        *,
+        randomness: Callable[[int], bytes],
+        monotonic: Callable[[], float],
+        config: Callable[[], wire.BoxConfig],
+    ) -> None:
+        self._ledger = ledger
+        self._codes = codes
+        self._randomness = randomness
+        self._monotonic = monotonic
+        self._config = config
+        self._key = randomness(32)
+        self._open: dict[str, Visit] = {}
+
+    def __iter__(self) -> Iterator[Visit]:
+        return iter(list(self._open.values()))
+
+    def start(self, deposit: Deposit) -> Visit:
+        """The visit of somebody whose code was right."""
+        found = self._config().policy(deposit.kind)
+        visit = Visit(
+            token=self._randomness(16).hex(),
+            deposit=deposit.id,
+            compartment=deposit.compartment,
+            kind=deposit.kind,
+            state=State.PRESENTED,
+            version=deposit.version,
+            last_seen=self._monotonic(),
+            asked=tuple(step for step in found.asked if step not in deposit.done) if found else (),
+        )
+        self._open[visit.token] = visit
+        return visit
+
+    def of(self, token: str) -> Visit:
+        """The visit of `token`. Raises VisitOverError."""
+        visit = self._open.get(token)
+        if visit is None:
+            raise VisitOverError
+        visit.last_seen = self._monotonic()
+        return visit
+
+    def end(self, token: str, reason: str) -> None:
+        """Forget a visit; before the door has opened the code stays valid."""
+        visit = self._open.pop(token, None)
+        deposit = self._ledger.deposit(visit.deposit) if visit else None
+        if deposit is not None and deposit.state is State.PRESENTED:
+            self._ledger.record(Event.WITHDRAW, deposit, data={"reason": reason})
+
+    def end_idle(self, seconds: float) -> None:
+        """Forget whom nobody heard of for so long."""
+        now = self._monotonic()
+        for visit in self:
+            if now - visit.last_seen > seconds:
+                self.end(visit.token, "idle")
+
+    def heard(self, entry: Entry, deposit: Deposit) -> None:
+        """After an entry that moves a deposit: tell its visit, or end it."""
+        state = State(entry.state)
+        for visit in self:
+            if visit.deposit != entry.deposit:
+                continue
+            if deposit.version != visit.version or state in model.COLLECTABLE or state is State.LOCKED_OUT:
+                # Whoever comes back to this document types its code again.
+                del self._open[visit.token]
+                continue
+            visit.state = state
+            visit.left_open = visit.left_open or entry.event == Event.LEFT_OPEN
+
+    # --- the steps --------------------------------------------------------------------------------------------
+
+    def presented(self, token: str, step: Step | None) -> tuple[Visit, Deposit]:
+        """The visit and its deposit, if `step` is what comes next. Raises VisitOverError."""
+        visit = self.of(token)
+        deposit = self._ledger.deposit(visit.deposit)
+        current = deposit is not None and deposit.state is State.PRESENTED and deposit.version == visit.version
+        if deposit is None or not current or visit.next_question != step:
+            raise VisitOverError
+        return visit, deposit
+
+    def confirm(self, token: str, step: Step, *, answer: bool) -> Visit:
+        """Answer a question. "No" ends the visit and leaves the code valid, or leads to what takes the step's place."""
+        visit, _ = self.presented(token, step)
+        if step not in policy.QUESTIONS:
+            raise VisitOverError
+        if answer:
+            self._done(visit, step)
+        elif step in policy.OLD_DOCUMENT and self._without_old_document(visit) == "birth_date":
+            visit.asked = tuple("birth_date" if asked == step else asked for asked in visit.asked)
+        else:
+            self.end(token, f"{step}:no")
+        return visit
+
+    def prove(self, token: str, step: Step, typed: str) -> bool:
+        """Compare what was typed; the try is on disk before that, and wrong ones lock the deposit like wrong codes."""
+        visit, deposit = self.presented(token, step)
+        limit = self._config().max_attempts
+        counted = self._ledger.record(Event.ATTEMPT, deposit) if deposit.attempts < limit else None
+        if counted is None:
+            self._ledger.record(Event.LOCK, deposit)  # its last attempts ended with a pulled plug
+            return False
+        is_right = self._is_fresh(visit, typed) if step == "fresh_code" else self._codes.proves(deposit, step, typed)
+        if is_right:
+            self._ledger.record(Event.STEP_DONE, counted, data={"step": step, "counted": True})
+            self._done(visit, step)
+            return True
+        events: list[tuple[Event, Deposit, Details]] = [
+            (Event.PROOF_WRONG, counted, {"step": step, "attempt": counted.attempts})
+        ]
+        if counted.attempts >= limit:
+            events.append((Event.LOCK, counted, {}))
+        visit.wrong = True
+        self._ledger.record_all(events)
+        return False
+
+    def send_fresh(self, token: str) -> Visit:
+        """Make a code that is good for minutes, and send it where the first one went. Raises VisitOverError."""
+        visit, deposit = self.presented(token, "fresh_code")
+        found = self._config().policy(deposit.kind)
+        if found is None or visit.fresh_sent >= MOST_FRESH_CODES:
+            raise VisitOverError
+        code, also = self._codes.fresh(deposit, self._config())
+        self._ledger.record(Event.FRESH_CODE, deposit, data={"version": deposit.version}, also=also)
+        visit.fresh = (self._hash(code), self._monotonic() + found.fresh_minutes * 60)
+        visit.fresh_sent += 1
+        return visit
+
+    def call_staff(self, token: str) -> Visit:
+        """Ask staff to come and look; their answer comes as a command."""
+        visit, deposit = self.presented(token, "staff_check")
+        if not visit.staff_called:
+            visit.staff_called = True
+            data = {"step": "staff_check"}
+            self._ledger.note("staff_wanted", deposit_id=deposit.id, compartment=deposit.compartment, data=data)
+        return visit
+
+    def attest(self, deposit: Deposit, *, answer: bool, data: Details) -> None:
+        """Take in what staff say of the person who stands here. Raises VisitOverError if nobody does any more."""
+        found = next((visit for visit in self if visit.deposit == deposit.id and visit.staff_called), None)
+        if found is None:
+            raise VisitOverError
+        if answer:
+            self.presented(found.token, "staff_check")
+            self._ledger.record(Event.STEP_DONE, deposit, data={**data, "step": "staff_check"})
+            self._done(found, "staff_check")
+        else:
+            self._ledger.record(Event.WITHDRAW, deposit, data={**data, "reason": "staff_check:no"})
+
+    def took_in(self, token: str, step: Step) -> None:
+        """The old document is in the slot for good."""
+        visit, deposit = self.presented(token, step)
+        self._ledger.record(Event.STEP_DONE, deposit, data={"step": step})
+        self._done(visit, step)
+
+    def _without_old_document(self, visit: Visit) -> str:
+        found = self._config().policy(visit.kind)
+        return found.without_old_document if found else "counter"
+
+    def _done(self, visit: Visit, step: Step) -> None:
+        visit.confirmed = (*visit.confirmed, step) if step not in visit.confirmed else visit.confirmed
+        visit.wrong = False
+
+    def _hash(self, code: str) -> bytes:
+        return hmac.digest(self._key, code.encode(), "sha256")
+
+    def _is_fresh(self, visit: Visit, typed: str) -> bool:
+        expected, ends = visit.fresh or (b"", 0.0)
+        return pins.same(expected, self._hash(typed)) and self._monotonic() < ends

@@ -1,0 +1,138 @@
+"""Document policies: what a kind of document needs from the desk to the closed door, as a tenant file says it. Pure.
+
+A new kind of document is a block of TOML. The steps stand in the order in which they happen: where the deposit is
+found by (`phone`, `pickup_number`), the `code`, what is asked before the door opens, then the door.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Step = Literal[
+    "phone",  # the mobile number finds the deposit; the code goes there, too
+    "pickup_number",  # a number from the message finds it; for codes by e-mail
+    "code",
+    "in_person",  # the citizen says that it is his own document; a proxy goes to the counter
+    "birth_date",  # typed, and counted like a code when it is wrong
+    "fresh_code",  # a second code, sent at this moment and good for minutes
+    "pin_letter",  # the citizen says that the letter with the PIN has come
+    "old_document",  # the citizen says that the old one was handed in
+    "old_document_chip",  # the slot reads the old one's chip, keeps it and makes it void
+    "staff_check",  # staff compare face and document, and say so on their page
+    "open",
+    "removal",  # where no sensor can tell, the citizen says that the document was taken
+    "close",
+]
+LOCATORS: tuple[Step, ...] = ("phone", "pickup_number")
+QUESTIONS: tuple[Step, ...] = ("in_person", "pin_letter", "old_document")
+PROOFS: tuple[Step, ...] = ("birth_date", "fresh_code")
+BEFORE_THE_DOOR: tuple[Step, ...] = (*QUESTIONS, *PROOFS, "old_document_chip", "staff_check")
+#: What stays done when the visit ends: the old document is gone for good.
+LASTING: tuple[Step, ...] = ("old_document_chip",)
+OLD_DOCUMENT: tuple[Step, ...] = ("old_document", "old_document_chip")
+END: tuple[tuple[Step, ...], ...] = (("open", "close"), ("open", "removal", "close"))
+
+LocalText = dict[str, str]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of what is read from files and from the centre: an unknown key is a mistake."""
+
+
+class DocumentPolicy(Settings, frozen=True, kw_only=True):
+    """What a kind of document needs.
+
+    `steps`: see above. `code_digits`: of the code; with `check_digit` one more behind them, which tells a slip of the
+    finger from a guess. `channel`: how the code is sent. `notice`, `reminder`, `withdrawn`: names of notice templates;
+    without `notice` the usual one of channel and locator.
+    `hold_days`: how long it lies ready, counted from the message; the last day is one on which the point is open.
+    `reminders`: days after the message. `extension_days`: by how much staff may prolong, 0 for not at all.
+    `without_old_document`: where who has none goes on: at the counter, or with the date of birth.
+    `old_document`: says in each language where the old one goes; without it, to a member of staff. `proxy`: what
+    somebody reads who collects for somebody else. `four_eyes`: who lays it in is not who announced it.
+    `fresh_minutes`: how long a fresh code is good for.
+    """
+
+    type: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
+    name: LocalText
+    steps: tuple[Step, ...] = ("phone", "code", "open", "removal", "close")
+    code_digits: Annotated[int, Meta(ge=6, le=8)] = 6
+    check_digit: bool = False
+    channel: Literal["sms", "email"] = "sms"
+    notice: str = ""
+    reminder: str = "pickup-reminder"
+    withdrawn: str = "pickup-withdrawn"
+    hold_days: Annotated[int, Meta(ge=1, le=90)] = 14
+    reminders: tuple[Annotated[int, Meta(ge=1, le=89)], ...] = ()
+    extension_days: Annotated[int, Meta(ge=0, le=30)] = 0
+    without_old_document: Literal["counter", "birth_date"] = "counter"
+    old_document: LocalText = {}
+    proxy: LocalText = {}
+    four_eyes: bool = False
+    fresh_minutes: Annotated[int, Meta(ge=2, le=60)] = 10
+
+    def __post_init__(self) -> None:
+        if found := mistakes(self):
+            raise ValueError(f"{self.type}: {'; '.join(found)}")
+
+    @property
+    def locator(self) -> Step:
+        """By what the deposit is found."""
+        return self.steps[0]
+
+    @property
+    def asked(self) -> tuple[Step, ...]:
+        """What comes between the right code and the open door."""
+        return tuple(step for step in self.steps if step in BEFORE_THE_DOOR)
+
+    @property
+    def asks_removal(self) -> bool:
+        """Whether the citizen's word counts where no sensor can tell that the document was taken."""
+        return "removal" in self.steps
+
+    @property
+    def notice_template(self) -> str:
+        """The name of the text with the code."""
+        usual = "pickup-code" if self.locator == "phone" else "pickup-number-code"
+        return self.notice or ("pickup-code-mail" if self.channel == "email" else usual)
+
+    @property
+    def needs_phone(self) -> bool:
+        """Whether a mobile number has to be known of each deposit."""
+        return self.locator == "phone" or self.channel == "sms"
+
+    @property
+    def needs_birth_date(self) -> bool:
+        """Whether the date of birth has to be known of each deposit."""
+        return "birth_date" in self.steps or self.without_old_document == "birth_date"
+
+    @property
+    def typed_digits(self) -> int:
+        """How many digits the citizen types."""
+        return self.code_digits + self.check_digit
+
+
+def mistakes(policy: DocumentPolicy) -> list[str]:
+    """What is wrong with the steps and days of a policy; empty when all is well."""
+    found = []
+    steps = policy.steps
+    if len(set(steps)) != len(steps):
+        found.append("a step stands there twice")
+    if not steps or steps[0] not in LOCATORS or any(step in LOCATORS for step in steps[1:]):
+        found.append("the first step is phone or pickup_number, and one of them alone")
+    if steps[1:2] != ("code",):
+        found.append("the second step is code")
+    if steps[2 + len(policy.asked) :] not in END:
+        found.append("the last steps are open, removal (or not), close")
+    if set(OLD_DOCUMENT) <= set(steps):
+        found.append("the old document is asked for once")
+    if policy.without_old_document == "birth_date" and ("birth_date" in steps or not set(OLD_DOCUMENT) & set(steps)):
+        found.append("birth_date takes the place of a step for the old document")
+    if policy.channel == "email" and policy.locator == "phone":
+        found.append("a code by e-mail goes with pickup_number")
+    if list(policy.reminders) != sorted({day for day in policy.reminders if day < policy.hold_days}):
+        found.append("reminders are days in rising order, before the hold period is over")
+    return found
