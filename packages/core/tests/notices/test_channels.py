@@ -61,7 +61,9 @@ async def test_a_message_arrives_with_its_reference_and_a_repeated_one_is_kept_o
     assert (channel.name, channel.kind) == ("phone", "sms")
     assert await channel.send(MESSAGE) == await channel.send(MESSAGE) == "01"
     assert telephone.requests == ["/messages", "/messages"]
-    assert list(telephone.kept.values()) == [{"reference": "01", "recipient": MESSAGE.recipient, "text": MESSAGE.text}]
+    assert list(telephone.kept.values()) == [
+        {"reference": "01", "recipient": MESSAGE.recipient, "text": MESSAGE.text, "qr": ""}
+    ]
 
 
 @pytest.mark.parametrize(("status", "permanent"), [(400, True), (404, True), (422, True), (500, False), (503, False)])

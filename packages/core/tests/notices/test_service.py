@@ -80,7 +80,14 @@ async def alpha(running: Deployment, urls: Urls) -> TenantContext:
     return await make_tenant(running, urls.owner, "alpha", settings={"notices": {"sms": "recording"}})
 
 
-async def create(running: Deployment, ctx: TenantContext, *, case: UUID = CASE, locale: str = "de") -> Notice:
+async def create(
+    running: Deployment,
+    ctx: TenantContext,
+    *,
+    case: UUID = CASE,
+    locale: str = "de",
+    sealed: bytes = b'{"code": "%s"}' % CODE.encode(),
+) -> Notice:
     async with running.database.tenant(ctx) as tx:
         public = await running.keyring.notice_public_key(tx)
         return await service.create(
@@ -93,7 +100,7 @@ async def create(running: Deployment, ctx: TenantContext, *, case: UUID = CASE, 
             template="pickup",
             locale=locale,
             params={"box": "DokBox 1"},
-            sealed=keys.seal_to(public, CODE.encode(), context=f"deposit:{case}"),
+            sealed=keys.seal_to(public, sealed, context=f"deposit:{case}"),
             sealed_context=f"deposit:{case}",
         )
 
@@ -308,6 +315,28 @@ async def test_a_case_whose_key_was_erased_gets_no_message_and_keeps_no_code(
     assert post.channel.messages == []
     found = await read(running, alpha, notice)
     assert (found.state, found.reference, found.sealed) == ("permanent-failure", "unreadable", None)
+
+
+@pytest.mark.parametrize(
+    "sealed", [b"123456", b"{}", b"[]", b'{"code": 123456}', b'{"code": "%s"}' % (b"1" * 41), b"\xff", b""]
+)
+async def test_what_was_sealed_and_is_no_message_ends_there(
+    running: Deployment, alpha: TenantContext, post: Post, sealed: bytes
+) -> None:
+    notice = await create(running, alpha, sealed=sealed)
+    await send(running, alpha, notice)
+    assert post.channel.messages == []
+    assert (await read(running, alpha, notice)).state == "permanent-failure"
+
+
+async def test_what_was_sealed_changes_nothing_of_the_text(
+    running: Deployment, alpha: TenantContext, post: Post
+) -> None:
+    notice = await create(running, alpha, sealed=b'{"code": "123456", "box": "Call 0900"}')
+    await send(running, alpha, notice)
+    [message] = post.channel.messages
+    assert "DokBox 1" in message.text
+    assert "0900" not in message.text
 
 
 async def test_a_code_sealed_for_another_case_is_not_sent(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import msgspec
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("servicepunkt.notices")
 MAX_ATTEMPTS = 12
+#: What a sealed message is made of: a code, a number, by the names of their places.
+SealedValues = dict[str, Annotated[str, msgspec.Meta(max_length=40)]]
 
 
 class NoticeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,19 +114,25 @@ async def _prepare(
 
 async def _message(deployment: Deployment, tx: Transaction, notice: Notice) -> Message:
     recipient = await deployment.keyring.unseal(tx, notice.case, notice.recipient, field=f"notice:{notice.id}")
-    values = dict(notice.params)
-    if notice.sealed is not None:
-        opened = await deployment.keyring.open_for_notice(tx, notice.sealed, context=notice.sealed_context)
-        values |= msgspec.json.decode(opened, type=dict[str, str])
+    values = await _values(deployment, tx, notice)
     template = template_for(deployment, tx.ctx, notice.template)
     text = template.texts.get(notice.locale) or template.texts[tx.ctx.locale]
-    return Message(
-        str(notice.id),
-        recipient.decode(),
-        text.format(**values),
-        subject=tx.ctx.name,
-        qr=template.qr.format(**values),
-    )
+    try:
+        filled, qr = text.format(**values), template.qr.format(**values)
+    except LookupError:
+        raise UnreadableError from None
+    return Message(str(notice.id), recipient.decode(), filled, subject=tx.ctx.name, qr=qr)
+
+
+async def _values(deployment: Deployment, tx: Transaction, notice: Notice) -> dict[str, str]:
+    """What fills the places of the text; what was sealed adds to what stands in the notice, and changes none of it."""
+    if notice.sealed is None:
+        return notice.params
+    opened = await deployment.keyring.open_for_notice(tx, notice.sealed, context=notice.sealed_context)
+    try:
+        return msgspec.json.decode(opened, type=SealedValues) | notice.params
+    except msgspec.DecodeError:
+        raise UnreadableError from None
 
 
 async def _failed(
