@@ -35,8 +35,15 @@ from servicepunkt.dokbox.simulator import (
     NoReply,
     StuckLatch,
 )
-from servicepunkt.dokbox.testing import CHEAP, HPKE_PRIVATE, Always, Bench, example_config, plain_number
-from servicepunkt.dokbox.vault import FileVault, seal_to
+from servicepunkt.dokbox.testing import (
+    CHEAP,
+    Always,
+    example_config,
+    newest_message,
+    plain_number,
+    sealed_person,
+)
+from servicepunkt.dokbox.vault import FileVault
 
 NUMBER = "+4915112345678"
 DEPOSIT = "01980000-0000-7000-8000-000000000001"
@@ -57,7 +64,6 @@ class Box:
     ) -> None:
         self.cabinet, self.line, self.controller, self.vault, self.journal = cabinet, line, controller, vault, journal
         self.commands = 0
-        self.worker = HPKE_PRIVATE
 
     async def command(self, kind: wire.CommandKind, **fields: object) -> None:
         self.commands += 1
@@ -65,8 +71,7 @@ class Box:
         await self.controller.handle(wire.Command(seq=self.commands, kind=kind, valid_until=until, **fields))  # type: ignore[arg-type]
 
     async def reserve(self) -> None:
-        context = wire.phone_context(1, "box-1", DEPOSIT)
-        sealed = seal_to(self.vault.public_key, NUMBER.encode(), context=context).hex()
+        sealed = sealed_person(self.vault.public_key, DEPOSIT, wire.Person(phone=NUMBER))
         await self.command("reserve", deposit=DEPOSIT, document="licence", sealed=sealed)
 
     @property
@@ -90,7 +95,7 @@ class Box:
         self.cabinet.put_item(7, time=0.0)
         self.cabinet.close(7, time=0.0)
         await self.until(lambda: self.state == State.STORED)
-        return Bench.code(self, DEPOSIT)  # type: ignore[arg-type]
+        return newest_message(self.journal, DEPOSIT)["code"]
 
     async def release(self, code: str) -> Visit:
         visit = await self.controller.present(NUMBER, code)

@@ -98,7 +98,6 @@ class Bench:
         self.random = random.Random(seed)  # noqa: S311 - a test repeats itself
         self.timing = Timing(**timing)  # type: ignore[arg-type]
         self.commands = 0
-        self.worker = HPKE_PRIVATE
         self.controller = self._start()
 
     def _start(self) -> Controller:
@@ -152,8 +151,7 @@ class Bench:
 
     def sealed(self, deposit: str, person: wire.Person) -> str:
         """What a command holds of a person."""
-        context = wire.person_context(1, "box-1", deposit)
-        return seal_to(self.vault.public_key, msgspec.json.encode(person), context=context).hex()
+        return sealed_person(self.vault.public_key, deposit, person)
 
     async def reserve(
         self, deposit: str, number: str = "+4915112345678", document: str = "passport", **fields: object
@@ -189,14 +187,7 @@ class Bench:
 
     def message(self, deposit: str) -> dict[str, str]:
         """What the notice worker would read from the newest envelope of `deposit`."""
-        for entry in reversed(list(self.journal.entries())):
-            sealed = self.journal.envelope(entry.seq)
-            if entry.deposit == deposit and sealed is not None:
-                of = wire.fresh_context if entry.event == "fresh_code" else wire.code_context
-                context = of(1, "box-1", deposit, int(entry.data["version"] or 0))
-                opened = HPKE.decrypt(sealed, self.worker, info=context.encode())
-                return msgspec.json.decode(bytes(opened), type=dict[str, str])
-        raise LookupError(deposit)
+        return newest_message(self.journal, deposit)
 
     def state(self, deposit: str) -> str | None:
         found = self.controller.ledger.deposit(deposit)
@@ -204,6 +195,24 @@ class Bench:
 
     def last_state(self, deposit: str) -> str:
         return [entry.state for entry in self.journal.entries() if entry.deposit == deposit and entry.state][-1]
+
+
+def sealed_person(public_key: bytes, deposit: str, person: wire.Person) -> str:
+    """A person as a command tells it to the box of `example_config`."""
+    context = wire.person_context(1, "box-1", deposit)
+    return seal_to(public_key, msgspec.json.encode(person), context=context).hex()
+
+
+def newest_message(journal: Journal, deposit: str) -> dict[str, str]:
+    """What the notice worker would read from the newest envelope of `deposit`. Raises LookupError."""
+    for entry in reversed(list(journal.entries())):
+        sealed = journal.envelope(entry.seq)
+        if entry.deposit == deposit and sealed is not None:
+            of = wire.fresh_context if entry.event == "fresh_code" else wire.code_context
+            context = of(1, "box-1", deposit, int(entry.data["version"] or 0))
+            opened = HPKE.decrypt(sealed, HPKE_PRIVATE, info=context.encode())
+            return msgspec.json.decode(bytes(opened), type=dict[str, str])
+    raise LookupError(deposit)
 
 
 CHEAP = pins.Cost(passes=1, memory=64)
