@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from litestar import Litestar, Request, get
 from playwright.async_api import Page, async_playwright
 
 from servicepunkt.dokbox.controller.pages import create_box_app
+from servicepunkt.dokbox.policy import DocumentPolicy
 from servicepunkt.dokbox.testing import Bench, example_config
 from servicepunkt.web.server import serving
 from servicepunkt.web.testing import (
@@ -478,3 +480,94 @@ async def test_only_the_door_in_question_is_numbered_and_actions_are_within_reac
         assert await page.locator(".sp-cabinet[aria-hidden=true] text").all_text_contents() == ["7"]
         assert "Spalte 1 von links, Reihe 7 von oben" in await page.inner_text("main")
         await browser.close()
+
+
+STEPS = DocumentPolicy(
+    type="passport",
+    name={"de": "Reisepass", "en": "Passport"},
+    steps=("pickup_number", "code", "in_person", "birth_date", "fresh_code", "staff_check", "open", "removal", "close"),
+    channel="email",
+    check_digit=True,
+)
+
+
+async def test_the_pages_of_every_step(bench: Bench) -> None:
+    require_chromium()
+    bench.controller.configure(msgspec.structs.replace(example_config(), policies=(STEPS,)))
+    await bench.load(D1, birth_date=date(1964, 8, 12))
+    message = bench.message(D1)
+    found: list[str] = []
+    link = Link()
+    link.connected = True
+    async with served(bench, link) as base, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(CHROMIUM_ARGUMENTS))
+        page = await browser.new_page(viewport=PORTRAIT)
+
+        async def look(name: str) -> None:
+            found.extend(await faults(page, name))
+
+        async def go_on() -> None:
+            await page.click(".sp-box__doing form button.kern-btn--primary")
+
+        await page.goto(f"{base}/number")
+        await look("pick-up number")
+        await page.fill("#number", message["number"])
+        await go_on()
+        await page.wait_for_selector("#code")
+        await look("seven digits")
+        await page.fill("#code", message["code"])
+        await go_on()
+        await page.wait_for_selector("input[value=in_person]", state="attached")
+        await look("in person")
+        await page.click("form:has(input[value=yes]) button")
+        await page.wait_for_selector("input[value=birth_date]", state="attached")
+        await look("birth date")
+        await page.fill("#value", "13.08.1964")
+        await go_on()
+        await page.wait_for_selector("[role=alert]")
+        await look("wrong birth date")
+        for key in "12081964":
+            await page.click(f".sp-key:has-text('{key}')")
+        await go_on()
+        await page.wait_for_selector("form[action='/fresh']")
+        await look("fresh code")
+        await go_on()
+        await page.wait_for_selector("input[value=fresh_code]", state="attached")
+        await look("fresh code sent")
+        await page.fill("#value", bench.code(D1))
+        await go_on()
+        await page.wait_for_selector("form[action='/staff']")
+        await look("staff")
+        await go_on()
+        await page.wait_for_selector("#check:has-text('Jemand kommt zu Ihnen')")
+        await look("staff called")
+        await bench.command("attest", deposit=D1, answer=True, actor="account:staff")
+        await page.wait_for_selector("form[action='/open']")
+        await browser.close()
+    assert found == []
+
+
+async def test_wrong_birth_dates_end_at_a_page_that_says_so(bench: Bench) -> None:
+    require_chromium()
+    policy = msgspec.structs.replace(STEPS, steps=("pickup_number", "code", "birth_date", "open", "close"))
+    bench.controller.configure(msgspec.structs.replace(example_config(), policies=(policy,)))
+    await bench.load(D1, birth_date=date(1964, 8, 12))
+    message = bench.message(D1)
+    found: list[str] = []
+    async with served(bench) as base, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(CHROMIUM_ARGUMENTS))
+        page = await browser.new_page(viewport=PORTRAIT)
+        await page.goto(f"{base}/number")
+        await page.fill("#number", f"{message['number']}.{message['code']}")
+        await page.press("#number", "Enter")
+        for day in range(1, 6):
+            await page.wait_for_selector("#value")
+            await page.fill("#value", f"{day:02d}011990")
+            await page.click(".sp-box__doing form button.kern-btn--primary")
+            await page.wait_for_load_state()
+        await page.wait_for_selector("h1:has-text('Ihr Dokument bleibt hier')")
+        found += await faults(page, "locked")
+        assert "bleibt das Fach gesperrt" in await page.inner_text("main")
+        await browser.close()
+    assert found == []
+    assert bench.state(D1) == "locked_out"

@@ -26,7 +26,7 @@ for (const form of document.querySelectorAll("form[data-keypad]")) {
     if (input.maxLength < 0 || input.value.length < input.maxLength) input.value += digit;
   };
   for (const digit of "123456789") add(digit, "", () => type(digit));
-  if (input.type === "tel") add("+", "Plus", () => type("+"));
+  if (input.inputMode === "tel") add("+", "Plus", () => type("+"));
   else add("C", german ? "Alles löschen" : "Clear", () => { input.value = ""; });
   add("0", "", () => type("0"));
   add("⌫", german ? "Letzte Ziffer löschen" : "Delete the last digit", () => {
