@@ -21,7 +21,7 @@ from servicepunkt.core.hours import model as hours
 from servicepunkt.core.notices import service as notices
 from servicepunkt.core.phone import NumberRefused, mobile_number
 from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.dokbox import deadlines, service, store, wire
+from servicepunkt.dokbox import deadlines, model, service, store, wire
 from servicepunkt.dokbox.model import State
 from servicepunkt.dokbox.service import Correction
 from servicepunkt.dokbox.settings import settings_of
@@ -33,6 +33,7 @@ CORRECTABLE = frozenset(
 )
 EXTENDABLE = frozenset(str(state) for state in (State.STORED, State.NOTIFIED, State.LOCKED_OUT))
 MOST_WRONG_CALLERS = 3
+OLD_DOCUMENT_UNCLEAR = "old_document_unclear"
 
 
 def allowed(ctx: TenantContext, row: DepositRow) -> list[str]:
@@ -41,6 +42,7 @@ def allowed(ctx: TenantContext, row: DepositRow) -> list[str]:
     longer = policy is not None and policy.extension_days and row.until is not None and row.state in EXTENDABLE
     found = ["extend"] if longer else []
     found += ["lift"] if row.state == State.LOCKED_OUT else []
+    found += ["attest"] if row.alert == OLD_DOCUMENT_UNCLEAR and row.state in model.COLLECTABLE else []
     return [*found, "correct"] if row.state in CORRECTABLE else found
 
 
@@ -137,17 +139,20 @@ def _is_that_person(personal: service.Personal, phone: str, birth_date: str, cou
 async def attest(
     deployment: Deployment, ctx: TenantContext, *, actor: str, deposit_id: UUID, answer: bool
 ) -> DepositRow:
-    """Staff stand beside the person at the box: face and document fit, or not. Raises NotFoundError, ConflictError."""
+    """Staff stand beside the person at the box: face and document fit, or not.
+
+    Or they have looked into the slot for an old document of which the box did not hear the end. Raises NotFoundError,
+    ConflictError.
+    """
     now = deployment.clock.now()
     async with deployment.database.tenant(ctx) as tx:
         row = await _locked(tx, deposit_id)
-        if row.state != State.PRESENTED:
+        if row.state != State.PRESENTED and row.alert != OLD_DOCUMENT_UNCLEAR:
             raise ConflictError("nobody waits at the box for this document any more")
         until = now + timedelta(seconds=wire.OPENING_TTL_SECONDS)
         await service.queue_command(
             tx, row.box, "attest", at=now, deposit=row.id, actor=actor, answer=answer, valid_until=until
         )
-        await store.update_deposit(tx, row.id, alert="", updated_at=now)
         action = "deposit.attest" if answer else "deposit.attest_refused"
         await audit.record(tx, at=now, actor=actor, action=action, subject=f"deposit:{row.id}")
     return row

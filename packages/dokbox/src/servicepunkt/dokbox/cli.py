@@ -34,8 +34,9 @@ def box() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8620, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--url", default="", help="Address of the box's own pages for terminals of the point.")
+@click.option("--slot", default="", help="The slot for old documents, such as unix:/run/servicepunkt/slot.sock.")
 def box_run(
-    home: Path, vault: Path | None, cabinet: str, centre: str, enrol: str, host: str, port: int, url: str
+    home: Path, vault: Path | None, cabinet: str, centre: str, enrol: str, host: str, port: int, url: str, slot: str
 ) -> None:
     """Run a box: doors, local pages, link to the centre. Works on when the centre is away."""
     from servicepunkt.dokbox.controller.app import BoxProcess, run
@@ -50,6 +51,7 @@ def box_run(
         host=host,
         port=port,
         url=url,
+        slot=slot,
         secure_cookies=settings.secure_cookies,
     )
     run(process, settings.clock)

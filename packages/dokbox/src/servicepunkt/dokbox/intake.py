@@ -245,6 +245,8 @@ def _consequences(found: DepositRow, entry: model.Entry, facts: Facts) -> dict[s
             return {"alert": "item_gone"}
         case Event.WITHDRAW if (facts.reason or "").endswith(":no"):
             return {"alert": f"declined_{(facts.reason or '').partition(':')[0]}"}
+        case "command_declined" if found.alert == store.STAFF_WANTED:
+            return {"alert": ""}
         case Event.WITHDRAW if found.alert == store.STAFF_WANTED:
             return {"alert": ""}
         case Event.NOT_TAKEN:

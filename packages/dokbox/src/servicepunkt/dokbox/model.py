@@ -133,6 +133,8 @@ MOVES: Mapping[tuple[State | None, Event], State] = {
     (S.EXPIRED, E.FORCED): S.BLOCKED,
     **{(state, E.FORCED): S.BLOCKED for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT)},
     **{(state, E.ITEM_GONE): S.BLOCKED for state in (S.STORED, S.NOTIFIED, S.PRESENTED, S.LOCKED_OUT, S.EXPIRED)},
+    # Staff say that an old document is void of which the box did not hear the end.
+    **{(state, E.STEP_DONE): state for state in (S.STORED, S.NOTIFIED)},
     **{(state, E.INVENTORY): S.BLOCKED for state in (S.STORED, S.NOTIFIED, S.PRESENTED, S.LOCKED_OUT, S.EXPIRED)},
     **{(state, E.EXTEND): state for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT)},
     **{(state, E.NEW_CODE): S.STORED for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT, S.EXPIRED)},

@@ -20,6 +20,7 @@ from servicepunkt.dokbox.events import DoorClosed, DoorOpened, Event, Snapshot
 from servicepunkt.dokbox.journal import Journal
 from servicepunkt.dokbox.lines import Unlocked
 from servicepunkt.dokbox.policy import DocumentPolicy
+from servicepunkt.dokbox.slot import Slot
 from servicepunkt.dokbox.vault import HPKE, FileVault, seal_to
 
 NOW = datetime(2026, 11, 21, 18, 40, tzinfo=UTC)
@@ -90,8 +91,11 @@ class Always:
 class Bench:
     """A box on the bench: real journal, vault and controller, doors in memory, commands given by hand."""
 
-    def __init__(self, folder: Path, *, doors: Doors | None = None, seed: int = 1, **timing: float) -> None:
+    def __init__(
+        self, folder: Path, *, doors: Doors | None = None, slot: Slot | None = None, seed: int = 1, **timing: float
+    ) -> None:
         self.folder = folder
+        self.slot = slot
         self.doors = doors or Doors()
         self.clock = Ticking()
         self.hours = Always()
@@ -116,6 +120,7 @@ class Bench:
             cost=CHEAP,
             monotonic=self.clock.monotonic,
             sleep=self.clock.sleep,
+            slot=self.slot,
         )
         if controller.config is None:
             controller.configure(example_config())

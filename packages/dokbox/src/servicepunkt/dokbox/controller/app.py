@@ -21,6 +21,7 @@ from servicepunkt.dokbox.controller.link import Link
 from servicepunkt.dokbox.controller.pages import create_box_app
 from servicepunkt.dokbox.controller.service import Controller, Timing
 from servicepunkt.dokbox.journal import Journal
+from servicepunkt.dokbox.slot import Slot, open_slot
 from servicepunkt.dokbox.vault import FileVault, write_secret
 from servicepunkt.web.server import serving, stop_on_signals
 
@@ -43,7 +44,10 @@ class PointHours:
 
 
 class BoxProcess(msgspec.Struct, frozen=True, kw_only=True):
-    """What `box run` is told. `home` holds journal, token and vault; the vault may lie on another volume."""
+    """What `box run` is told. `home` holds journal, token and vault; the vault may lie on another volume.
+
+    `slot`: where the slot for old documents is, see `slot`; empty where there is none.
+    """
 
     home: Path
     vault: Path
@@ -53,6 +57,7 @@ class BoxProcess(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8620
     url: str = ""
+    slot: str = ""
     secure_cookies: bool = True
 
 
@@ -65,6 +70,7 @@ async def _run(box: BoxProcess, clock: Clock, *, timing: Timing | None, cost: pi
     box.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     vault = FileVault(box.vault, secrets.token_bytes)
     log.warning("vault_in_files", reason="whoever takes the whole computer has the peppers too; use a TPM")
+    slot = slot_of(box)
     token = await enrolled_token(box, vault.public_key)
     journal = Journal(box.home / "journal.sqlite")
     try:
@@ -81,6 +87,7 @@ async def _run(box: BoxProcess, clock: Clock, *, timing: Timing | None, cost: pi
                 timing=timing,
                 cost=cost,
                 monotonic=time.monotonic,
+                slot=slot,
             )
             async with httpx.AsyncClient(
                 base_url=box.centre, headers={"authorization": f"Bearer {token}"}, timeout=10
@@ -101,6 +108,14 @@ async def _serve(box: BoxProcess, controller: Controller, link: Link, clock: Clo
         await asyncio.gather(*rest, return_exceptions=True)
         for task in done:
             task.result()
+
+
+def slot_of(box: BoxProcess) -> Slot | None:
+    """The slot for old documents. Raises SettingsError."""
+    try:
+        return open_slot(box.slot) if box.slot else None
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 async def enrolled_token(box: BoxProcess, public_key: bytes) -> str:

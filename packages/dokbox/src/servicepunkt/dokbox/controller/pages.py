@@ -373,6 +373,14 @@ async def send_fresh(request: WebRequest) -> Redirect:
     return Redirect("/confirm", status_code=303)
 
 
+@post("/slot", status_code=303)
+async def hand_in(request: WebRequest) -> Redirect:
+    """The old document lies in the slot: read it, and keep it."""
+    with suppress(VisitOverError):
+        await pages_of(request).controller.hand_in(visit_of(request).token)
+    return Redirect("/confirm", status_code=303)
+
+
 @post("/staff", status_code=303)
 async def call_staff(request: WebRequest) -> Redirect:
     """Ask staff to come and look."""
@@ -499,6 +507,7 @@ HANDLERS = (
     answer_question,
     take_proof,
     send_fresh,
+    hand_in,
     call_staff,
     open_door,
     door,

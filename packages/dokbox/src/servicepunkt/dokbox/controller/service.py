@@ -31,6 +31,7 @@ from servicepunkt.dokbox.events import Event as CabinetEvent
 from servicepunkt.dokbox.journal import Journal
 from servicepunkt.dokbox.model import Deposit, Entry, Event, State
 from servicepunkt.dokbox.policy import DocumentPolicy, Step
+from servicepunkt.dokbox.slot import Slot, SlotError
 from servicepunkt.dokbox.vault import Vault
 
 
@@ -80,7 +81,9 @@ class Controller:
         cost: pins.Cost = pins.DEFAULT_COST,
         monotonic: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        slot: Slot | None = None,
     ) -> None:
+        self._slot = slot
         self._vault = vault
         self._clock = clock
         self._cabinet = cabinet
@@ -110,6 +113,7 @@ class Controller:
         self.changed = asyncio.Event()
         self._lock = asyncio.Lock()
         self._attempt = asyncio.Lock()
+        self._handing_in = asyncio.Lock()
 
     # --- configuration ----------------------------------------------------------------------------------------
 
@@ -228,6 +232,28 @@ class Controller:
         """Send a code that is good for minutes. Raises VisitOverError when that was done too often."""
         async with self._lock:
             return self._visits.send_fresh(token)
+
+    async def hand_in(self, token: str) -> Visit:
+        """Read the old document in the slot, and keep it if it is the right one; `Visit.slot` says why not."""
+        async with self._handing_in:
+            async with self._lock:
+                visit, _ = self._visits.presented(token, "old_document_chip")
+            try:
+                if self._slot is None:
+                    raise SlotError("silent")
+                number = await self._slot.read()
+                async with self._lock:
+                    expected = self._visits.is_expected(token, number)
+                if not expected:
+                    await self._slot.give_back()
+                    return visit
+                await self._slot.keep()
+            except SlotError as error:
+                visit.slot = error.reason
+                return visit
+            async with self._lock:
+                self._visits.took_in(token)
+            return visit
 
     async def call_staff(self, token: str) -> Visit:
         """Ask staff to come to the box; what they say comes from the centre."""

@@ -35,6 +35,7 @@ ACTION_PERMISSIONS: dict[str, str] = {
     "lift": "deposits.unlock",
     "correct": "deposits.create",
     "extend": "deposits.create",
+    "attest": "deposits.recall",
     "recall": "deposits.recall",
     "cancel": "deposits.create",
 }

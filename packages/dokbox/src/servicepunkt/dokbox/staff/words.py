@@ -104,6 +104,7 @@ ACTION_WORDS: dict[str, str] = {
     "lift": "Lift the lock for a caller",
     "correct": "Correct number or address",
     "extend": "Keep it longer",
+    "attest": "The old document is void: I have looked",
     "recall": "Take the document back",
     "cancel": "Cancel",
 }
@@ -112,8 +113,8 @@ WITH_FORM = frozenset({"correct", "lift"})
 ORDER_WORDS: dict[str, str] = {
     "reserve": "Reserve a compartment",
     "new_person": "New number, new code",
-    "attest": "Face and document were looked at",
     **ACTION_WORDS,
+    "attest": "Face and document were looked at",
 }
 
 # What the list may show; the words are the heading. What needs staff is found by a query of its own.
