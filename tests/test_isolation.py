@@ -106,11 +106,9 @@ async def found(deployment: Deployment, owner: str, slug: str) -> Side:
         deployment,
         ctx,
         actor=side.private,
-        box_id="box-1",
-        kind="passport",
-        document_number=f"PASS-{slug}",
-        phone="0151 12345678",
-        locale="de",
+        wanted=dokbox.Announcement(
+            box="box-1", kind="passport", document_number=f"PASS-{slug}", phone="0151 12345678", locale="de"
+        ),
     )
     call = await help_calls.call(deployment, ctx, terminal, topic=f"/k/{side.private}")
     side.ids = {

@@ -55,9 +55,7 @@ async def test_the_right_document_is_kept_and_then_the_door_opens(box: Bench, sl
     await box.controller.hand_in(here.token)
     assert slot.state.kept == (OLD,)
     assert here.next_question is None
-    assert events(box)[-2:] == ["old_document_unclear", "step_done"], (
-        "on disk before it happens"
-    )
+    assert events(box)[-2:] == ["old_document_unclear", "step_done"], "on disk before it happens"
     await box.controller.release(here.token)
 
 

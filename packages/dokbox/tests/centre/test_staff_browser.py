@@ -13,7 +13,6 @@ from servicepunkt.core.notices import service as notices
 from servicepunkt.core.notices import store as notice_store
 from servicepunkt.core.testing import FixedClock, RecordingChannel
 from servicepunkt.dokbox import service, store
-from servicepunkt.dokbox.store import DepositRow
 from servicepunkt.web.testing import (
     AXE_TAGS,
     CHROMIUM,
@@ -65,19 +64,6 @@ async def polled(page: Page) -> None:
         async with page.expect_response(lambda answer: "seen=" in answer.url) as asked:
             pass
         assert (await asked.value).status == 204
-
-
-async def announced(line: Wire) -> DepositRow:
-    return await service.announce(
-        line.deployment,
-        line.ctx,
-        actor="account:test",
-        box_id="box-1",
-        kind="passport",
-        document_number="C01X00T47",
-        phone="0151 12345678",
-        locale="de",
-    )
 
 
 async def faults(page: Page, name: str) -> list[str]:
@@ -151,7 +137,7 @@ async def test_the_focus_stays_and_nothing_is_put_in_again(
 ) -> None:
     channel = RecordingChannel("phone")
     monkeypatch.setattr(notices, "builtin_channels", lambda _: (channel,))
-    row = await announced(line)
+    row = await line.announce()
     await line.both()
     await service.request(line.deployment, line.ctx, actor="account:test", deposit_id=row.id, kind="open_for_load")
     await line.both()
@@ -179,7 +165,7 @@ async def test_the_focus_stays_and_nothing_is_put_in_again(
 
 
 async def test_an_order_that_waits_cannot_be_given_twice(page: Page, line: Wire, clock: FixedClock) -> None:
-    row = await announced(line)
+    row = await line.announce()
     await line.both()
     await page.goto(f"deposits/{row.id}")
     async with page.expect_navigation():
@@ -197,7 +183,7 @@ async def test_an_order_that_waits_cannot_be_given_twice(page: Page, line: Wire,
 
 
 async def test_the_pages_are_accessible(page: Page, line: Wire, clerk: Clerk) -> None:
-    row = await announced(line)
+    row = await line.announce()
     await line.both()
     await line.down()
     async with line.deployment.database.tenant(line.ctx) as tx:
@@ -206,7 +192,8 @@ async def test_the_pages_are_accessible(page: Page, line: Wire, clerk: Clerk) ->
     paths = ("", "deposits", "deposits?show=attention", "deposits/new", f"deposits/new/{row.id}", f"deposits/{row.id}")
     for view in ("", "contrast"):
         await page.context.add_cookies([{"name": "sp_view", "value": view, "url": str(clerk.client.base_url)}])
-        for path in (*paths, "boxes"):
+        more = (f"deposits/{row.id}/correct", f"deposits/{row.id}/lift", "deposits?show=overdue", "attest")
+        for path in (*paths, *more, "boxes", "boxes/box-1/contents"):
             await page.goto(path or "../staff")
             found += await faults(page, f"{path} {view}")
     assert found == []

@@ -54,7 +54,7 @@ class Personal(msgspec.Struct, frozen=True, kw_only=True):
 class BoxClosingError(ServicepunktError):
     code = "SP3123"
     status = 409
-    citizen = "This box cannot be used at the moment."
+    citizen = "The box is being emptied before it is moved, and takes nothing in."
     staff = "The box is being emptied before it is moved, and takes nothing in."
     next_step = "Choose another box, or end the emptying on the page of boxes."
 
@@ -70,6 +70,7 @@ class BoxUnknownError(ServicepunktError):
 class SecondPersonError(ServicepunktError):
     code = "SP3124"
     status = 409
+    citizen = "This document is laid in by another person than the one who announced it."
     staff = "This document is laid in by another person than the one who announced it."
     next_step = "Ask a colleague to sign in and to open the compartment."
 

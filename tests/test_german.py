@@ -1,0 +1,67 @@
+"""Every word that a person reads has its German: what templates, tables of words and errors say.
+
+What errors say to programs (`staff`) stays English.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+from jinja2.ext import babel_extract
+
+import servicepunkt
+from servicepunkt.core.errors import ServicepunktError
+from servicepunkt.dokbox.controller.pages import QUESTIONS
+from servicepunkt.dokbox.staff import words
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = [path.parent.parent for path in sorted(ROOT.glob("packages/*/src/servicepunkt/*/locale/de.po"))]
+
+
+@pytest.fixture(scope="module")
+def german() -> set[str]:
+    found = set()
+    for package in PACKAGES:
+        with (package / "locale" / "de.po").open("rb") as file:
+            found |= {str(message.id) for message in read_po(file) if message.id and message.string}
+    return found
+
+
+def in_templates() -> Iterator[tuple[str, str]]:
+    for package in PACKAGES:
+        for path in sorted(package.rglob("templates/**/*.html")):
+            with path.open("rb") as file:
+                for _, _, message, _ in babel_extract(file, ("_",), (), {"encoding": "utf-8"}):
+                    if isinstance(message, str):
+                        yield str(path.relative_to(ROOT)), message
+
+
+def in_tables() -> Iterator[tuple[str, str]]:
+    for name, table in vars(words).items():
+        if isinstance(table, dict) and name.isupper():
+            yield from ((name, sentence) for sentence in table.values() if isinstance(sentence, str))
+    yield from (("words", sentence) for sentence in (words.NEEDS_YOU, words.WAITS_FOR_YOU))
+    yield from (("QUESTIONS", sentence) for pair in QUESTIONS.values() for sentence in pair)
+
+
+def in_errors() -> Iterator[tuple[str, str]]:
+    for found in pkgutil.walk_packages(servicepunkt.__path__, "servicepunkt."):
+        if "osdp" not in found.name and not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
+    kinds = [ServicepunktError]
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        if kind.__module__.startswith("servicepunkt."):
+            yield from ((kind.__name__, sentence) for sentence in (kind.citizen, kind.next_step) if sentence)
+
+
+@pytest.mark.parametrize("source", [in_templates, in_tables, in_errors], ids=lambda source: source.__name__)
+def test_everything_has_its_german(source: object, german: set[str]) -> None:
+    missing = {(place, sentence) for place, sentence in source() if sentence not in german}  # type: ignore[operator]
+    assert not missing
