@@ -194,6 +194,8 @@ async def test_the_pages_are_accessible(page: Page, line: Wire, clerk: Clerk) ->
         await page.context.add_cookies([{"name": "sp_view", "value": view, "url": str(clerk.client.base_url)}])
         more = (f"deposits/{row.id}/correct", f"deposits/{row.id}/lift", "deposits?show=overdue", "attest")
         for path in (*paths, *more, "boxes", "boxes/box-1/contents"):
-            await page.goto(path or "../staff")
+            answer = await page.goto(path or "../staff")
+            assert answer is not None
+            assert answer.ok, path
             found += await faults(page, f"{path} {view}")
     assert found == []

@@ -298,3 +298,56 @@ async def test_a_fault_lasts_until_the_opposite_is_heard_or_the_box_starts_anew(
     assert await faults() == []
     await note(line, ("distrusted", None, {}), ("started", None, {}))
     assert await faults() == ["distrusted"]
+
+
+# --- care -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_wrong_correction_comes_back_with_every_reason(clerk: Clerk, line: Wire) -> None:
+    deposit = await announced(clerk)
+    await line.both()
+    here = f"/deposits/{deposit}/correct"
+    assert "Nummer oder Adresse berichtigen" in said(await clerk.get(here))
+    answer = await clerk.submit(here, here, phone="110")
+    assert answer.status_code == 422
+    assert 'value="110"' in answer.text
+
+
+async def test_a_correction_is_an_order_to_the_box(clerk: Clerk, line: Wire) -> None:
+    deposit = await announced(clerk)
+    await line.both()
+    here = f"/deposits/{deposit}/correct"
+    await clerk.submit(here, here, phone="0151 87654321")
+    assert (await waiting(line))[-1] == "new_person"
+
+
+async def test_a_locked_deposit_offers_the_call_and_a_wrong_caller_is_told_nothing(clerk: Clerk, line: Wire) -> None:
+    deposit = await announced(clerk)
+    await change(line, deposit, state="locked_out")
+    assert 'id="do-lift"' in (await clerk.get(f"/deposits/{deposit}")).text
+    here = f"/deposits/{deposit}/lift"
+    answer = await clerk.submit(here, here, phone="0151 00000000")
+    assert answer.status_code == 422
+    assert "Die Angaben passen nicht zu dieser Einlage." in said(answer)
+    assert "12345678" not in answer.text
+
+
+async def test_contents_inventory_and_emptying(clerk: Clerk, line: Wire) -> None:
+    deposit = await announced(clerk)
+    await line.both()
+    await line.down()
+    await change(line, deposit, state="expired")
+    here = "/boxes/box-1/contents"
+    assert "Fach 7 öffnen" in said(await clerk.get(here))
+    await clerk.submit(here, "/boxes/box-1/closing", closing="yes")
+    assert "Sie wird geleert und nimmt nichts an." in said(await clerk.get(here))
+    await clerk.submit(here, "/boxes/box-1/inventory")
+    assert (await waiting(line))[-1] == "inventory"
+
+
+async def test_the_overdue_are_listed(clerk: Clerk, line: Wire) -> None:
+    deposit = await announced(clerk)
+    await change(line, deposit, state="expired")
+    assert deposit in (await clerk.get("/deposits?show=overdue")).text
+    await change(line, deposit, state="returned")
+    assert deposit not in (await clerk.get("/deposits?show=overdue")).text

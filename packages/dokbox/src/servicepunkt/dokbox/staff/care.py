@@ -57,7 +57,7 @@ async def _page(
         status=422 if mistakes else 200,
         deposit=deposit_seen(ctx, row, language(request)),
         policy=policy_of(ctx, row),
-        values=values or {},
+        values={name: (values or {}).get(name, "") for name in Correction.__struct_fields__},
         mistakes=mistakes or [],
     )
 
