@@ -169,3 +169,15 @@ def test_nonsense_in_a_tenant_file_is_refused(wrong: dict[str, object]) -> None:
     msgspec.convert(good, BoxSettings)
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({**good, **wrong}, BoxSettings)
+
+
+async def test_two_documents_of_one_person_never_share_a_code_even_while_one_is_being_collected(bench: Bench) -> None:
+    """The dice repeat themselves while somebody stands at the door of the first document."""
+    dice = iter([111111, 111111, 222222])
+    bench.controller.codes._randbelow = lambda _: next(dice)
+    _, first = await bench.load(D1)
+    visit = await bench.controller.present(NUMBER, first)
+    _, second = await bench.load(D2)
+    assert (first, second) == ("111111", "222222")
+    await bench.controller.leave(visit.token)
+    assert (await bench.controller.present(NUMBER, second)).deposit == D2

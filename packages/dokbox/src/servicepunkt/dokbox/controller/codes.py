@@ -167,7 +167,7 @@ class Codes:
             locator = self.locator("phone", person.phone)
         kid, salt = self._journal.salt_of(locator) or (self._vault.kid, self._randomness(pins.SALT_BYTES))
         version = deposit.version + 1
-        siblings = [(d, s) for d, s in self.collectable(locator) if d.id != deposit.id]
+        siblings = self._siblings(deposit, locator)
         while True:
             code = pins.new_code(self._randbelow, policy.code_digits)
             code += pins.check_digit(locator, code) if policy.check_digit else ""
@@ -197,6 +197,11 @@ class Codes:
         context = wire.fresh_context(config.tenant, config.box, deposit.id, deposit.version)
         sealed = self._sealed({"code": code}, context, config)
         return code, lambda entry: self._journal.put_envelope(entry.seq, sealed)
+
+    def _siblings(self, deposit: Deposit, locator: bytes) -> Found:
+        """Other deposits of a number that have a code, also those whose owner stands at the box just now."""
+        others = [secret for secret in self._journal.secrets_of(locator) if secret.deposit != deposit.id and secret.tag]
+        return [(found, secret) for secret in others if (found := self._ledger.deposit(secret.deposit)) is not None]
 
     def _new_pickup_number(self) -> tuple[str, bytes]:
         """A number by which nothing is found yet, and its locator."""

@@ -337,9 +337,11 @@ class Controller:
     def _cancel(self, command: wire.Command) -> None:
         """Give a reservation up; a compartment that was open before is looked into before it is used again."""
         deposit = self._commanded(command)
-        self.ledger.record(Event.CANCEL, deposit, data={"command": command.seq})
+        model.move(deposit.state, Event.CANCEL)
         if deposit.opened_at is not None:
+            # Before the end of the deposit: a power cut in between must not leave something in a free compartment.
             self.doors.take_out(deposit.compartment, "cancelled_after_opening")
+        self.ledger.record(Event.CANCEL, deposit, data={"command": command.seq})
 
     def _commanded(self, command: wire.Command) -> Deposit:
         deposit = self.ledger.deposit(command.deposit)
