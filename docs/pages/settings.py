@@ -68,7 +68,9 @@ def first_sentence(schema: type[msgspec.Struct]) -> list[str]:
 
 
 def fields_table(schema: type[msgspec.Struct]) -> str:
-    rows = [
+    config = schema.__struct_config__
+    tag = [(code(config.tag_field or ""), code(f'"{config.tag}"'), "needed")] if config.tag else []
+    rows = tag + [
         (code(field.name), code(type_name(field.type)), field_default(field))
         for field in msgspec.structs.fields(schema)
     ]
@@ -86,10 +88,16 @@ def type_name(kind: object) -> str:
     return re.sub(r"\b(?:\w+\.)+", "", kind.__name__ if inspect.isclass(kind) else str(kind))
 
 
+def parts_of(kind: object) -> list[object]:
+    """A type and what it is made of, as far down as it goes."""
+    inner = getattr(kind, "__args__", ())
+    return [kind, *(part for argument in inner for part in parts_of(argument))]
+
+
 def nested(schema: type[msgspec.Struct]) -> list[type[msgspec.Struct]]:
     found: list[type[msgspec.Struct]] = []
     for field in msgspec.structs.fields(schema):
-        for part in (field.type, *getattr(field.type, "__args__", ())):
+        for part in parts_of(field.type):
             if inspect.isclass(part) and issubclass(part, msgspec.Struct):
                 found += [part, *nested(part)]
     return found

@@ -78,6 +78,9 @@ class Doors:
     async def settled(self, tx: Transaction, notice: Notice, *, accepted: bool) -> None:
         self.told.append(accepted)
 
+    async def undelivered(self, tx: Transaction, notice: Notice) -> None:
+        self.told.append(False)
+
     async def erase(self, tx: Transaction, before: datetime) -> int:
         self.erased_before.append(before)
         return 0
@@ -294,8 +297,10 @@ async def test_hook_staff_tasks(running: Deployment, on: TenantContext, off: Ten
 
 
 async def test_hook_notice_channels(running: Deployment, plugin: Locker, on: TenantContext, off: TenantContext) -> None:
-    assert notices.channel_for(running, on, "sms") is plugin.doors.channel
-    assert notices.channel_for(running, off, "sms").name == "phone"
+    async with running.database.tenant(on) as tx:
+        assert await notices.channels_for(running, tx, "sms") == (plugin.doors.channel,)
+    async with running.database.tenant(off) as tx:
+        assert [channel.name for channel in await notices.channels_for(running, tx, "sms")] == ["phone"]
 
 
 async def test_hook_notice_templates(running: Deployment, on: TenantContext, off: TenantContext) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from servicepunkt.core.errors import InvalidInputError, NotFoundError
 from servicepunkt.core.hours.model import Calendar
+from servicepunkt.core.notices.settings import NoticeSettings
 from servicepunkt.tenants import files, model
 from servicepunkt.tenants.demo.phone import Incoming, Phone
 from servicepunkt.tenants.demo.story_file import coming, read_story
@@ -65,6 +66,34 @@ def test_every_mistake_is_named_at_once() -> None:
     places = " ".join(place for place, _ in mistakes)
     for wanted in ("schema", "[tenant]", "[[hosts]] 1", "[[hosts]] 2", "[extra]", "nobody", "[[partners]]", "hobbies"):
         assert wanted in places, wanted
+
+
+def test_every_mistake_of_a_section_is_named_at_once() -> None:
+    document = copy.deepcopy(GOOD)
+    document["tenant.toml"]["notices"] = {
+        "sms": 5,
+        "colour": "red",
+        "limits": {"number_day": 0},
+        "provider": [
+            {"name": "north", "protocol": "fax"},
+            {"name": "south", "protocol": "rest", "sender": "STADT", "weight": 0},
+            {"name": "fine", "protocol": "rest", "sender": "STADT"},
+        ],
+    }
+    found, mistakes = model.read(document, {"extra": Section, "notices": NoticeSettings})
+    assert found is None
+    assert [place.removeprefix("tenant.toml: [notices] ") for place, _ in mistakes] == [
+        "colour",
+        "sms",
+        "[[provider]] 1 (north)",
+        "[[provider]] 2 (south)",
+        "limits",
+    ]
+
+
+@pytest.mark.parametrize("value", [5, [], "x", None])
+def test_a_section_that_is_no_table_is_one_mistake(value: object) -> None:
+    assert len(model.section_mistakes(value, NoticeSettings, "here")) == 1
 
 
 def test_a_slug_goes_into_addresses() -> None:

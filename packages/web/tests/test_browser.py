@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.notices import service as notices
+from servicepunkt.core.notices import store as notice_store
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.settings import Settings
 from servicepunkt.core.testing import FixedClock, empty_database, open_deployment
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 K = "/t/alpha/k"
 SIZES = pytest.mark.parametrize("size", [PORTRAIT, LANDSCAPE], ids=["portrait", "landscape"])
 CITIZEN = ["", "/theme/energy", "/theme/events", "/theme/tourism", "/service/card", "/service/bonus", "/help", "/none"]
-STAFF = ["", "/help", "/devices", "/devices/new", "/account", "/account/second-factor"]
+STAFF = ["", "/help", "/devices", "/devices/new", "/account", "/account/second-factor", "/notices"]
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 900}
 
@@ -65,11 +68,30 @@ def place(
         async with open_deployment(urls, home, plugins, clock=clock) as deployment:
             town = make_town(deployment, urls)
             await town.found()
+            await fail_messages(town)
             return [await town.terminal_token(town.alpha) for _ in range(120)]
 
     tokens = asyncio.run(seed())
     with serve_town(urls, plugins, home, clock) as base:
         yield base, tokens.pop
+
+
+async def fail_messages(town: Any) -> None:
+    """Messages of which each went wrong in its own way."""
+    deployment, now = town.deployment, town.deployment.clock.now()
+    async with deployment.database.tenant(town.alpha) as tx:
+        for state, reference, provider in (
+            ("permanent-failure", "limit", ""),
+            ("permanent-failure", "m-77149843739", "north"),
+            ("technical-failure", "", "south"),
+        ):
+            notice = await notices.create(
+                tx, deployment.keyring, at=now, case=uuid4(), kind="sms", recipient="+4915112345678", template="x",
+                locale="de", params={}, source="box-1",
+            )  # fmt: skip
+            sent_at = now if provider == "north" else None
+            values = {"state": state, "reference": reference, "provider": provider, "sent_at": sent_at}
+            await notice_store.update(tx, notice.id, at=now, **values)
 
 
 @contextmanager

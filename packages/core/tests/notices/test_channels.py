@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from servicepunkt.core.errors import SecretError, SettingsError
-from servicepunkt.core.notices.channels import PhoneChannel, SmtpChannel
+from servicepunkt.core.notices.channels.phone import PhoneChannel
+from servicepunkt.core.notices.channels.smtp import smtp_channel
 from servicepunkt.core.notices.model import DeliveryError, Message
 
 MESSAGE = Message("01", "+4915112345678", "Code 123456 – jetzt", subject="Alpha")
@@ -109,13 +110,13 @@ async def test_a_telephone_that_is_off_or_not_named_is_a_temporary_failure(telep
 )
 def test_the_address_of_a_mail_server_is_checked_at_once(url: str) -> None:
     with pytest.raises(SettingsError, match=r"smtp://host:port/\?sender=address"):
-        SmtpChannel(url)
+        smtp_channel(url)
 
 
 async def test_a_password_that_cannot_be_read_is_said_before_anything_is_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("MAIL_PASSWORD", raising=False)
-    channel = SmtpChannel("smtp://user@127.0.0.1:1/?sender=a@example.org&password=env:MAIL_PASSWORD")
+    channel = smtp_channel("smtp://user@127.0.0.1:1/?sender=a@example.org&password=env:MAIL_PASSWORD")
     with pytest.raises(SecretError, match="MAIL_PASSWORD"):
         await channel.send(MESSAGE)

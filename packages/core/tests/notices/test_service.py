@@ -20,8 +20,8 @@ from servicepunkt.core.keys import model as keys
 from servicepunkt.core.keys.model import UnreadableError
 from servicepunkt.core.metrics import NOTICES
 from servicepunkt.core.notices import service, store
-from servicepunkt.core.notices.model import DeliveryError, Message, Notice, NoticeTemplate
-from servicepunkt.core.notices.service import MAX_ATTEMPTS, channel_for, deliver, supersede, template_for
+from servicepunkt.core.notices.model import DeliveryError, Message, Notice, NoticeChannel, NoticeTemplate
+from servicepunkt.core.notices.service import MAX_ATTEMPTS, channels_for, deliver, supersede, template_for
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import FixedClock, RecordingChannel, empty_database, make_tenant, open_deployment
 
@@ -43,6 +43,12 @@ class Listener:
         self.told.append((notice.case, notice.state, accepted))
         if self.failure:
             raise self.failure
+
+    async def undelivered(self, tx: Transaction, notice: Notice) -> None:
+        stored = await store.find(tx, notice.id)
+        assert stored is not None
+        assert stored.state == notice.state
+        self.told.append((notice.case, notice.state, False))
 
 
 class Post:
@@ -114,6 +120,11 @@ async def read(running: Deployment, ctx: TenantContext, notice: Notice) -> Notic
 
 async def send(running: Deployment, ctx: TenantContext, notice: Notice) -> None:
     await deliver.function(running, ctx, notice_id=str(notice.id))
+
+
+async def channel_for(running: Deployment, ctx: TenantContext, kind: str) -> NoticeChannel:
+    async with running.database.tenant(ctx) as tx:
+        return (await channels_for(running, tx, kind))[0]
 
 
 def counted(state: str) -> float:
@@ -395,7 +406,8 @@ async def test_a_state_that_the_table_does_not_know_is_refused_twice(running: De
         async with running.database.tenant(alpha) as tx:
             await store.update(tx, notice.id, at=running.clock.now(), state="lost")
     with pytest.raises(ConflictError):
-        await service._settle(running, alpha, notice.id, to="delivered", provider="x")
+        async with running.database.tenant(alpha) as tx:
+            await service._settle(running, tx, notice.id, to="delivered", provider="x")
 
 
 # --- channels and templates -----------------------------------------------------------------------------------
@@ -404,19 +416,19 @@ async def test_a_state_that_the_table_does_not_know_is_refused_twice(running: De
 async def test_the_tenant_names_the_channel_for_each_kind(
     running: Deployment, alpha: TenantContext, post: Post
 ) -> None:
-    assert channel_for(running, alpha, "sms") is post.channel
+    assert (await channel_for(running, alpha, "sms")) is post.channel
     rehearsal = msgspec.structs.replace(alpha, settings={})
-    assert channel_for(running, rehearsal, "sms").name == "phone"
+    assert (await channel_for(running, rehearsal, "sms")).name == "phone"
 
 
 async def test_a_channel_that_does_not_exist_or_is_of_another_kind_is_refused(
     running: Deployment, alpha: TenantContext, post: Post
 ) -> None:
     with pytest.raises(SettingsError, match="no channel 'smtp' for email"):
-        channel_for(running, alpha, "email")
+        await channel_for(running, alpha, "email")
     post.channel.kind = "email"
     with pytest.raises(SettingsError, match="no channel 'recording' for sms"):
-        channel_for(running, alpha, "sms")
+        await channel_for(running, alpha, "sms")
 
 
 async def test_mail_is_there_where_a_mail_server_is_named(
@@ -424,7 +436,7 @@ async def test_mail_is_there_where_a_mail_server_is_named(
 ) -> None:
     url = "smtp://mail.example.org/?sender=a@example.org"
     async with open_deployment(urls, tmp_path, running.plugins, smtp_url=url) as mailing:
-        assert channel_for(mailing, alpha, "email").name == "smtp"
+        assert (await channel_for(mailing, alpha, "email")).name == "smtp"
 
 
 async def test_a_notice_without_its_channel_waits_for_it(

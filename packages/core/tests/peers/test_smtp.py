@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from servicepunkt.core.notices.channels import SmtpChannel
+from servicepunkt.core.notices.channels.smtp import SmtpChannel, smtp_channel
 from servicepunkt.core.notices.model import DeliveryError, Message
 
 try:
@@ -43,7 +43,7 @@ class Mailbox:
         return self.answer_to_data
 
     def channel(self, more: str = "", user: str = "") -> SmtpChannel:
-        return SmtpChannel(f"smtp://{user}127.0.0.1:{self.port}/?sender=stadt%2Bpunkt@example.org{more}")
+        return smtp_channel(f"smtp://{user}127.0.0.1:{self.port}/?sender=stadt%2Bpunkt@example.org{more}")
 
 
 def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> Any:
@@ -111,7 +111,7 @@ async def test_a_refused_content_is_refused_for_good_only_if_the_server_says_so(
 
 
 async def test_a_server_that_is_down_is_a_temporary_failure(unused_tcp_port: int) -> None:
-    channel = SmtpChannel(f"smtp://127.0.0.1:{unused_tcp_port}/?sender=stadt@example.org")
+    channel = smtp_channel(f"smtp://127.0.0.1:{unused_tcp_port}/?sender=stadt@example.org")
     with pytest.raises(DeliveryError, match="does not answer") as caught:
         await channel.send(MESSAGE)
     assert caught.value.permanent is False
@@ -128,3 +128,28 @@ async def test_our_own_wrong_password_loses_no_citizens_mail(mailbox: Mailbox, m
     with pytest.raises(DeliveryError, match="535") as caught:
         await mailbox.channel("&password=env:MAIL_PASSWORD", user="punkt@").send(MESSAGE)
     assert caught.value.permanent is False
+
+
+async def test_a_provider_of_a_tenant_file_sends_with_its_own_password(mailbox: Mailbox) -> None:
+    channel = SmtpChannel(
+        name="post",
+        host="127.0.0.1",
+        port=mailbox.port,
+        sender="punkt@example.org",
+        encryption="none",
+        user="punkt",
+        read_password=lambda: "geheim",
+    )
+    assert (channel.name, await channel.send(MESSAGE)) == ("post", "01a1")
+    assert len(mailbox.kept) == 1
+
+
+@pytest.mark.parametrize("encryption", ["starttls", "tls"])
+async def test_a_server_without_encryption_gets_no_mail_that_needs_it(mailbox: Mailbox, encryption: str) -> None:
+    channel = SmtpChannel(
+        name="post", host="127.0.0.1", port=mailbox.port, sender="punkt@example.org", encryption=encryption
+    )
+    with pytest.raises(DeliveryError) as caught:
+        await channel.send(MESSAGE)
+    assert caught.value.permanent is False
+    assert mailbox.kept == []

@@ -14,8 +14,9 @@ from servicepunkt.core.audit import store as audit_store
 from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
 from servicepunkt.core.keys.model import UnreadableError
+from servicepunkt.core.notices import receipts
 from servicepunkt.core.notices import store as notice_store
-from servicepunkt.core.notices.model import DeliveryError
+from servicepunkt.core.notices.model import DeliveryError, Outcome, Receipt
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import FixedClock, RecordingChannel
 from servicepunkt.dokbox import configuration, intake, model, service, store, wire
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
     from conftest import Wire
 
 PHONE = "0151 12345678"
+
+
+async def answer(line: Wire, row: DepositRow, outcome: Outcome) -> None:
+    """What the provider says of the first message of a deposit."""
+    async with line.deployment.database.tenant(line.ctx) as tx:
+        first = (await notice_store.of_case(tx, row.id))[0]
+    await receipts.take(line.deployment, line.ctx, first.provider, Receipt(first.reference, outcome))
 
 
 async def test_the_whole_way(line: Wire, channel: RecordingChannel, tenant: TenantContext) -> None:
@@ -172,6 +180,59 @@ async def test_a_permanent_failure_reaches_box_and_clerk(
     await line.both()
     found = await line.fresh(row)
     assert (found.state, found.alert) == (State.STORED, "notice_failed")
+
+
+async def test_a_message_that_was_accepted_and_did_not_arrive_is_told_to_staff_alone(
+    line: Wire, channel: RecordingChannel, tenant: TenantContext
+) -> None:
+    """The box keeps the code and its hold period: nothing of it was wrong."""
+    row = await line.announce()
+    await line.loaded(row)
+    await line.deliver(row)
+    await line.both()
+    before = line.bench.controller.ledger.box.deposits[str(row.id)]
+    await answer(line, row, "permanent-failure")
+    await line.both()
+    found = await line.fresh(row)
+    assert (found.state, found.alert) == (State.NOTIFIED, "notice_failed")
+    assert line.bench.controller.ledger.box.deposits[str(row.id)] == before
+    async with line.deployment.database.tenant(tenant) as tx:
+        assert await store.count_needing_staff(tx) == 1
+
+
+async def test_a_receipt_that_is_faster_than_the_box_does_no_harm(
+    line: Wire, channel: RecordingChannel, tenant: TenantContext
+) -> None:
+    row = await line.announce()
+    await line.loaded(row)
+    await line.deliver(row)
+    await answer(line, row, "temporary-failure")
+    await line.both()
+    found = await line.fresh(row)
+    assert (found.state, found.alert) == (State.NOTIFIED, "notice_failed")
+
+
+async def test_a_receipt_for_an_older_code_changes_nothing(
+    line: Wire, channel: RecordingChannel, tenant: TenantContext
+) -> None:
+    row = await line.announce()
+    await line.loaded(row)
+    await line.deliver(row)
+    await line.both()
+    await service.request(line.deployment, tenant, actor="a", deposit_id=row.id, kind="new_code")
+    await line.both()
+    await answer(line, row, "permanent-failure")
+    assert (await line.fresh(row)).alert == ""
+
+
+async def test_a_notice_says_which_box_and_until_when(line: Wire, tenant: TenantContext) -> None:
+    row = await line.announce()
+    await line.loaded(row)
+    async with line.deployment.database.tenant(tenant) as tx:
+        [notice] = await notice_store.of_case(tx, row.id)
+    assert notice.source == "box-1"
+    assert notice.until is not None
+    assert (notice.until - notice.created_at).days == 14
 
 
 async def test_a_late_opening_is_told_to_the_clerk(line: Wire, clock: FixedClock, tenant: TenantContext) -> None:

@@ -24,6 +24,7 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import NotFoundError, SettingsError
 from servicepunkt.core.hours import model as hours_model
 from servicepunkt.core.hours.words import describe
+from servicepunkt.core.notices.providers import lines_open
 from servicepunkt.core.settings import Settings
 from servicepunkt.core.tenancy.model import TenantContext
 
@@ -53,7 +54,7 @@ def worker(concurrency: int) -> None:
 async def _work(settings: Settings, concurrency: int) -> None:
     async with deployments.running(settings) as deployment:
         app = jobs.build_app(deployment)
-        async with app.open_async():
+        async with app.open_async(), lines_open(deployment):
             # Short polling is the net under LISTEN/NOTIFY; stalled jobs of a killed worker are taken up again.
             await jobs.run_worker(app, concurrency=concurrency)
 

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Protocol
+
 import msgspec
+
+from servicepunkt.core.tenancy.model import TenantContext
+
+
+class Plugins(Protocol):
+    """What a check may ask the other plugins."""
+
+    def flat(self, ctx: TenantContext, hook: str, **arguments: object) -> list[Any]: ...
 
 
 class TenantSection(msgspec.Struct, frozen=True):
-    """A top-level section of the tenant file and the struct that is its schema."""
+    """A top-level section of the tenant file and the struct that is its schema.
+
+    `check` says what a schema cannot see, as (place, sentence): it is given the plugins and the context that the file
+    would give, when the file is read.
+    """
 
     name: str
     schema: type[msgspec.Struct]
+    check: Callable[[Plugins, TenantContext], list[tuple[str, str]]] | None = None
 
 
 class DeviceKind(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from servicepunkt.core.clock import Clock
 from servicepunkt.core.db.embedded import embedded_postgres
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.keys.service import Keyring
+from servicepunkt.core.notices.providers import Providers
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.settings import Settings, read_settings
 from servicepunkt.core.tenancy.service import DatabaseDirectory
@@ -38,6 +39,7 @@ class Deployment:
         self.randomness = randomness
         self.directory = DatabaseDirectory(database, plugins)
         self.keyring = Keyring(settings.master_key_bytes(), randomness)
+        self.providers = Providers()
         self.texts = Texts([answer.value for answer in plugins.startup("texts")])
 
 
@@ -69,4 +71,5 @@ async def running(settings: Settings, plugins: PluginHost | None = None) -> Asyn
     try:
         yield deployment
     finally:
+        await deployment.providers.close()
         await deployment.database.close()

@@ -106,3 +106,11 @@ class SettingsError(ServicepunktError):
 class SecretError(SettingsError):
     code = "SP0013"
     staff = "A secret could not be read."
+
+
+class MissingLibraryError(SettingsError):
+    """Something that is optional to install is needed and absent."""
+
+    code = "SP0015"
+    staff = "A library that this needs is not installed."
+    next_step = "Install it and start again."

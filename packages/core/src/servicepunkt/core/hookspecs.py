@@ -179,9 +179,9 @@ def staff_tasks(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[Sta
 
 @hookspec
 def notice_channels(ctx: TenantContext) -> Sequence[NoticeChannel]:
-    """Offer ways to deliver notices (SMS, mail); the tenant's settings name which one is used for what.
+    """Offer ways to deliver notices (SMS, mail); the tenant's settings name which of them are used for what.
 
-    Called by the worker before a notice is delivered. Since 0.1.
+    Called by the worker before a notice is delivered, and when a tenant file is read. Since 0.1.
 
     Example: `return (SmtpChannel(host="mail.example.org"),)`
     """
@@ -201,9 +201,10 @@ def notice_templates(ctx: TenantContext) -> Sequence[NoticeTemplate]:
 
 @hookspec
 def notice_listeners(ctx: TenantContext) -> Sequence[NoticeListener]:
-    """Be told, in the same transaction, when a notice was accepted by a provider or has failed for good.
+    """Be told, in the same transaction, when a notice was accepted by a provider, has failed for good, or turned out
+    not to have arrived.
 
-    Called by the worker after each attempt that settles a notice. Since 0.1.
+    Called after each attempt that settles a notice, and for a receipt that says it did not arrive. Since 0.1.
 
     Example: `return (DepositNotices(),)`
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,20 @@ import click
 
 from servicepunkt.core.audit.store import audit_entry
 from servicepunkt.core.catalogue.store import catalogue_revision
-from servicepunkt.core.declarations import TenantSection
+from servicepunkt.core.declarations import Plugins, TenantSection
 from servicepunkt.core.jobs import Job
 from servicepunkt.core.keys.store import data_key
-from servicepunkt.core.notices.service import NoticeSettings, deliver
+from servicepunkt.core.notices import sight
+from servicepunkt.core.notices.provider_store import delete_attempts, notice_attempt, provider_weight
+from servicepunkt.core.notices.receipts import take_later
+from servicepunkt.core.notices.service import deliver
+from servicepunkt.core.notices.settings import NoticeSettings, mistakes
 from servicepunkt.core.notices.store import notice
 from servicepunkt.core.people.store import account
 from servicepunkt.core.plugins import hookimpl
+from servicepunkt.core.protocols import Retention
 from servicepunkt.core.retention import erase_expired
+from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.tenancy.store import tenant
 
 servicepunkt_api = "1"
@@ -38,12 +44,12 @@ def migrations() -> Path:
 
 @hookimpl
 def tables() -> Sequence[Any]:
-    return (tenant, account, audit_entry, catalogue_revision, data_key, notice)
+    return (tenant, account, audit_entry, catalogue_revision, data_key, notice, notice_attempt, provider_weight)
 
 
 @hookimpl
 def jobs() -> Sequence[Job]:
-    return (deliver, erase_expired)
+    return (deliver, take_later, erase_expired)
 
 
 @hookimpl
@@ -53,4 +59,25 @@ def texts() -> Path:
 
 @hookimpl
 def tenant_sections() -> Sequence[TenantSection]:
-    return (TenantSection("notices", NoticeSettings),)
+    return (TenantSection("notices", NoticeSettings, check=_notice_mistakes),)
+
+
+@hookimpl
+def staff_tasks(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[Any]:  # noqa: ARG001
+    return (sight.NoticesWithoutLuck(),) if "notices.read" in permissions else ()
+
+
+@hookimpl
+def health_checks(ctx: TenantContext) -> Sequence[Any]:
+    return [sight.ProviderWell(name) for name in sight.shared_providers(ctx.section("notices", NoticeSettings))]
+
+
+@hookimpl
+def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG001
+    """Attempts name nobody; a receipt comes within days, and a statistic of a month is enough."""
+    return {"notice_attempt": Retention(30, delete_attempts)}
+
+
+def _notice_mistakes(plugins: Plugins, ctx: TenantContext) -> list[tuple[str, str]]:
+    others = {(channel.name, channel.kind) for channel in plugins.flat(ctx, "notice_channels")}
+    return mistakes(ctx.section("notices", NoticeSettings), slug=ctx.slug, others=others)

@@ -40,6 +40,11 @@ class TenantApplied(Protocol):
 
 
 class NoticeListener(Protocol):
-    """Told in the settling transaction: `accepted` is False when the notice has failed for good."""
+    """Told in the transaction that changes the notice.
+
+    `settled`: a provider has accepted it, or it has failed for good before (`accepted` is False).
+    `undelivered`: a provider that had accepted it says later that it did not arrive.
+    """
 
     async def settled(self, tx: Transaction, notice: Notice, *, accepted: bool) -> None: ...
+    async def undelivered(self, tx: Transaction, notice: Notice) -> None: ...

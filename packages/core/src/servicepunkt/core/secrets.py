@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from servicepunkt.core.errors import SecretError
@@ -27,3 +28,28 @@ def read_secret(reference: str) -> bytes:
             raise SecretError(f"secret file {place} is larger than {MAX_SECRET_BYTES} bytes")
         return content.removesuffix(b"\n")
     raise SecretError("a secret is written as env:NAME or file:PATH")
+
+
+# The name has no double underscore of its own, so that the last one ends the slug: no tenant's prefix is the
+# beginning of another's.
+OWN_NAME = re.compile(r"^[A-Z0-9]+(?:_[A-Z0-9]+)*\Z")
+OWN_FILE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
+
+
+def tenant_prefix(slug: str) -> str:
+    """What the names of a tenant's environment variables begin with: TENANT_ALPHA__ for alpha."""
+    return f"TENANT_{slug.upper().replace('-', '_')}__"
+
+
+def tenant_secret(reference: str, *, slug: str, home: Path) -> str:
+    """The deployment's reference for one that stands in a tenant file, which reaches only that tenant's own secrets.
+
+    `env:TENANT_<SLUG>__NAME`, or `file:NAME` in the folder `secrets/<slug>` below `home`. Raises SecretError.
+    """
+    scheme, _, name = reference.partition(":")
+    prefix = tenant_prefix(slug)
+    if scheme == "env" and name.startswith(prefix) and OWN_NAME.match(name.removeprefix(prefix)):
+        return reference
+    if scheme == "file" and OWN_FILE.match(name):
+        return f"file:{home / 'secrets' / slug / name}"
+    raise SecretError(f"a secret of this tenant is written as env:{prefix}NAME or file:NAME")

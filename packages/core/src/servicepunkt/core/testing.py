@@ -121,6 +121,7 @@ async def open_deployment(
     try:
         yield deployment
     finally:
+        await deployment.providers.close()
         await deployment.database.close()
 
 

@@ -185,8 +185,12 @@ async def last_day(tx: Transaction, box_id: str, first: date, days: int) -> date
     if point is None:
         return first + timedelta(days=days)
     rule = catalogue_model.point_hours(content, point)
-    calendar = hours.Calendar(tx.ctx.zone, tx.ctx.subdivision)
+    calendar = calendar_of(tx.ctx)
     return deadlines.last_day(first, days, lambda day: hours.opens_on(rule, calendar, day))
+
+
+def calendar_of(ctx: TenantContext) -> hours.Calendar:
+    return hours.Calendar(ctx.zone, ctx.subdivision)
 
 
 async def _locked(tx: Transaction, deposit_id: UUID) -> DepositRow:

@@ -6,12 +6,13 @@ open on a telephone.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from servicepunkt.core.catalogue.model import pick
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.hours import model as hours
 from servicepunkt.core.jobs import job
 from servicepunkt.core.keys import store as keys
 from servicepunkt.core.notices import service as notices
@@ -19,8 +20,8 @@ from servicepunkt.core.notices.model import Notice
 from servicepunkt.core.notices.store import unsent_of_case
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox import deadlines, store, wire
-from servicepunkt.dokbox.care import last_day
-from servicepunkt.dokbox.model import State
+from servicepunkt.dokbox.care import calendar_of, last_day
+from servicepunkt.dokbox.model import Event, State
 from servicepunkt.dokbox.policy import DocumentPolicy
 from servicepunkt.dokbox.service import personal_of, queue_command
 from servicepunkt.dokbox.settings import settings_of
@@ -132,11 +133,13 @@ async def _send(
         },
         sealed=sealed,
         sealed_context=context,
+        source=found.box,
+        until=hours.midnight(until + timedelta(days=1), calendar_of(tx.ctx)) if until else None,
     )
 
 
 class DepositNotices:
-    """Tells the box what became of a message with a code; and forgets whom nothing more has to be told."""
+    """Tells the box what became of a message with a code, and staff when it turned out not to have arrived."""
 
     async def settled(self, tx: Transaction, notice: Notice, *, accepted: bool) -> None:
         found = await store.find_deposit(tx, notice.case)
@@ -148,7 +151,19 @@ class DepositNotices:
             return
         if not notice.sealed_context.startswith(wire.CODE):
             return
-        version = int(notice.sealed_context.rpartition("|")[2])
         kind: CommandKind = "notice_accepted" if accepted else "notice_failed"
         until = found.until if accepted else None
+        version = _version_of(notice)
         await queue_command(tx, found.box, kind, at=tx.now(), deposit=found.id, version=version, until=until)
+
+    async def undelivered(self, tx: Transaction, notice: Notice) -> None:
+        """Staff alone are told: for the box the code is out, and the hold period neither ends nor starts anew."""
+        found = await store.find_deposit(tx, notice.case)
+        if found is None or found.state in store.FINAL or not notice.sealed_context.startswith(wire.CODE):
+            return
+        if found.version == _version_of(notice):
+            await store.update_deposit(tx, found.id, alert=str(Event.NOTICE_FAILED), updated_at=tx.now())
+
+
+def _version_of(notice: Notice) -> int:
+    return int(notice.sealed_context.rpartition("|")[2])

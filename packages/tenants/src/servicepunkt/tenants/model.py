@@ -6,7 +6,7 @@ The kernel's part of the file is declared here; each plugin declares its own sec
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -77,8 +77,11 @@ def read(
     for key, value in main.items():
         if key not in schemas:
             mistakes.append((f"tenant.toml: {key}", "no installed plugin knows this section"))
-        elif (section := _one(value, schemas[key], f"tenant.toml: [{key}]", mistakes)) is not None:
-            sections[key] = section
+        else:
+            found = section_mistakes(value, schemas[key], f"tenant.toml: [{key}]")
+            mistakes += found
+            if not found:
+                sections[key] = msgspec.convert(value, schemas[key])
     catalogue = Catalogue(**{key: tuple(value) for key, value in lists.items()})
     if tenant is not None and not IDENTIFIER.match(tenant.slug):
         mistakes.append(("tenant.toml: tenant.slug", "a slug has small letters, digits and hyphens"))
@@ -97,7 +100,39 @@ ENTRIES: Mapping[str, type[msgspec.Struct]] = {
 }
 
 
-def _one(value: Any, kind: type[Any], place: str, mistakes: list[Mistake]) -> Any:
+def section_mistakes(value: Any, schema: type[msgspec.Struct], place: str) -> list[Mistake]:
+    """Every mistake in a section: each key by itself, and each table of its lists."""
+    try:
+        msgspec.convert(value, schema)
+    except msgspec.ValidationError as error:
+        whole = [(place, str(error))]
+    else:
+        return []
+    if not isinstance(value, dict):
+        return whole
+    fields = {field.encode_name: field for field in msgspec.structs.fields(schema)}
+    found: list[Mistake] = [(f"{place} {key}", "this key does not exist here") for key in value if key not in fields]
+    for name, field in fields.items():
+        if name not in value:
+            found += [(f"{place} {name}", "this key is missing")] * field.required
+        elif (entry := _entry_of(field.type)) is not None and isinstance(value[name], list):
+            _many(value[name], entry, f"{place} [[{name}]]", found)
+        else:
+            _one(value[name], field.type, f"{place} {name}", found)
+    # What only shows in the whole is named as the whole.
+    return found or whole
+
+
+def _entry_of(kind: Any) -> Any:
+    """What a list of any length holds; None for every other type."""
+    match get_args(kind):
+        case (entry, end) if end is ...:
+            return entry
+        case _:
+            return None
+
+
+def _one(value: Any, kind: Any, place: str, mistakes: list[Mistake]) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -105,13 +140,13 @@ def _one(value: Any, kind: type[Any], place: str, mistakes: list[Mistake]) -> An
         return None
 
 
-def _many(values: Any, kind: type[Any], place: str, mistakes: list[Mistake]) -> list[Any]:
+def _many(values: Any, kind: Any, place: str, mistakes: list[Mistake]) -> list[Any]:
     if not isinstance(values, list):
         mistakes.append((place, "this is a list of tables"))
         return []
     found = []
     for number, value in enumerate(values, start=1):
-        label = value.get("id") or value.get("service") if isinstance(value, dict) else None
+        label = value.get("id") or value.get("service") or value.get("name") if isinstance(value, dict) else None
         decoded = _one(value, kind, f"{place} {number}" + (f" ({label})" if label else ""), mistakes)
         if decoded is not None:
             found.append(decoded)

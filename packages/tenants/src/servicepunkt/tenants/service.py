@@ -13,11 +13,15 @@ from servicepunkt.core.catalogue import service as catalogue
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, SettingsError
-from servicepunkt.core.notices.model import template_mistakes
+from servicepunkt.core.notices.model import NoticeTemplate
+from servicepunkt.core.notices.templates import missing_language, template_mistakes
 from servicepunkt.core.tenancy import store
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.tenants import files, model
 from servicepunkt.tenants.model import Mistake, TenantFile
+
+# Six digits and the check digits that a policy may add (policies of hand-over allow six to eight).
+LONGEST_CODE = "00000000"
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -33,18 +37,23 @@ class Applied(msgspec.Struct, frozen=True):
 
 def load(deployment: Deployment, folder: Path) -> TenantFile:
     """Read and check a tenant's folder. Raises InvalidInputError with every mistake."""
-    schemas = {
-        section.name: section.schema
-        for answer in deployment.plugins.startup("tenant_sections")
-        for section in answer.value
-    }
+    sections = [
+        (answer.plugin, section) for answer in deployment.plugins.startup("tenant_sections") for section in answer.value
+    ]
+    schemas = {section.name: section.schema for _, section in sections}
     read, mistakes = model.read(files.documents_of(folder), schemas)
     if read is None:
         raise InvalidInputError(mistakes)
     mistakes = [*catalogue_model.mistakes(read.catalogue), *_plugin_mistakes(deployment, read)]
     ctx = context_of(read, 0)
+    for plugin, section in sections:
+        if section.check is not None and ctx.allows(plugin):
+            mistakes += [
+                (f"tenant.toml: [{section.name}] {place}", sentence)
+                for place, sentence in section.check(deployment.plugins, ctx)
+            ]
     for template in deployment.plugins.flat(ctx, "notice_templates"):
-        mistakes += [("notices", sentence) for sentence in template_mistakes(template, read.tenant.name)]
+        mistakes += [("notices", sentence) for sentence in _template_mistakes(template, read)]
     if mistakes:
         raise InvalidInputError(mistakes)
     return read
@@ -53,6 +62,21 @@ def load(deployment: Deployment, folder: Path) -> TenantFile:
 def _plugin_mistakes(deployment: Deployment, read: TenantFile) -> list[Mistake]:
     unknown = sorted(set(read.tenant.plugins) - set(deployment.plugins.names))
     return [("tenant.toml: tenant.plugins", f"the plugin {name!r} is not installed") for name in unknown]
+
+
+def _template_mistakes(template: NoticeTemplate, read: TenantFile) -> list[str]:
+    """The texts with the longest values that this tenant brings."""
+    names = [text for point in read.catalogue.points for text in point.name.values()]
+    usual = {
+        "tenant": read.tenant.name,
+        "code": LONGEST_CODE,
+        "until": "00.00.",
+        "box": max(names, key=len, default=""),
+    }
+    return [
+        *missing_language(template, read.tenant.locale),
+        *template_mistakes(template, usual),
+    ]
 
 
 def context_of(read: TenantFile, tenant_id: int) -> TenantContext:

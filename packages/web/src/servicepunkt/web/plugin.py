@@ -45,6 +45,8 @@ def routes() -> Sequence[Any]:
     from servicepunkt.web.devices import api as device_api
     from servicepunkt.web.devices import pages as device_pages
     from servicepunkt.web.help import pages as help_pages
+    from servicepunkt.web.notices import api as notice_api
+    from servicepunkt.web.notices import pages as notice_pages
     from servicepunkt.web.staff import pages as staff_pages
     from servicepunkt.web.terminal import pages as terminal_pages
 
@@ -52,6 +54,8 @@ def routes() -> Sequence[Any]:
         *device_api.HANDLERS,
         *device_pages.HANDLERS,
         *help_pages.HANDLERS,
+        *notice_api.HANDLERS,
+        *notice_pages.HANDLERS,
         *staff_pages.HANDLERS,
         *terminal_pages.HANDLERS,
     )
@@ -95,6 +99,8 @@ def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[S
     entries = [StaffEntry("Overview", "/staff", order=0)]
     if "help.answer" in permissions:
         entries.append(StaffEntry("Help calls", "/staff/help", order=20))
+    if "notices.read" in permissions:
+        entries.append(StaffEntry("Messages", "/staff/notices", order=70))
     if "devices.manage" in permissions:
         entries.append(StaffEntry("Devices", "/staff/devices", order=80))
     return entries

@@ -1,11 +1,11 @@
-"""Notices: states as a table, templates and their length, and what a channel must offer. Pure."""
+"""Notices: states as a table, what a receipt may change, and what a channel must offer. Pure."""
 
 from __future__ import annotations
 
-import string
+import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Annotated, Literal, Protocol
 from uuid import UUID
 
 import msgspec
@@ -26,17 +26,21 @@ TRANSITIONS: Mapping[str, frozenset[str]] = {
 STATES = tuple(TRANSITIONS)
 UNSENT = ("created", "sending", "temporary-failure")
 
-# GSM 03.38: the basic alphabet takes one septet a character, the extension table two.
-GSM_BASIC = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
-    "abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-GSM_EXTENDED = frozenset("^{}\\[~]|€\f")
+# Why a notice ended without a provider's doing; where an attempt was made its reference is the provider's.
+SUPERSEDED, LIMIT, NUMBER, REHEARSAL, UNREADABLE = "superseded", "limit", "number", "rehearsal", "unreadable"
+NEVER_SENT = (SUPERSEDED, LIMIT, NUMBER, REHEARSAL, UNREADABLE)
+
+Outcome = Literal["sent", "delivered", "temporary-failure", "permanent-failure"]
+MAX_REFERENCE = 200
+# What a provider may call a message: it goes into tables and queues, so that nothing else may come along.
+REFERENCE = rf"^[\x21-\x7e]{{1,{MAX_REFERENCE}}}\Z"
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """One message to one person. `recipient` is sealed with the key of its case; `sealed` holds what nobody but the
-    worker may read (a pick-up code), opened only while it is sent."""
+    worker may read (a pick-up code), opened only while it is sent. `recipient_index` is the keyed hash by which
+    messages to one number are counted, `source` an opaque label of what caused it, `until` the last instant at which
+    the message still helps, `sent_at` when a provider accepted it."""
 
     id: UUID
     case: UUID
@@ -45,20 +49,29 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     locale: str
     params: dict[str, str]
     recipient: bytes
+    recipient_index: bytes = b""
+    source: str = ""
+    until: datetime | None = None
     sealed: bytes | None = None
     sealed_context: str = ""
     state: str = "created"
     attempts: int = 0
     provider: str = ""
     reference: str = ""
+    sent_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def sendable(self) -> bool:
+        """Whether nobody has accepted it yet and nothing speaks against sending it."""
+        return self.state in UNSENT and self.sent_at is None
 
 
 class NoticeTemplate(msgspec.Struct, frozen=True):
     """A text by language; places are written {name}. `segments` is the most that an SMS of it may take.
 
-    `longest`: the longest value of each place, `tenant` excepted; with it the text is checked. `qr`: what a QR code
+    `longest`: the longest values of places that only its area knows; with it the text is checked. `qr`: what a QR code
     beside the text says, where the channel can show one, with the same places.
     """
 
@@ -71,16 +84,29 @@ class NoticeTemplate(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """What a channel is given. `reference` is the notice's id: a provider that has seen it must not send again."""
+    """What a channel is given. `reference` is the notice's id: a provider that has seen it must not send again.
+    After `until` the message is of no use, and the provider may give it up."""
 
     reference: str
     recipient: str
     text: str
     subject: str = ""
     qr: str = ""
+    until: datetime | None = None
 
     def __repr__(self) -> str:
         return f"Message(reference={self.reference!r})"
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What a provider says later of a message that it accepted. `sent` means: still on its way.
+
+    `accepted_at` is when the provider took the message, for providers that use their references again.
+    """
+
+    reference: Annotated[str, msgspec.Meta(pattern=REFERENCE)]
+    outcome: Outcome
+    accepted_at: datetime | None = None
 
 
 class DeliveryError(ServicepunktError):
@@ -104,60 +130,12 @@ class NoticeChannel(Protocol):
     async def send(self, message: Message) -> str: ...
 
 
+def is_reference(text: str) -> bool:
+    return re.match(REFERENCE, text) is not None
+
+
 def move(state: str, to: str) -> str:
     """The next state. Raises ConflictError for a move that the table does not have."""
     if to not in TRANSITIONS.get(state, frozenset()):
         raise ConflictError(f"a notice cannot go from {state} to {to}")
     return to
-
-
-def sms_segments(text: str) -> tuple[str, int]:
-    """(alphabet, count of segments): GSM-7 holds 160 septets or 153 in each of several, UCS-2 70 or 67."""
-    if all(character in GSM_BASIC or character in GSM_EXTENDED for character in text):
-        return "GSM-7", _segments([2 if character in GSM_EXTENDED else 1 for character in text], 160, 153)
-    return "UCS-2", _segments([2 if ord(character) > 0xFFFF else 1 for character in text], 70, 67)
-
-
-def _segments(sizes: list[int], alone: int, part: int) -> int:
-    """How many segments take characters of these sizes, none of which may be cut in two."""
-    if sum(sizes) <= alone:
-        return 1
-    count, filled = 1, 0
-    for size in sizes:
-        if filled + size > part:
-            count, filled = count + 1, 0
-        filled += size
-    return count
-
-
-def template_mistakes(template: NoticeTemplate, tenant: str) -> list[str]:
-    """What is wrong with the texts when every place is filled with its longest value; empty when all is well."""
-    mistakes = []
-    longest = {"tenant": tenant, **template.longest}
-    for language, text in (*template.texts.items(), *([("qr", template.qr)] if template.qr else [])):
-        place = f"{template.name}/{language}"
-        try:
-            names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-            if unknown := sorted(names - set(longest)):
-                mistakes.append(f"{place}: unknown places {', '.join(unknown)}")
-                continue
-            filled = text.format(**longest)
-        except (ValueError, LookupError) as error:
-            mistakes.append(f"{place}: {error}")
-            continue
-        if template.channel == "sms":
-            mistakes += [f"{place}: {sentence}" for sentence in _sms_mistakes(filled, template.segments)]
-    return mistakes
-
-
-def _sms_mistakes(text: str, most: int) -> list[str]:
-    mistakes = []
-    alphabet, segments = sms_segments(text)
-    if alphabet != "GSM-7":
-        foreign = sorted({c for c in text if c not in GSM_BASIC and c not in GSM_EXTENDED})
-        mistakes.append(f"characters outside the SMS alphabet: {' '.join(foreign)}")
-    if segments > most:
-        mistakes.append(f"{segments} SMS instead of {most}")
-    if "://" in text or "www." in text:
-        mistakes.append("an SMS holds no link")
-    return mistakes

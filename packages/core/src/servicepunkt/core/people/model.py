@@ -19,6 +19,7 @@ ROLES: dict[str, frozenset[str]] = {
             "devices.manage",
             "deposits.read",
             "deposits.unlock",
+            "notices.read",
             "audit.read",
             "health.read",
         }
@@ -33,6 +34,7 @@ ROLES: dict[str, frozenset[str]] = {
             "deposits.recall",
             "deposits.unlock",
             "deposits.attest",
+            "notices.read",
         }
     ),
     "point_staff": frozenset({"staff.enter", "help.answer", "boxes.read", "deposits.attest", "health.read"}),

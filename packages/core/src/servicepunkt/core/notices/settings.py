@@ -1,0 +1,247 @@
+"""Section [notices] of a tenant file: providers, limits, rehearsal, and what can be wrong with them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from servicepunkt.core.errors import SecretError
+from servicepunkt.core.notices.channels.profiles import PROFILES, RestShape
+from servicepunkt.core.phone import NumberRefused, mobile_number
+from servicepunkt.core.secrets import tenant_secret
+
+BUILTIN = {"phone": "sms", "smtp": "email"}
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,30}\Z")]
+Weight = Annotated[int, Meta(ge=1, le=100)]
+HostName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?\Z")]
+PortNumber = Annotated[int, Meta(ge=1, le=65535)]
+Short = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f]*\Z")]
+# A number that can be answered, or up to eleven letters that cannot (3GPP TS 23.040, 9.1.2.5).
+SENDER = re.compile(r"^(\+?[1-9]\d{2,14}|(?=.*[A-Za-z])[A-Za-z0-9 .&-]{1,11})\Z")
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+Mistake = tuple[str, str]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of what stands in the section: an unknown key is a mistake."""
+
+
+class RestProvider(Part, frozen=True, kw_only=True, tag_field="protocol", tag="rest"):
+    """A provider with an HTTP interface. `profile` names one whose shape is known; `shape` describes any other.
+
+    `key` and `receipts` (what proves a delivery receipt) are references to secrets.
+    """
+
+    name: Name
+    weight: Weight = 50
+    sender: Short
+    profile: Short = "generic"
+    url: Short = ""
+    user: Short = ""
+    key: Short = ""
+    receipts: Short = ""
+    shape: RestShape | None = None
+    longest_hours: Annotated[int, Meta(ge=1, le=720)] = 48
+
+
+class SmppProvider(Part, frozen=True, kw_only=True, tag_field="protocol", tag="smpp"):
+    """A short message centre by SMPP 3.4. `receipt_ids` is decimal where the centre answers a submission with a
+    hexadecimal reference and names the same one in decimal digits in its receipts."""
+
+    name: Name
+    weight: Weight = 50
+    sender: Short
+    host: HostName
+    port: PortNumber = 2775
+    tls: bool = True
+    system_id: Annotated[str, Meta(min_length=1, max_length=15)]
+    password: Short
+    system_type: Annotated[str, Meta(max_length=12)] = ""
+    receipt_ids: Literal["same", "decimal"] = "same"
+    longest_hours: Annotated[int, Meta(ge=1, le=720)] = 72
+
+
+class GsmProvider(Part, frozen=True, kw_only=True, tag_field="protocol", tag="gsm"):
+    """A modem with a SIM card at the computer that runs the worker. `device` is its serial port."""
+
+    name: Name
+    weight: Weight = 50
+    device: Annotated[str, Meta(pattern=r"^/dev/[A-Za-z0-9._:/+-]{1,200}\Z")]
+    baud: Literal[9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600] = 115200
+    pin: Short = ""
+    longest_hours: Annotated[int, Meta(ge=1, le=720)] = 72
+
+
+class SmtpProvider(Part, frozen=True, kw_only=True, tag_field="protocol", tag="smtp"):
+    """A mail server. `encryption` may be none on this computer only."""
+
+    name: Name
+    weight: Weight = 50
+    sender: Annotated[str, Meta(pattern=r"^[^@\s<>]{1,64}@[^@\s<>]{1,190}\Z")]
+    host: HostName
+    port: PortNumber = 465
+    encryption: Literal["tls", "starttls", "none"] = "tls"
+    user: Short = ""
+    password: Short = ""
+
+
+Provider = RestProvider | SmppProvider | GsmProvider | SmtpProvider
+SECRETS = ("key", "receipts", "password", "pin")
+
+
+class Limits(Part, frozen=True, kw_only=True):
+    """The most messages to one number in a day, from one source (a box) in an hour, and of the tenant in an hour."""
+
+    number_day: Annotated[int, Meta(ge=1, le=1000)] = 10
+    source_hour: Annotated[int, Meta(ge=1, le=100_000)] = 400
+    tenant_hour: Annotated[int, Meta(ge=1, le=1_000_000)] = 2000
+
+
+class Rehearsal(Part, frozen=True, kw_only=True):
+    """Messages go to `recipients` alone. `others`: settle (not sent, and shown as such) or phone, the rehearsal's own.
+
+    The recipients are numbers and addresses of those who rehearse, never of citizens.
+    """
+
+    recipients: tuple[Short, ...] = ()
+    others: Literal["settle", "phone"] = "settle"
+
+
+class NoticeSettings(Part, frozen=True, kw_only=True):
+    """Which providers carry which kind of message: one name, or several that stand in for each other."""
+
+    sms: str | tuple[str, ...] = "phone"
+    email: str | tuple[str, ...] = "smtp"
+    countries: tuple[str, ...] = ("DE",)
+    provider: tuple[Provider, ...] = ()
+    limits: Limits = Limits()
+    rehearsal: Rehearsal | None = None
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """The names of those that carry `kind` (sms or email), in the order of the file."""
+        named: str | tuple[str, ...] = self.sms if kind == "sms" else self.email
+        return (named,) if isinstance(named, str) else named
+
+    def find(self, name: str) -> Provider | None:
+        return next((provider for provider in self.provider if provider.name == name), None)
+
+
+def kind_of(provider: Provider) -> str:
+    return "email" if isinstance(provider, SmtpProvider) else "sms"
+
+
+def expects_receipts(provider: Provider | None) -> bool:
+    """Whether the provider says later what became of a message."""
+    match provider:
+        case RestProvider():
+            return bool(provider.receipts)
+        case SmppProvider() | GsmProvider():
+            return True
+        case _:
+            return False
+
+
+def mistakes(settings: NoticeSettings, *, slug: str, others: Collection[tuple[str, str]]) -> list[Mistake]:
+    """Every mistake that a schema cannot see, as (place, sentence). `others`: channels of plugins, as (name, kind)."""
+    return [
+        *_service_mistakes(settings, set(others) | set(BUILTIN.items())),
+        *(("countries", f"{country!r} is no country code") for country in settings.countries if not _country(country)),
+        *(("countries", "at least one country is needed") for _ in range(not settings.countries)),
+        *_rehearsal_mistakes(settings),
+        *(
+            (f"provider {provider.name}", sentence)
+            for provider in settings.provider
+            for sentence in _provider_mistakes(provider, slug)
+        ),
+    ]
+
+
+def _service_mistakes(settings: NoticeSettings, others: set[tuple[str, str]]) -> Iterator[Mistake]:
+    counted = Counter(provider.name for provider in settings.provider)
+    yield from ((f"provider {name}", "this name is taken") for name, count in counted.items() if count > 1)
+    yield from ((f"provider {name}", "this name is the house's own") for name in counted if name in BUILTIN)
+    known = {(provider.name, kind_of(provider)) for provider in settings.provider} | others
+    used = set()
+    for kind in ("sms", "email"):
+        names = settings.names(kind)
+        used |= set(names)
+        if not 1 <= len(names) <= 8 or len(set(names)) < len(names):
+            yield kind, "one to eight names stand here, each once"
+        yield from ((kind, f"there is no provider {name!r} for {kind}") for name in names if (name, kind) not in known)
+    yield from ((f"provider {name}", "neither sms nor email names it") for name in counted if name not in used)
+
+
+def _country(code: str) -> bool:
+    return len(code) == 2 and code.isascii() and code.isupper() and code.isalpha()
+
+
+def _rehearsal_mistakes(settings: NoticeSettings) -> Iterator[Mistake]:
+    for recipient in settings.rehearsal.recipients if settings.rehearsal else ():
+        if "@" in recipient:
+            continue
+        try:
+            written = mobile_number(recipient, settings.countries)
+        except NumberRefused as refused:
+            yield "rehearsal.recipients", refused.sentence
+            continue
+        if written != recipient:
+            yield "rehearsal.recipients", "a number is written with + and without spaces"
+
+
+def _provider_mistakes(provider: Provider, slug: str) -> Iterator[str]:
+    for field in SECRETS:
+        if reference := getattr(provider, field, ""):
+            try:
+                tenant_secret(reference, slug=slug, home=Path())
+            except SecretError as error:
+                yield f"{field}: {error.staff_sentence}"
+    match provider:
+        case RestProvider():
+            yield from _rest_mistakes(provider)
+        case SmppProvider() if not provider.password:
+            yield "password: it is missing"
+        case SmtpProvider() if provider.encryption == "none" and provider.host not in LOOPBACK:
+            yield "encryption: a mail server elsewhere needs tls or starttls"
+        case SmtpProvider() if provider.user and not provider.password:
+            yield "password: a user needs one"
+        case _:
+            pass
+    if isinstance(provider, (RestProvider, SmppProvider)) and not SENDER.match(provider.sender):
+        yield "sender: a number with its country, or up to eleven letters and digits"
+
+
+def _rest_mistakes(provider: RestProvider) -> Iterator[str]:
+    if provider.profile not in PROFILES:
+        yield f"profile: known are {', '.join(sorted(PROFILES))}"
+        return
+    profile = PROFILES[provider.profile]
+    if provider.shape is not None and provider.profile != "generic":
+        yield "shape: only the profile generic has one"
+    shape = provider.shape or profile.shape
+    yield from (f"shape: {sentence}" for sentence in shape.mistakes())
+    url = provider.url or profile.url
+    parsed = urlsplit(url)
+    if not url:
+        yield "url: it is missing"
+    elif parsed.scheme != "https" and not (parsed.scheme == "http" and parsed.hostname in LOOPBACK):
+        yield "url: https is needed, on this computer http will do"
+    elif not parsed.hostname or parsed.username or parsed.password or parsed.query or parsed.fragment:
+        yield "url: only a host, a port and a path stand here"
+    if shape.encoding == "query" and parsed.hostname not in LOOPBACK:
+        yield "shape: an address with the number in it is only for a gateway on this computer"
+    if shape.auth != "none" and not provider.key:
+        yield "key: it is missing"
+    if shape.auth == "basic" and not provider.user:
+        yield "user: it is missing"
+    if provider.receipts and profile.receipts is None:
+        yield "receipts: this provider sends none"
+
+
+PROTOCOLS = tuple(kind.__struct_config__.tag for kind in get_args(Provider))

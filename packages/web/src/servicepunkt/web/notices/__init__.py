@@ -1,0 +1,1 @@
+"""Notices over the web: receipts that providers post, and what staff see of messages that did not arrive."""
