@@ -47,6 +47,8 @@ PEERS = {
     "libatomic.so.1": ("libatomic1",),
     "bearerbox": ("kannel",),
     "gammu": ("gammu",),
+    "swtpm": ("swtpm",),
+    "tpm2_nvdefine": ("tpm2-tools",),
 }
 
 # What some tests need from PyPI and no environment of ours can hold, since both are imported as `osdp`: an environment
@@ -182,6 +184,14 @@ def kill_loop(session: nox.Session) -> None:
     install_assets(session)
     rounds = os.environ.get("SERVICEPUNKT_KILL_ROUNDS", "200")
     session.run("pytest", "tests/kill_loop", "-q", *session.posargs, env={"SERVICEPUNKT_KILL_ROUNDS": rounds})
+
+
+@nox.session
+def power_loss(session: nox.Session) -> None:
+    """Cut the power under the box's journal, `-- --cuts N` times, then let every call to the disk fail once."""
+    install(session, "dev")
+    session.run("pytest", "tests/power_loss", "-q", env={"SERVICEPUNKT_TEST_POWER_EVERY": "1"})
+    session.run("python", "-m", "powercut.campaign", *session.posargs, env={"PYTHONPATH": "tests/power_loss"})
 
 
 @nox.session

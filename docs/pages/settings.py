@@ -11,14 +11,11 @@ import msgspec
 from pages.markdown import code, sentence, table, title
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.settings import PREFIX, Settings
+from servicepunkt.dokbox.controller.environment import PREFIX as BOX_PREFIX
+from servicepunkt.dokbox.controller.environment import BoxEnvironment
 
 
 def settings_page(host: PluginHost) -> str:
-    described = dict(re.findall(r"^(\w+) {2,}(\S.*)$", inspect.getdoc(Settings) or "", re.MULTILINE))
-    rows = [
-        (code(PREFIX + field.name.upper()), sentence(described[field.name]), setting_default(field))
-        for field in msgspec.structs.fields(Settings)
-    ]
     intro = (
         "One deployment is set up by environment variables. A variable that does not exist is refused with the names "
         "that do. A secret is never written down: its setting says where it is, as `env:NAME` or `file:PATH`.\n"
@@ -37,12 +34,25 @@ def settings_page(host: PluginHost) -> str:
             title("Settings"),
             title("The deployment", 2),
             intro,
-            table(("Variable", "Meaning", "Without it"), rows),
+            variables(Settings, PREFIX),
+            title("The computer of a box", 2),
+            "Read by `servicepunkt box run`. What they mean for the building of it: {doc}`/how-to/cabinet-computer`.\n",
+            variables(BoxEnvironment, BOX_PREFIX),
             title("Sections of the tenant file", 2),
             tenant,
             *sections,
         ]
     )
+
+
+def variables(kind: type[msgspec.Struct], prefix: str) -> str:
+    """The variables of a struct whose docstring says in lines of two columns what each of them is."""
+    described = dict(re.findall(r"^(\w+) {2,}(\S.*)$", inspect.getdoc(kind) or "", re.MULTILINE))
+    rows = [
+        (code(prefix + field.name.upper()), sentence(described[field.name]), setting_default(field))
+        for field in msgspec.structs.fields(kind)
+    ]
+    return table(("Variable", "Meaning", "Without it"), rows)
 
 
 def setting_default(field: msgspec.structs.FieldInfo) -> str:

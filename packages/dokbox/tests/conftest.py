@@ -17,7 +17,15 @@ LIGHT = find_spec("litestar") is None
 
 # What needs the kernel, the shell or a web server.
 collect_ignore = (
-    ["centre", "test_box_pages.py", "test_dangers.py", "simulator/test_pages.py", "simulator/test_picture.py"]
+    [
+        "centre",
+        "test_box_pages.py",
+        "test_channel.py",
+        "test_dangers.py",
+        "test_environment.py",
+        "simulator/test_pages.py",
+        "simulator/test_picture.py",
+    ]
     if LIGHT
     else []
 )

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import httpx
 import msgspec
 import pytest
 
 from servicepunkt.dokbox import wire
-from servicepunkt.dokbox.controller.link import Link, RefusedByCentreError
-from servicepunkt.dokbox.errors import OutOfOrderError, RefusedError, VisitOverError
+from servicepunkt.dokbox.errors import RefusedError, VisitOverError
 from servicepunkt.dokbox.events import ItemChanged, LineFound, LineLost
 from servicepunkt.dokbox.model import State
 from servicepunkt.dokbox.settings import BoxSettings
@@ -144,21 +142,6 @@ async def test_a_compartment_that_does_not_exist_is_declined(bench: Bench) -> No
     entries = [entry for entry in bench.journal.entries() if entry.event == "command_declined"]
     assert [entry.data["reason"] for entry in entries] == ["no_such_compartment"] * 3
     assert all(entry.compartment is None for entry in entries)
-
-
-@pytest.mark.parametrize("answer", [httpx.Response(409), httpx.Response(200, json={"seq": 500})], ids=["fork", "ahead"])
-async def test_a_box_that_was_set_back_hands_nothing_out(bench: Bench, answer: httpx.Response) -> None:
-    """The disk's image of last week is back: its codes may be spent, its compartments given to others."""
-    _, code = await bench.load(D1)
-    transport = httpx.MockTransport(lambda _: answer)
-    async with httpx.AsyncClient(base_url="http://centre", transport=transport) as client:
-        with pytest.raises(RefusedByCentreError):
-            await Link(bench.controller, bench.journal, client).push_events()
-    assert bench.journal.meta("acknowledged") is None
-    for _ in range(2):
-        with pytest.raises(OutOfOrderError):
-            await bench.controller.present(NUMBER, code)
-        await bench.restart()
 
 
 @pytest.mark.parametrize(

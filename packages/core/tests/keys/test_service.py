@@ -8,6 +8,8 @@ from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.ids import NIL
@@ -157,3 +159,18 @@ async def test_a_secret_for_the_notice_worker_opens_there_in_its_context_alone(
         assert await deployment.keyring.notice_public_key(tx) != public
         with pytest.raises(UnreadableError):
             await deployment.keyring.open_for_notice(tx, sealed, context="deposit:1")
+
+
+async def test_what_a_tenants_centre_says_is_signed_with_a_key_of_its_own(
+    deployment: Deployment, tenant: TenantContext, other: TenantContext
+) -> None:
+    publics, signatures = [], []
+    for ctx in (tenant, tenant, other):
+        async with deployment.database.tenant(ctx) as tx:
+            publics.append(await deployment.keyring.signing_public_key(tx))
+            signatures.append(await deployment.keyring.sign(tx, b"said"))
+    assert publics[0] == publics[1] != publics[2]
+    Ed25519PublicKey.from_public_bytes(publics[0]).verify(signatures[1], b"said")
+    for public, message in ((publics[2], b"said"), (publics[0], b"not said")):
+        with pytest.raises(InvalidSignature):
+            Ed25519PublicKey.from_public_bytes(public).verify(signatures[0], message)

@@ -14,6 +14,7 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import FixedClock
 from servicepunkt.dokbox import model, store
+from servicepunkt.dokbox.staff.words import TROUBLE_WORDS
 from servicepunkt.dokbox.wire import OPENING_TTL_SECONDS
 
 if TYPE_CHECKING:
@@ -263,6 +264,26 @@ async def test_a_box_shows_its_state_and_its_compartments(clerk: Clerk, line: Wi
     assert "Die Box meldet, was nicht sein kann" in said(await clerk.get("/boxes"))
     clock.forward(minutes=3)
     assert "Nicht erreichbar seit 19:40 Uhr" in said(await clerk.get("/boxes"))
+
+
+@pytest.mark.parametrize("trouble", sorted(TROUBLE_WORDS))
+async def test_staff_read_why_a_box_hands_nothing_out(clerk: Clerk, line: Wire, trouble: str) -> None:
+    await line.both()
+    assert "versagt" not in said(await clerk.get("/boxes"))
+    async with line.deployment.database.tenant(line.ctx) as tx:
+        await store.update_box(tx, "box-1", troubles=[trouble], vault="tpm")
+    page = said(await clerk.get("/boxes"))
+    assert "Sie gibt nichts aus" in page
+    assert "sp-state--wrong" in page
+    assert TROUBLE_WORDS[trouble] not in page, "it is said in German"
+
+
+@pytest.mark.parametrize(("vault", "warned"), [("file", True), ("tpm", False), ("centre", False), ("", False)])
+async def test_staff_read_that_keys_lie_in_files(clerk: Clerk, line: Wire, vault: str, warned: bool) -> None:
+    await line.both()
+    async with line.deployment.database.tenant(line.ctx) as tx:
+        await store.update_box(tx, "box-1", vault=vault)
+    assert ("Die Schlüssel dieser Box liegen in Dateien" in said(await clerk.get("/boxes"))) == warned
 
 
 async def test_a_box_that_lets_orders_wait_does_not_answer(clerk: Clerk, line: Wire, clock: FixedClock) -> None:

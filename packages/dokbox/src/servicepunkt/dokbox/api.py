@@ -1,4 +1,7 @@
-"""What a box calls at the centre: send events, wait for commands, fetch its configuration."""
+"""What a box calls at the centre: exchange keys, send events, wait for commands, fetch configuration and peppers.
+
+What a box says is signed by it, what it is told is signed by the centre (`wire.signed`).
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,10 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 
 from servicepunkt.core.deployment import Deployment
-from servicepunkt.core.errors import InvalidInputError
+from servicepunkt.core.errors import InvalidInputError, ServicepunktError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox import configuration, intake, wire
+from servicepunkt.dokbox.trust import service as trust
 from servicepunkt.dokbox.wakeups import Wakeups
 from servicepunkt.web import access
 from servicepunkt.web.devices.model import Device
@@ -25,16 +29,84 @@ House = NamedDependency[Deployment]
 Recognised = NamedDependency[Device]
 JSON_ONLY = {"exclude_from_csrf": True}
 LONGEST_WAIT = 25
+SIGNATURE_DIGITS = 128
+
+
+class Said:
+    """One signed conversation with a box: what it said is checked, what it is told is signed."""
+
+    def __init__(
+        self, request: Request[Any, Any, Any], deployment: Deployment, ctx: TenantContext, device: Device
+    ) -> None:
+        self._request, self._deployment, self._ctx, self._device = request, deployment, ctx, device
+
+    async def require(self, purpose: wire.Purpose) -> None:
+        """Raises NotSignedByBoxError."""
+        signature = self._request.headers.get(wire.SIGNATURE, "")[:SIGNATURE_DIGITS]
+        body = await self._request.body()
+        await trust.require_signed(
+            self._deployment, self._ctx, self._device, purpose=purpose, body=body, signature=signature
+        )
+
+    async def answer(self, purpose: wire.Purpose, body: bytes, *, status: int = 200, etag: str = "") -> Response[bytes]:
+        signature = await trust.sign(self._deployment, self._ctx, self._device, purpose=purpose, body=body)
+        headers = {wire.SIGNATURE: signature} | ({"etag": etag} if etag else {})
+        return Response(body, status_code=status, headers=headers, media_type="application/json")
+
+    async def refusal(self, purpose: wire.Purpose, error: ServicepunktError) -> Response[bytes]:
+        """A conflict of histories, signed: a box stops handing out for it, so nobody else may say it."""
+        return await self.answer(purpose, msgspec.json.encode({"code": error.code}), status=error.status)
+
+
+@post("/api/v1/box/keys", guards=[access.device("box")], opt=JSON_ONLY, status_code=200)
+async def exchange_keys(
+    ctx: Ctx, deployment: House, device: Recognised, data: JSONBody[wire.BoxKeys]
+) -> wire.CentreKeys:
+    """The first thing that an enrolled box does: tell its signing key, and learn the centre's."""
+    return await trust.exchange_keys(deployment, ctx, device, bytes.fromhex(data.signing_key))
+
+
+@post("/api/v1/box/peppers", guards=[access.device("box")], opt=JSON_ONLY, status_code=200)
+async def deliver_peppers(
+    request: Request[Any, Any, Any],
+    ctx: Ctx,
+    deployment: House,
+    device: Recognised,
+    data: JSONBody[wire.PepperRequest],
+) -> Response[bytes]:
+    """The peppers that the centre keeps for this box, sealed to it, for its memory alone."""
+    said = Said(request, deployment, ctx, device)
+    await said.require("peppers")
+    try:
+        found = await trust.peppers_for(deployment, ctx, device, data)
+    except trust.StalePeppersError as error:
+        return await said.refusal("peppers", error)
+    return await said.answer("peppers", msgspec.json.encode(found))
+
+
+@post("/api/v1/box/condition", guards=[access.device("box")], opt=JSON_ONLY, status_code=204)
+async def tell_condition(
+    request: Request[Any, Any, Any], ctx: Ctx, deployment: House, device: Recognised, data: JSONBody[wire.Condition]
+) -> None:
+    """How the box is: where its keys lie, and why it hands nothing out."""
+    await Said(request, deployment, ctx, device).require("condition")
+    await trust.note_condition(deployment, ctx, device, data)
 
 
 @post("/api/v1/box/events", guards=[access.device("box")], opt=JSON_ONLY, status_code=200)
 async def send_events(
-    ctx: Ctx, deployment: House, device: Recognised, data: JSONBody[wire.Events]
-) -> wire.Acknowledged:
+    request: Request[Any, Any, Any], ctx: Ctx, deployment: House, device: Recognised, data: JSONBody[wire.Events]
+) -> Response[bytes]:
     """Journal entries of the box, idempotent by (box, seq); answers how far the centre has them."""
+    said = Said(request, deployment, ctx, device)
+    await said.require("events")
     if len(data.events) > wire.MAX_EVENTS:
         raise InvalidInputError([("events", f"At most {wire.MAX_EVENTS} events are sent at once.")])
-    return wire.Acknowledged(seq=await intake.ingest(deployment, ctx, device.target, data.events))
+    try:
+        seq = await intake.ingest(deployment, ctx, device.target, data.events)
+    except (intake.JournalForkError, intake.ImpossibleEntryError) as error:
+        return await said.refusal("events", error)
+    return await said.answer("events", msgspec.json.encode(wire.Acknowledged(seq=seq)))
 
 
 @get("/api/v1/box/commands", guards=[access.device("box")], opt=JSON_ONLY)
@@ -45,7 +117,7 @@ async def wait_for_commands(
     device: Recognised,
     after: Annotated[int, QueryParameter(ge=0, le=2**53)] = 0,
     wait: Annotated[int, QueryParameter(ge=0, le=LONGEST_WAIT)] = 0,
-) -> wire.Commands:
+) -> Response[bytes]:
     """Commands after `after`; with `wait` the answer comes when there is one, or after so many seconds."""
     with _wakeups(request, deployment).waiting(ctx.id, device.target) as announced:
         found = await intake.commands_for(deployment, ctx, device.target, after=after)
@@ -54,7 +126,8 @@ async def wait_for_commands(
                 async with asyncio.timeout(wait):
                     await announced.wait()
             found = await intake.commands_for(deployment, ctx, device.target, after=after)
-    return wire.Commands(commands=found, now=deployment.clock.now())
+    body = msgspec.json.encode(wire.Commands(commands=found, now=deployment.clock.now()))
+    return await Said(request, deployment, ctx, device).answer("commands", body)
 
 
 def _wakeups(request: Request[Any, Any, Any], deployment: Deployment) -> Wakeups:
@@ -76,7 +149,7 @@ async def fetch_config(
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     if request.headers.get("if-none-match") == etag:
         return Response(b"", status_code=304, headers={"etag": etag})
-    return Response(body, headers={"etag": etag}, media_type="application/json")
+    return await Said(request, deployment, ctx, device).answer("config", body, etag=etag)
 
 
-HANDLERS = (send_events, wait_for_commands, fetch_config)
+HANDLERS = (send_events, wait_for_commands, fetch_config, exchange_keys, deliver_peppers, tell_condition)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -11,13 +12,17 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from servicepunkt.core.settings import read_settings
+from servicepunkt.core import deployment as deployments
+from servicepunkt.core.commands import tenant_or_refuse
+from servicepunkt.core.settings import Settings, read_settings
 from servicepunkt.dokbox import plan
 from servicepunkt.dokbox.commissioning import run_at_keyboard
+from servicepunkt.dokbox.errors import DokboxError
 from servicepunkt.dokbox.simulator.kinds import DEFAULT_KIND, KINDS, describe_kinds
 from servicepunkt.dokbox.verify import verify_journal
 
 out = Console()
+complain = Console(stderr=True)
 
 
 @click.group()
@@ -39,9 +44,13 @@ def box_run(
     home: Path, vault: Path | None, cabinet: str, centre: str, enrol: str, host: str, port: int, url: str, slot: str
 ) -> None:
     """Run a box: doors, local pages, link to the centre. Works on when the centre is away."""
-    from servicepunkt.dokbox.controller.app import BoxProcess, run
+    from servicepunkt.dokbox.controller.app import IN_FILES, BoxProcess, run
+    from servicepunkt.dokbox.controller.environment import read_environment
 
     settings = read_settings(os.environ)
+    environment = read_environment(os.environ)
+    if environment.vault == "file":
+        complain.print(f"[yellow]Keys in files: {IN_FILES}.[/] SERVICEPUNKT_BOX_VAULT chooses.")
     process = BoxProcess(
         home=home,
         vault=vault or home.with_name(home.name + "-vault"),
@@ -53,8 +62,31 @@ def box_run(
         url=url,
         slot=slot,
         secure_cookies=settings.secure_cookies,
+        environment=environment,
     )
-    run(process, settings.clock)
+    try:
+        run(process, settings.clock)
+    except DokboxError as error:
+        complain.print(f"[red]{error}[/]")
+        sys.exit(1)
+
+
+@box.command("rotate")
+@click.option("--tenant", "slug", required=True, help="Slug of the tenant.")
+@click.option("--box", "box_id", required=True, help="Id of the box.")
+def box_rotate(slug: str, box_id: str) -> None:
+    """At the centre: have a box make its next codes with a new pepper, because the old one may be known."""
+    with deployments.configured() as settings:
+        asyncio.run(_rotate(settings, slug, box_id))
+    out.print("Ordered; codes that are out stay valid.")
+
+
+async def _rotate(settings: Settings, slug: str, box_id: str) -> None:
+    from servicepunkt.dokbox.trust import service as trust
+
+    async with deployments.running(settings) as deployment:
+        ctx = await tenant_or_refuse(deployment, slug)
+        await trust.order_rotation(deployment, ctx, actor="cli", box_id=box_id)
 
 
 @box.command("simulate")

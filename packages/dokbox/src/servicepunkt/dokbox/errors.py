@@ -55,3 +55,15 @@ class JournalError(DokboxError):
 class VaultError(DokboxError):
     code = "SP3302"
     sentence = "The box's own secrets cannot be read."
+
+
+class DiskError(OutOfOrderError):
+    """The disk failed once; nobody knows what is on it until the journal is opened anew."""
+
+    code = "SP3303"
+    sentence = "The box cannot write to its disk, or cannot read from it; it has to be looked at and started again."
+
+
+class SignatureError(DokboxError):
+    code = "SP3304"
+    sentence = "What came in the centre's name is not signed by the centre."

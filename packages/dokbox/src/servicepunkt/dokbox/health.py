@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.dokbox import store
+from servicepunkt.dokbox.staff.words import TROUBLE_WORDS
 
 MISSING_AFTER = timedelta(minutes=2)
 DISPUTED = "The box reports what cannot be; it needs somebody to look into it."
@@ -26,4 +27,6 @@ class BoxesSeen:
             return False, DISPUTED
         if tx.now() - row.seen_at > MISSING_AFTER:
             return False, "The box has not reported for more than two minutes."
+        if row.troubles:
+            return False, TROUBLE_WORDS.get(row.troubles[0], DISPUTED)
         return True, "The box reports regularly."

@@ -29,6 +29,9 @@ BOX = DeviceKind(
         ("POST", "/api/v1/box/events"),
         ("GET", "/api/v1/box/commands"),
         ("GET", "/api/v1/box/config"),
+        ("POST", "/api/v1/box/keys"),
+        ("POST", "/api/v1/box/peppers"),
+        ("POST", "/api/v1/box/condition"),
     ),
     needs_public_key=True,
 )

@@ -1,4 +1,7 @@
-"""The centre's tables: boxes, the mirror of their deposits, their journals, and commands that wait for them."""
+"""The centre's tables: boxes, the mirror of their deposits, their journals, and commands that wait for them.
+
+What binds a box and the centre stands in `trust.store`.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from servicepunkt.core.db.schema import Instant, tenant_table
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.dokbox import model
 from servicepunkt.dokbox.model import State
+from servicepunkt.dokbox.trust.store import box_trust
 from servicepunkt.dokbox.wire import Command
 
 MOST_DEPOSITS = 200  # in a list that people read
@@ -37,6 +41,8 @@ box = tenant_table(
     sa.Column("seen_at", Instant, nullable=True),
     sa.Column("disputed", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("closing", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("vault", sa.Text, nullable=False, server_default=""),
+    sa.Column("troubles", JSONB, nullable=False, server_default="[]"),
     key=("id",),
 )
 
@@ -97,14 +103,15 @@ box_command = tenant_table(
     key=("box", "seq"),
 )
 
-TABLES = (box, deposit, box_event, box_command)
+TABLES = (box, deposit, box_event, box_command, box_trust)
 
 
 class BoxRow(msgspec.Struct, frozen=True, kw_only=True):
     """A box as the centre knows it; `acknowledged` and `head` are the end of its journal that is stored here.
 
     `disputed`: the entry from which on its journal is not believed, 0 when all is well. `closing`: it takes nothing
-    in any more, because it is emptied before it is moved.
+    in any more, because it is emptied before it is moved. `vault` and `troubles` are what the box last said of itself
+    (`wire.Condition`).
     """
 
     id: str
@@ -115,6 +122,8 @@ class BoxRow(msgspec.Struct, frozen=True, kw_only=True):
     seen_at: datetime | None = None
     disputed: int = 0
     closing: bool = False
+    vault: str = ""
+    troubles: list[str] = []
 
 
 class DepositRow(msgspec.Struct, frozen=True, kw_only=True):

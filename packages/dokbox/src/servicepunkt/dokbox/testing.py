@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -16,12 +18,14 @@ from servicepunkt.dokbox import pins, wire
 from servicepunkt.dokbox.boards import Reading
 from servicepunkt.dokbox.bus import BusLostError
 from servicepunkt.dokbox.controller.service import Controller, Timing
+from servicepunkt.dokbox.errors import DokboxError, VaultError
 from servicepunkt.dokbox.events import DoorClosed, DoorOpened, Event, Snapshot
 from servicepunkt.dokbox.journal import Journal
 from servicepunkt.dokbox.lines import Unlocked
 from servicepunkt.dokbox.policy import DocumentPolicy
 from servicepunkt.dokbox.slot import Slot
-from servicepunkt.dokbox.vault import HPKE, FileVault, seal_to
+from servicepunkt.dokbox.vault import HPKE, FileVault, Vault, seal_to
+from servicepunkt.dokbox.vault.model import Randomness
 
 NOW = datetime(2026, 11, 21, 18, 40, tzinfo=UTC)
 
@@ -88,13 +92,57 @@ class Always:
         return self.open_now
 
 
+class MemoryCounter:
+    """A counter that outlives the box; `broken` lets it fail, before or after it has stepped."""
+
+    def __init__(self, value: int = 41) -> None:
+        self.fresh = True
+        self.steps = 0
+        self.broken: Literal["", "before", "after"] = ""
+        self._value = value
+
+    def value(self) -> int:
+        if self.broken:
+            raise VaultError(reason="the counter does not answer")
+        return self._value
+
+    def step(self) -> None:
+        if self.broken == "before":
+            raise VaultError(reason="the counter does not answer")
+        self._value += 1
+        self.steps += 1
+        if self.broken == "after":
+            raise VaultError(reason="the counter does not answer")
+
+
+class CountingVault(FileVault):
+    """A vault in files beside a counter that no copy of the files sets back."""
+
+    def __init__(self, folder: Path, randomness: Randomness, counter: MemoryCounter) -> None:
+        super().__init__(folder, randomness)
+        self.counter = counter
+
+
 class Bench:
-    """A box on the bench: real journal, vault and controller, doors in memory, commands given by hand."""
+    """A box on the bench: real journal, vault and controller, doors in memory, commands given by hand.
+
+    `connect` opens the journal, for a disk of one's own; `vault` opens the vault at each start.
+    """
 
     def __init__(
-        self, folder: Path, *, doors: Doors | None = None, slot: Slot | None = None, seed: int = 1, **timing: float
+        self,
+        folder: Path,
+        *,
+        doors: Doors | None = None,
+        slot: Slot | None = None,
+        seed: int = 1,
+        connect: object = sqlite3.connect,
+        vault: Callable[[], Vault] | None = None,
+        **timing: float,
     ) -> None:
         self.folder = folder
+        self.open_vault = vault or (lambda: FileVault(folder / "vault", self.random.randbytes))
+        self.connect = connect
         self.slot = slot
         self.doors = doors or Doors()
         self.clock = Ticking()
@@ -105,8 +153,15 @@ class Bench:
         self.controller = self._start()
 
     def _start(self) -> Controller:
-        self.journal = Journal(self.folder / "journal.sqlite")
-        self.vault = FileVault(self.folder / "vault", self.random.randbytes)
+        self.vault = self.open_vault()
+        self.journal = Journal(self.folder / "journal.sqlite", self.connect)
+        try:
+            return self._control()
+        except DokboxError:
+            self.journal.close()
+            raise
+
+    def _control(self) -> Controller:
         controller = Controller(
             self.journal,
             self.vault,

@@ -1,6 +1,8 @@
 """What the box and the centre say to each other: configuration and commands down, journal entries up.
 
-The box asks, the centre answers: no port of the point is open to the outside. Events are idempotent by (box, seq),
+The box asks, the centre answers: no port of the point is open to the outside. Both sign what they say, so that
+neither a proxy on the way nor a stolen token can speak for them; an old message is no use, because entries and commands
+count. Events are idempotent by (box, seq),
 commands by their own sequence; a command that opens a door is void after `valid_until`, so that a box which comes
 back after an hour opens nothing that nobody stands in front of.
 """
@@ -15,9 +17,11 @@ from msgspec import Meta
 
 from servicepunkt.dokbox.model import Entry
 from servicepunkt.dokbox.policy import DocumentPolicy
+from servicepunkt.dokbox.vault.model import VaultKind
 
 MAX_EVENTS = 100
 MAX_COMMANDS = 100
+MAX_PEPPERS = 50
 OPENING_TTL_SECONDS = 90
 CODE, FRESH = "dokbox-code/1", "dokbox-fresh/1"
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2199  # a box without a battery believes that it is 1970
@@ -36,7 +40,15 @@ CommandKind = Literal[
     "cancel",
     "compartment_in",
     "inventory",
+    "rotate_pepper",
 ]
+# Why a box hands nothing out although it sees its doors: its disk failed, its journal is not believed, its peppers were
+# not delivered, its counter does not answer.
+Trouble = Literal["disk", "distrusted", "pepper", "counter"]
+Key = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Kid = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,8}\Z")]
+SIGNATURE = "servicepunkt-signature"  # header: Ed25519 over `signed(...)`, in hexadecimal
+Purpose = Literal["events", "commands", "config", "peppers", "condition"]
 OPENS_A_DOOR: frozenset[str] = frozenset({"open_for_load", "recall"})
 #: What is meant for whoever stands at the box at this moment.
 SHORT_LIVED: frozenset[str] = OPENS_A_DOOR | {"attest"}
@@ -114,6 +126,54 @@ class Acknowledged(Strict, frozen=True, kw_only=True):
     seq: int
 
 
+class BoxKeys(Strict, frozen=True, kw_only=True):
+    """The key by which the centre shall know what this box says: raw Ed25519, hexadecimal. Told once."""
+
+    signing_key: Key
+
+
+class CentreKeys(Strict, frozen=True, kw_only=True):
+    """By which the box knows what the centre says, and who the box is."""
+
+    tenant: int
+    box: str
+    signing_key: Key
+
+
+class PepperRequest(Strict, frozen=True, kw_only=True):
+    """`keep` are the peppers that codes need, without a word about them all of them; `make` is the next one's kid.
+
+    `seq` and `head` are the end of the box's journal.
+    """
+
+    seq: Annotated[int, Meta(ge=0, le=2**53)]
+    head: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    keep: Annotated[tuple[Kid, ...], Meta(max_length=MAX_PEPPERS)] | None = None
+    make: Kid | None = None
+
+
+class SealedPeppers(Strict, frozen=True, kw_only=True):
+    """`Peppers`, sealed to the box, and the end of its journal as the centre has it."""
+
+    sealed: Annotated[str, Meta(pattern=r"^([0-9a-f]{2}){1,65536}\Z")]
+    acknowledged: int
+    head: str
+
+
+class Peppers(Strict, frozen=True, kw_only=True):
+    """In hexadecimal: the key of the locators, and peppers by kid."""
+
+    locator_key: Key
+    peppers: dict[Kid, Key]
+
+
+class Condition(Strict, frozen=True, kw_only=True):
+    """How the box is, for staff: where its keys lie, and why it hands nothing out."""
+
+    vault: VaultKind
+    troubles: Annotated[tuple[Trouble, ...], Meta(max_length=8)] = ()
+
+
 class BoxConfig(Strict, frozen=True, kw_only=True):
     """What a box must know to work for days without the centre. `hours` is core's algebra, encoded."""
 
@@ -158,3 +218,13 @@ def code_context(tenant: int, box: str, deposit: str, version: int) -> str:
 def fresh_context(tenant: int, box: str, deposit: str, version: int) -> str:
     """HPKE info of a fresh code, which is good for minutes."""
     return f"{FRESH}|{tenant}|{box}|{deposit}|{version}"
+
+
+def pepper_context(tenant: int, box: str) -> str:
+    """HPKE info of peppers on their way to the box."""
+    return f"dokbox-peppers/1|{tenant}|{box}"
+
+
+def signed(purpose: Purpose, *, tenant: int, box: str, body: bytes) -> bytes:
+    """What is signed of a message: what it is for, whose box it concerns, and the bytes that go over the wire."""
+    return f"dokbox-{purpose}/1|{tenant}|{box}|".encode() + body

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
@@ -51,6 +52,18 @@ def new_key_pair() -> tuple[bytes, bytes]:
     private = X25519PrivateKey.generate()
     raw = private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
     return raw, private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def new_signing_pair() -> tuple[bytes, bytes]:
+    """(private, public) raw Ed25519 keys, 32 bytes each."""
+    private = Ed25519PrivateKey.generate()
+    raw = private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+    return raw, private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def sign(private: bytes, message: bytes) -> bytes:
+    """64 bytes (RFC 8032)."""
+    return Ed25519PrivateKey.from_private_bytes(private).sign(message)
 
 
 def seal_to(public: bytes, plain: bytes, *, context: str) -> bytes:

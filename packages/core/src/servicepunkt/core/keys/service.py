@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from uuid import UUID
 
 from servicepunkt.core.db.session import Transaction
@@ -12,7 +13,7 @@ from servicepunkt.core.keys.model import Randomness, UnreadableError
 
 
 class Keyring:
-    """Keys by purpose: `tenant` and `notice` (a key pair) once per tenant, `case` once per case."""
+    """Keys by purpose: `tenant`, `notice` and `signing` (key pairs) once per tenant, `case` once per case."""
 
     def __init__(self, master_key: bytes, randomness: Randomness) -> None:
         self._master = master_key
@@ -47,6 +48,14 @@ class Keyring:
         """Raises UnreadableError."""
         return model.unseal_with((await self._notice_pair(tx))[0], sealed, context=context)
 
+    async def signing_public_key(self, tx: Transaction) -> bytes:
+        """The public key by which devices know what this tenant's centre says (raw Ed25519)."""
+        return (await self._signing_pair(tx))[1]
+
+    async def sign(self, tx: Transaction, message: bytes) -> bytes:
+        """64 bytes; the message begins with what it is for, so that one signature serves no other purpose."""
+        return model.sign((await self._signing_pair(tx))[0], message)
+
     async def _case_key(self, tx: Transaction, case: UUID, *, make: bool) -> bytes:
         wrapping = await self._tenant_key(tx)
         found = await store.find(tx, case, "case")
@@ -72,14 +81,23 @@ class Keyring:
         return model.unseal(self._master, found[0], context=context)
 
     async def _notice_pair(self, tx: Transaction) -> tuple[bytes, bytes]:
+        return await self._pair(tx, "notice", model.new_key_pair)
+
+    async def _signing_pair(self, tx: Transaction) -> tuple[bytes, bytes]:
+        return await self._pair(tx, "signing", model.new_signing_pair)
+
+    async def _pair(
+        self, tx: Transaction, purpose: str, make: Callable[[], tuple[bytes, bytes]]
+    ) -> tuple[bytes, bytes]:
+        """The tenant's (private, public) keys for a purpose, made when they are first needed."""
         wrapping = await self._tenant_key(tx)
-        context = self._key(tx, NIL, "notice")
-        found = await store.find(tx, NIL, "notice")
+        context = self._key(tx, NIL, purpose)
+        found = await store.find(tx, NIL, purpose)
         if found is None:
-            private, public = model.new_key_pair()
+            private, public = make()
             wrapped = model.seal(wrapping, private, context=context, randomness=self._randomness)
-            await store.add(tx, NIL, "notice", wrapped=wrapped, public=public)
-            found = await store.find(tx, NIL, "notice")
+            await store.add(tx, NIL, purpose, wrapped=wrapped, public=public)
+            found = await store.find(tx, NIL, purpose)
         if found is None or found[1] is None:
             raise UnreadableError
         return model.unseal(wrapping, found[0], context=context), found[1]

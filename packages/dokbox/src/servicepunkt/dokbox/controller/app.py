@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import time
 from pathlib import Path
@@ -17,14 +18,17 @@ from servicepunkt.core.hours import model as hours
 from servicepunkt.core.phone import mobile_number_or_none
 from servicepunkt.dokbox import pins, wire
 from servicepunkt.dokbox.cabinet import open_cabinet
+from servicepunkt.dokbox.controller.environment import BoxEnvironment, open_vault
 from servicepunkt.dokbox.controller.link import Link
 from servicepunkt.dokbox.controller.pages import create_box_app
 from servicepunkt.dokbox.controller.service import Controller, Timing
+from servicepunkt.dokbox.controller.watchdog import Watchdog
+from servicepunkt.dokbox.files import write_secret
 from servicepunkt.dokbox.journal import Journal
 from servicepunkt.dokbox.slot import Slot, open_slot
-from servicepunkt.dokbox.vault import FileVault, write_secret
 from servicepunkt.web.server import serving, stop_on_signals
 
+IN_FILES = "whoever takes this computer has the keys of the codes too; use a TPM, or have the centre keep them"
 log = structlog.get_logger("servicepunkt.dokbox")
 
 
@@ -59,6 +63,7 @@ class BoxProcess(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     slot: str = ""
     secure_cookies: bool = True
+    environment: BoxEnvironment = BoxEnvironment()
 
 
 def run(box: BoxProcess, clock: Clock, *, timing: Timing | None = None, cost: pins.Cost = pins.DEFAULT_COST) -> None:
@@ -68,8 +73,9 @@ def run(box: BoxProcess, clock: Clock, *, timing: Timing | None = None, cost: pi
 
 async def _run(box: BoxProcess, clock: Clock, *, timing: Timing | None, cost: pins.Cost) -> None:
     box.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    vault = FileVault(box.vault, secrets.token_bytes)
-    log.warning("vault_in_files", reason="whoever takes the whole computer has the peppers too; use a TPM")
+    vault = open_vault(box.environment, box.vault, secrets.token_bytes)
+    if vault.kind == "file":
+        log.warning("vault_in_files", reason=IN_FILES)
     slot = slot_of(box)
     token = await enrolled_token(box, vault.public_key)
     journal = Journal(box.home / "journal.sqlite")
@@ -86,6 +92,7 @@ async def _run(box: BoxProcess, clock: Clock, *, timing: Timing | None, cost: pi
                 hours=lambda config: PointHours(config, clock),
                 timing=timing,
                 cost=cost,
+                pepper_life=box.environment.pepper_life,
                 monotonic=time.monotonic,
                 slot=slot,
             )
@@ -100,8 +107,10 @@ async def _run(box: BoxProcess, clock: Clock, *, timing: Timing | None, cost: pi
 async def _serve(box: BoxProcess, controller: Controller, link: Link, clock: Clock) -> None:
     app = create_box_app(controller, clock=clock, link=link, secure_cookies=box.secure_cookies)
     stop = stop_on_signals()
+    watchdog = Watchdog(os.environ, asyncio.sleep)
     async with serving(app, host=box.host, port=box.port):
-        tasks = [asyncio.create_task(work) for work in (controller.run(), link.run(), stop.wait())]
+        works = (controller.run(), link.run(), watchdog.run(controller.alive), stop.wait())
+        tasks = [asyncio.create_task(work) for work in works]
         done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in rest:
             task.cancel()

@@ -165,9 +165,11 @@ class Codes:
             number, locator = self._new_pickup_number()
         elif person is not None:
             locator = self.locator("phone", person.phone)
-        kid, salt = self._journal.salt_of(locator) or (self._vault.kid, self._randomness(pins.SALT_BYTES))
-        version = deposit.version + 1
         siblings = self._siblings(deposit, locator)
+        # Codes of one number share pepper and salt; where there is no other one, the newest pepper serves.
+        known = self._journal.salt_of(locator) if siblings else None
+        kid, salt = known or (self._vault.kid, self._randomness(pins.SALT_BYTES))
+        version = deposit.version + 1
         while True:
             code = pins.new_code(self._randbelow, policy.code_digits)
             code += pins.check_digit(locator, code) if policy.check_digit else ""
@@ -219,12 +221,6 @@ class Codes:
     def _sealed(values: Mapping[str, str], context: str, config: wire.BoxConfig) -> bytes:
         """What the notice worker alone can read: values of the message by their names."""
         return seal_to(bytes.fromhex(config.notice_key), msgspec.json.encode(values), context=context)
-
-    def forget(self, deposit: Deposit) -> None:
-        """Erase the tag: the code is dead, the number may still get a new one."""
-        secret = self._journal.secret(deposit.id)
-        if secret is not None:
-            self._journal.put_secret(Secret(deposit.id, secret.locator, secret.version, None))
 
     async def _run(self, code: str, kid: str, salt: bytes, config: wire.BoxConfig) -> bytes:
         return await asyncio.to_thread(

@@ -14,7 +14,7 @@ from servicepunkt.dokbox.bus import BusClosedError
 from servicepunkt.dokbox.cabinet import Cabinet
 from servicepunkt.dokbox.controller.codes import Codes
 from servicepunkt.dokbox.controller.ledger import Ledger
-from servicepunkt.dokbox.errors import OutOfOrderError
+from servicepunkt.dokbox.errors import OutOfOrderError, VaultError
 from servicepunkt.dokbox.events import (
     BoardBack,
     BoardSilent,
@@ -68,6 +68,7 @@ class Doors:
         self._opened: dict[str, float] = {}
         self._alarmed: set[str] = set()
         self._watching: dict[str, ExitStack] = {}
+        self._uncoded: dict[str, bool | None] = {}
 
     @property
     def unfit(self) -> frozenset[int]:
@@ -167,6 +168,7 @@ class Doors:
         if deposit is None:
             self.take_out(number, "forced")
         elif deposit.state in model.DOOR_COMMANDED:
+            self._uncoded.pop(deposit.id, None)
             if not deposit.door_seen:
                 self._ledger.record(model.Event.DOOR_OPENED, deposit)
         else:
@@ -203,8 +205,19 @@ class Doors:
         policy = self._config().policy(deposit.kind)
         return policy is not None and policy.asks_removal
 
+    async def catch_up(self) -> None:
+        """Make the codes of documents that were laid in while the vault had no pepper."""
+        for deposit_id, item in list(self._uncoded.items()):
+            deposit = self._ledger.deposit(deposit_id)
+            if deposit is not None and deposit.state is State.LOADING:
+                await self._closed(deposit, model.Event.CLOSED_FULL, item)
+
     async def _closed(self, deposit: Deposit, event: model.Event, item: bool | None) -> None:
+        self._uncoded.pop(deposit.id, None)
         if deposit.state is State.LOADING and event is model.Event.CLOSED_FULL:
-            await self._codes.make(event, deposit, {"item": item}, self._config())
+            try:
+                await self._codes.make(event, deposit, {"item": item}, self._config())
+            except VaultError:
+                self._uncoded[deposit.id] = item
         else:
             self._ledger.record(event, deposit, data={"item": item})

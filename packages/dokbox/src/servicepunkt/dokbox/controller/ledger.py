@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from servicepunkt.dokbox import model
+from servicepunkt.dokbox.controller.anchor import SPENDING, Anchor
 from servicepunkt.dokbox.journal import Journal
 from servicepunkt.dokbox.model import Box, Deposit, Entry, Event
 
@@ -20,10 +21,21 @@ Also = Callable[[Entry], None]
 
 
 class Ledger:
-    """State by replay. `record` returns after the entry has reached the disk."""
+    """State by replay. `record` returns after the entry has reached the disk.
 
-    def __init__(self, journal: Journal, clock: Clock, listener: Callable[[Entry, Deposit | None], None]) -> None:
+    Every method raises DiskError where the disk fails; `box` then stays what it was.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Clock,
+        listener: Callable[[Entry, Deposit | None], None],
+        *,
+        anchor: Anchor | None = None,
+    ) -> None:
         self.journal = journal
+        self.anchor = anchor
         self._clock = clock
         self._listener = listener
         self.box: Box = model.replay(journal.entries())
@@ -55,7 +67,7 @@ class Ledger:
                 entry = model.next_entry(box, at=self._clock.now(), event=event, deposit=current, data=data)
                 box = self._write(box, entry, also)
                 written.append((entry, box.deposits.get(deposit.id) or current))
-        self.box = box
+        self._believe(box)
         for entry, after in written:
             self._listener(entry, after)
 
@@ -71,7 +83,7 @@ class Ledger:
         )
         with self.journal.transaction():
             box = self._write(self.box, entry, also)
-        self.box = box
+        self._believe(box)
         self._listener(entry, box.deposits[deposit_id])
         return box.deposits[deposit_id]
 
@@ -90,8 +102,13 @@ class Ledger:
         )
         with self.journal.transaction():
             box = self._write(self.box, entry, also)
-        self.box = box
+        self._believe(box)
         self._listener(entry, None)
+
+    def _believe(self, box: Box) -> None:
+        self.box = box
+        if self.anchor is not None:
+            self.anchor.finish()
 
     def _write(self, box: Box, entry: Entry, also: Also | None) -> Box:
         after = model.apply(box, entry)
@@ -101,4 +118,6 @@ class Ledger:
         if entry.deposit and entry.deposit in box.deposits and entry.deposit not in after.deposits:
             # The end of a deposit is the end of everything by which it could be opened.
             self.journal.shred(entry.deposit)
+        if self.anchor is not None:
+            self.anchor.write(after, spends=entry.event in SPENDING)
         return after

@@ -13,27 +13,21 @@ import msgspec
 import structlog
 
 from servicepunkt.dokbox import wire
+from servicepunkt.dokbox.controller.channel import FORKED, Channel, ForkedError, RefusedByCentreError
 from servicepunkt.dokbox.controller.service import Controller
+from servicepunkt.dokbox.errors import DiskError, DokboxError
 from servicepunkt.dokbox.journal import Journal
+from servicepunkt.dokbox.vault import RemoteVault
 
 log = structlog.get_logger("servicepunkt.dokbox")
 
 WAIT_SECONDS = 20
-FORKED = 409
-CONFIG_SECONDS = 20.0
+CONFIG_SECONDS, PEPPER_SECONDS, CONDITION_SECONDS = 20.0, 5.0, 5.0
 RETRY_FIRST, RETRY_LONGEST = 0.5, 15.0
 
 
-class RefusedByCentreError(Exception):
-    """The centre answered, but not with what was asked for; `status` says how."""
-
-    def __init__(self, status: int) -> None:
-        self.status = status
-        super().__init__(f"the centre answered {status}")
-
-
 class Link:
-    """Three loops over one HTTP client; each tries again with growing pauses."""
+    """Loops over one HTTP client; each tries again with growing pauses."""
 
     def __init__(
         self,
@@ -45,8 +39,9 @@ class Link:
     ) -> None:
         self._controller = controller
         self._journal = journal
-        self._client = client
+        self._channel = Channel(client, journal, controller.vault)
         self._sleep = sleep
+        self._told: wire.Condition | None = None
         self._etag = ""
         self.connected = False
 
@@ -56,13 +51,17 @@ class Link:
             tasks.create_task(self._for_ever(self.fetch_config, pause=CONFIG_SECONDS))
             tasks.create_task(self._for_ever(self.pull_commands, pause=0.0))
             tasks.create_task(self._for_ever(self._send_when_changed, pause=0.0))
+            tasks.create_task(self._for_ever(self.fetch_peppers, pause=PEPPER_SECONDS))
+            tasks.create_task(self._for_ever(self.tell_condition, pause=CONDITION_SECONDS))
 
     async def _for_ever(self, step: Callable[[], Awaitable[None]], *, pause: float) -> None:
         retry = RETRY_FIRST
         while True:
             try:
                 await step()
-            except (httpx.HTTPError, RefusedByCentreError, msgspec.DecodeError) as error:
+            except DiskError:  # nothing of the centre's making; how the box is, is still told
+                await self._sleep(RETRY_LONGEST)
+            except (httpx.HTTPError, RefusedByCentreError, msgspec.DecodeError, DokboxError) as error:
                 if self.connected:
                     log.warning("centre_lost", reason=type(error).__name__)
                 self.connected = False
@@ -77,20 +76,20 @@ class Link:
     async def fetch_config(self) -> None:
         """Take over the configuration when it has changed."""
         headers = {"if-none-match": self._etag} if self._etag else {}
-        answer = await self._client.get("/api/v1/box/config", headers=headers)
+        answer = await self._channel.get("config", headers=headers)
         if answer.status_code == 304:
             return
-        self._check(answer)
         self._controller.configure(msgspec.json.decode(answer.content, type=wire.BoxConfig))
         self._etag = answer.headers.get("etag", "")
 
     async def pull_commands(self) -> None:
         """Wait for commands and carry them out in their order."""
+        if not self._controller.vault.ready:
+            await self.fetch_peppers()
         after = self._controller.ledger.box.command
-        answer = await self._client.get(
-            "/api/v1/box/commands", params={"after": after, "wait": WAIT_SECONDS}, timeout=WAIT_SECONDS + 10
+        answer = await self._channel.get(
+            "commands", params={"after": after, "wait": WAIT_SECONDS}, timeout=WAIT_SECONDS + 10
         )
-        self._check(answer)
         if self._controller.config is None:
             await self.fetch_config()
         handed = msgspec.json.decode(answer.content, type=wire.Commands)
@@ -111,25 +110,58 @@ class Link:
         ]
         if not events:
             return False
-        body = msgspec.json.encode(wire.Events(events=events))
-        answer = await self._client.post(
-            "/api/v1/box/events", content=body, headers={"content-type": "application/json"}
-        )
-        if answer.status_code == FORKED:
+        try:
+            answer = await self._channel.post("events", wire.Events(events=events))
+        except ForkedError:
             self._controller.distrust()
-        self._check(answer)
+            raise
         seq = msgspec.json.decode(answer.content, type=wire.Acknowledged).seq
         if seq > events[-1].entry.seq:
             # The centre has more of this box's history than the box itself: the disk was set back.
             self._controller.distrust()
-            raise RefusedByCentreError(FORKED)
+            raise ForkedError(FORKED)
         with self._journal.transaction():
             self._journal.put_meta("acknowledged", str(seq).encode())
             # The worker has what was sealed for it; here it would only wait to be stolen.
             self._journal.drop_envelopes(up_to=seq)
         return True
 
-    @staticmethod
-    def _check(answer: httpx.Response) -> None:
-        if answer.status_code != 200:
-            raise RefusedByCentreError(answer.status_code)
+    async def fetch_peppers(self) -> None:
+        """Where the centre keeps them: fetch the peppers after a start, have one made, let go what no code needs."""
+        vault = self._controller.vault
+        if not isinstance(vault, RemoteVault) or (vault.ready and not vault.wanted and not vault.outdated):
+            return
+        box = self._controller.ledger.box
+        keep = tuple(sorted(vault.kids)) if vault.ready else None
+        wanted = wire.PepperRequest(seq=box.seq, head=box.head, keep=keep, make=vault.wanted or None)
+        try:
+            answer = await self._channel.post("peppers", wanted)
+        except ForkedError:
+            self._controller.distrust()
+            raise
+        delivered = msgspec.json.decode(answer.content, type=wire.SealedPeppers)
+        if not self._is_ours(delivered):
+            self._controller.distrust()
+            raise ForkedError(FORKED)
+        opened = msgspec.json.decode(
+            vault.unseal(bytes.fromhex(delivered.sealed), context=self._channel.pepper_context)
+        )
+        peppers = msgspec.convert(opened, wire.Peppers)
+        vault.deliver(
+            bytes.fromhex(peppers.locator_key), {kid: bytes.fromhex(key) for kid, key in peppers.peppers.items()}
+        )
+        await self._controller.peppers_arrived()
+
+    def _is_ours(self, delivered: wire.SealedPeppers) -> bool:
+        """Whether the journal holds what the centre saw of it: one that was set back gets no code tried."""
+        if delivered.acknowledged == 0:
+            return True
+        found = next(self._journal.entries(after=delivered.acknowledged - 1, limit=1), None)
+        return found is not None and found.hash == delivered.head
+
+    async def tell_condition(self) -> None:
+        """Tell staff how the box is, also when its disk takes no entry any more."""
+        present = wire.Condition(vault=self._controller.vault.kind, troubles=self._controller.troubles)
+        if present != self._told:
+            await self._channel.post("condition", present)
+            self._told = present

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from typing import Protocol
@@ -16,12 +16,15 @@ from servicepunkt.dokbox import model, pins, wire
 from servicepunkt.dokbox.boards import CabinetError
 from servicepunkt.dokbox.cabinet import Cabinet
 from servicepunkt.dokbox.controller import doors
+from servicepunkt.dokbox.controller.anchor import STARTED, anchor_of
 from servicepunkt.dokbox.controller.codes import Codes, Patience
 from servicepunkt.dokbox.controller.doors import Doors
 from servicepunkt.dokbox.controller.ledger import Clock, Details, Ledger
+from servicepunkt.dokbox.controller.peppers import DEFAULT_LIFE, Peppers
 from servicepunkt.dokbox.controller.visits import Visit, Visits
 from servicepunkt.dokbox.errors import (
     ClosedError,
+    DiskError,
     DokboxError,
     OutOfOrderError,
     RefusedError,
@@ -79,12 +82,13 @@ class Controller:
         hours: Callable[[wire.BoxConfig], OpeningHours],
         timing: Timing | None = None,
         cost: pins.Cost = pins.DEFAULT_COST,
+        pepper_life: timedelta = DEFAULT_LIFE,
         monotonic: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         slot: Slot | None = None,
     ) -> None:
         self._slot = slot
-        self._vault = vault
+        self.vault = vault
         self._clock = clock
         self._cabinet = cabinet
         self._numbers = numbers
@@ -93,7 +97,8 @@ class Controller:
         self._monotonic = monotonic
         self._sleep = sleep
         self._journal = journal
-        self.ledger = Ledger(journal, clock, self._heard)
+        anchor = anchor_of(journal, vault.derived("anchor"), vault.counter)
+        self.ledger = Ledger(journal, clock, self._heard, anchor=anchor)
         self.codes = Codes(
             self.ledger, vault, randomness=randomness, randbelow=randbelow, cost=cost, config=self._configured
         )
@@ -110,10 +115,14 @@ class Controller:
             free=self._timing.refusals_free,
         )
         self.config: wire.BoxConfig | None = self._stored_config()
+        self.distrusted = journal.meta("distrusted") is not None
         self.changed = asyncio.Event()
         self._lock = asyncio.Lock()
         self._attempt = asyncio.Lock()
         self._handing_in = asyncio.Lock()
+        self.peppers = Peppers(self.ledger, vault, life=pepper_life)
+        if anchor is not None and not anchor.holds(self.ledger.box):
+            self.distrust()
 
     # --- configuration ----------------------------------------------------------------------------------------
 
@@ -130,24 +139,32 @@ class Controller:
     @property
     def form_secret(self) -> str:
         """By which the box's own pages recognise their forms, also after a restart."""
-        return hmac.digest(self._vault.locator_key, b"forms", "sha256").hex()
+        return self.vault.derived("forms").hex()
 
     @property
     def healthy(self) -> bool:
         """Whether doors can be seen and opened; `doors.seen` says which."""
-        return bool(self.doors.seen) and not self.distrusted
+        return bool(self.doors.seen) and not self.troubles
 
     @property
-    def distrusted(self) -> bool:
-        """Whether the centre knows another history of this box: then nothing is handed out until staff have looked."""
-        return self._journal.meta("distrusted") is not None
+    def troubles(self) -> tuple[wire.Trouble, ...]:
+        """Why the box hands nothing out although it sees its doors, for staff."""
+        found: dict[wire.Trouble, bool] = {
+            "disk": self._journal.failed,
+            "distrusted": self.distrusted,
+            "pepper": not self.vault.ready,
+            "counter": self.ledger.anchor is not None and self.ledger.anchor.failed,
+        }
+        return tuple(trouble for trouble, present in found.items() if present)
 
     def distrust(self) -> None:
-        """The journal was rolled back or copied: codes in it may be spent. Stays so over restarts."""
+        """The journal was rolled back or copied: codes in it may be spent. Stays so over restarts.
+
+        `distrusted` says so; then nothing is handed out until staff have looked.
+        """
         if not self.distrusted:
-            with self._journal.transaction():
-                self._journal.put_meta("distrusted", b"1")
-            self.ledger.note("distrusted")
+            self.ledger.note("distrusted", also=lambda _: self._journal.put_meta("distrusted", b"1"))
+            self.distrusted = True
 
     def require_healthy(self) -> wire.BoxConfig:
         """The configuration of a box that sees its doors. Raises OutOfOrderError."""
@@ -333,6 +350,8 @@ class Controller:
                     self._decline(command, "no_such_compartment")
                 else:
                     self.ledger.note("compartment_in", compartment=command.compartment, data={"command": command.seq})
+            case "rotate_pepper":
+                self.peppers.rotate(command=command.seq)
 
     def _cancel(self, command: wire.Command) -> None:
         """Give a reservation up; a compartment that was open before is looked into before it is used again."""
@@ -374,7 +393,7 @@ class Controller:
         """Who may collect. Raises VaultError."""
         config = self._configured()
         context = wire.person_context(config.tenant, config.box, command.deposit)
-        opened = self._vault.unseal(bytes.fromhex(command.sealed), context=context)
+        opened = self.vault.unseal(bytes.fromhex(command.sealed), context=context)
         return msgspec.json.decode(opened, type=wire.Person)
 
     def _is_full_for(self, person: wire.Person, deposit_id: str) -> bool:
@@ -449,7 +468,7 @@ class Controller:
 
         def also(_: Entry) -> None:
             if event is Event.RECALL:
-                self.codes.forget(deposit)
+                self._journal.forget(deposit.id)
 
         if (after := self.ledger.record(event, deposit, data=data, also=also)) is not None:
             await self.doors.open(after)
@@ -481,8 +500,9 @@ class Controller:
     # --- the doors and time ---------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Serve the doors until cancelled."""
-        self.ledger.note("started")
+        """Serve the doors until cancelled; a box whose disk fails goes on saying that it is out of order."""
+        with suppress(DiskError):
+            self.ledger.note(STARTED)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._ticks())
             tasks.create_task(self._watch_doors())
@@ -490,23 +510,36 @@ class Controller:
     async def _watch_doors(self) -> None:
         async for event in self._cabinet.events():
             async with self._lock:
-                await self.on_cabinet(event)
+                with suppress(DiskError):  # the box is out of order; the first look after a start sees what is
+                    await self.on_cabinet(event)
 
     async def on_cabinet(self, event: CabinetEvent) -> None:
         """Take in what the cabinet says; the caller holds the lock."""
         await self.doors.on_cabinet(event)
 
+    async def alive(self) -> None:
+        """Returns as soon as nothing holds the box up; one that waits for ever for a disk or a chip never does."""
+        async with self._lock:
+            pass
+
+    async def peppers_arrived(self) -> None:
+        """The vault has what it waited for: codes that could not be made are made now."""
+        async with self._lock:
+            await self.doors.catch_up()
+
     async def _ticks(self) -> None:
         while True:
             await self._sleep(self._timing.tick)
             async with self._lock:
-                self.tick()
+                with suppress(DiskError):
+                    self.tick()
 
     def tick(self) -> None:
         """What time alone brings about; the caller holds the lock."""
         self._visits.end_idle(self._timing.visit_idle)
         self.doors.tick(self._monotonic())
         self._expire()
+        self.peppers.tick()
         visited = {visit.deposit for visit in self._visits}
         for deposit in list(self.ledger.box.deposits.values()):
             if deposit.state is State.CONFIRMING and deposit.id not in visited:
@@ -517,7 +550,7 @@ class Controller:
         for deposit in list(self.ledger.box.deposits.values()):
             expires = deposit.expires_at()
             if expires is not None and expires <= present and (deposit.state, Event.EXPIRE) in model.MOVES:
-                self.ledger.record(Event.EXPIRE, deposit, also=lambda _, d=deposit: self.codes.forget(d))  # type: ignore[misc]
+                self.ledger.record(Event.EXPIRE, deposit, also=lambda entry: self._journal.forget(entry.deposit))
 
     # --- the rest ---------------------------------------------------------------------------------------------
 

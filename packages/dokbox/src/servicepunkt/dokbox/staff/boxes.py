@@ -21,7 +21,7 @@ from servicepunkt.dokbox import care, service, store
 from servicepunkt.dokbox.health import DISPUTED
 from servicepunkt.dokbox.settings import settings_of
 from servicepunkt.dokbox.staff.seen import deposit_seen, is_away
-from servicepunkt.dokbox.staff.words import EVENT_WORDS
+from servicepunkt.dokbox.staff.words import EVENT_WORDS, KEYS_IN_FILES, TROUBLE_WORDS
 from servicepunkt.dokbox.store import BoxRow
 from servicepunkt.web import access
 from servicepunkt.web.forms import convert, typed
@@ -46,7 +46,8 @@ INCIDENTS = frozenset(
         "board_untrusted",
     }
 )
-LOGGED = (*sorted(INCIDENTS), "compartment_in", "inventory_begun", "bus_found", "board_back", "started")
+KEYS = ("pepper_wanted", "pepper_new", "pepper_erased")
+LOGGED = (*sorted(INCIDENTS), "compartment_in", "inventory_begun", "bus_found", "board_back", "started", *KEYS)
 LOG_LENGTH = 20
 SENTENCES = {"compartment": "Choose a compartment."}
 
@@ -69,7 +70,10 @@ class EventSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BoxSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A box as staff read it. No person appears here. `faults` are message ids, `out` compartments out of service."""
+    """A box as staff read it. No person appears here.
+
+    `faults` and `warning` are message ids, `out` compartments out of service.
+    """
 
     id: str
     name: str
@@ -80,6 +84,7 @@ class BoxSeen(msgspec.Struct, frozen=True, kw_only=True):
     free: int
     waiting: int
     faults: list[str]
+    warning: str
     out: list[int]
     needing_staff: int
     closing: bool
@@ -95,6 +100,7 @@ async def box_seen(tx: Transaction, row: BoxRow, *, locale: str) -> BoxSeen:
     waiting = await store.waiting_commands(tx, row.id)
     log = await store.newest_events(tx, row.id, LOGGED, limit=LOG_LENGTH)
     faults = [EVENT_WORDS[event] for event in await store.lasting_faults(tx, row.id)]
+    faults += [TROUBLE_WORDS[trouble] for trouble in row.troubles if trouble in TROUBLE_WORDS]
     return BoxSeen(
         id=row.id,
         name=pick(wanted.name, locale) if wanted else row.id,
@@ -105,6 +111,7 @@ async def box_seen(tx: Transaction, row: BoxRow, *, locale: str) -> BoxSeen:
         free=max(0, compartments - len(used | set(out))),
         waiting=len(waiting),
         faults=[DISPUTED, *faults] if row.disputed else faults,
+        warning=KEYS_IN_FILES if row.vault == "file" else "",
         out=out,
         closing=row.closing,
         needing_staff=await store.count_needing_staff(tx, box_id=row.id),

@@ -95,7 +95,17 @@ EVENT_WORDS = {
     "board_untrusted": "A lock board answers without its key",
     "board_back": "The lock board answers again",
     "started": "Box started",
+    "pepper_wanted": "New key for codes ordered",
+    "pepper_new": "New key for codes in use",
+    "pepper_erased": "Old key for codes erased",
 }
+# Why a box hands nothing out, as it says itself. That its journal is not believed stands among its events.
+TROUBLE_WORDS = {
+    "disk": "The disk of the box fails: it hands nothing out. Look at the disk, then start the box again.",
+    "pepper": "The box has no key for its codes since its last start: it hands nothing out until the centre sends it.",
+    "counter": "The security chip of the box does not answer: it hands nothing out until somebody has looked.",
+}
+KEYS_IN_FILES = "The keys of this box lie in files: whoever takes its computer can find out the codes."
 # What staff may ask for, and what they may see waiting for the box's answer.
 ACTION_WORDS: dict[str, str] = {
     "open_for_load": "Open compartment",

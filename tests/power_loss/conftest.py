@@ -1,0 +1,8 @@
+"""The package `powercut` stands beside these tests; its campaign is a program of its own, too."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
