@@ -51,6 +51,10 @@ class Codes:
         """What stands in the box instead of a number; an empty one has a locator like any other."""
         return pins.locator(self._vault.locator_key, step, number)
 
+    def unseal(self, sealed: bytes, context: str) -> bytes:
+        """Open what the centre sealed to this box. Raises VaultError."""
+        return self._vault.unseal(sealed, context=context)
+
     def collectable(self, locator: bytes) -> Found:
         """Deposits of a number whose codes count at this moment."""
         now = self._ledger.now()

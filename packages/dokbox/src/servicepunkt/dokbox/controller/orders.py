@@ -1,0 +1,236 @@
+"""What the centre orders of a box: each order is carried out once, or declined with the reason, in one entry.
+
+Whoever calls a method holds the controller's lock. An order that cannot be carried out any more (a code for a document
+that was collected meanwhile) ends as an entry that says so, never as a fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime, time, timedelta
+from functools import partial
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from servicepunkt.dokbox import model, wire
+from servicepunkt.dokbox.controller.codes import Codes
+from servicepunkt.dokbox.controller.doors import Doors
+from servicepunkt.dokbox.controller.ledger import Details, Ledger
+from servicepunkt.dokbox.controller.peppers import Peppers
+from servicepunkt.dokbox.controller.visits import Visits
+from servicepunkt.dokbox.errors import VaultError, VisitOverError
+from servicepunkt.dokbox.model import Deposit, Entry, Event, State
+from servicepunkt.dokbox.policy import DocumentPolicy
+
+
+class Orders:
+    """Carries out commands with the parts of the controller."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        codes: Codes,
+        doors: Doors,
+        visits: Visits,
+        peppers: Peppers,
+        *,
+        config: Callable[[], wire.BoxConfig],
+        require_healthy: Callable[[], object],
+        compartments: Collection[int],
+    ) -> None:
+        self._ledger = ledger
+        self._journal = ledger.journal
+        self._codes = codes
+        self._doors = doors
+        self._visits = visits
+        self._peppers = peppers
+        self._config = config
+        self._require_healthy = require_healthy
+        self._compartments = compartments
+
+    def decline(self, command: wire.Command, reason: str) -> None:
+        """Journal that an order was not carried out."""
+        data = {"command": command.seq, "kind": command.kind, "reason": reason}
+        self._ledger.note("command_declined", deposit_id=command.deposit, data=data)
+
+    async def carry_out(self, command: wire.Command, now: datetime) -> None:
+        """Do what a command says. Raises DokboxError or CabinetError where it could not be done."""
+        if command.kind in wire.SHORT_LIVED and (command.valid_until is None or now > command.valid_until):
+            self.decline(command, "too_late")
+            return
+        match command.kind:
+            case "reserve":
+                self._reserve(command)
+            case "open_for_load":
+                await self._open_for(Event.OPEN_FOR_LOAD, command)
+            case "recall":
+                await self._open_for(Event.RECALL, command)
+            case "confirm_loaded":
+                await self._confirm_loaded(command)
+            case "new_code" | "new_person":
+                await self._new_code(command)
+            case "extend":
+                self._extend(command)
+            case "attest":
+                data: Details = {"command": command.seq, "actor": command.actor}
+                self._visits.attest(self._commanded(command), answer=command.answer, data=data)
+            case "inventory":
+                self._inventory(command)
+            case "notice_accepted" | "notice_failed":
+                self._notice(command)
+            case "cancel":
+                self._cancel(command)
+            case "compartment_in":
+                if command.compartment not in self._compartments:
+                    self.decline(command, "no_such_compartment")
+                else:
+                    self._ledger.note("compartment_in", compartment=command.compartment, data={"command": command.seq})
+            case "rotate_pepper":
+                self._peppers.rotate(command=command.seq)
+
+    def _cancel(self, command: wire.Command) -> None:
+        """Give a reservation up; a compartment that was open before is looked into before it is used again."""
+        deposit = self._commanded(command)
+        model.move(deposit.state, Event.CANCEL)
+        if deposit.opened_at is not None:
+            # Before the end of the deposit: a power cut in between must not leave something in a free compartment.
+            self._doors.take_out(deposit.compartment, "cancelled_after_opening")
+        self._ledger.record(Event.CANCEL, deposit, data={"command": command.seq})
+
+    def _commanded(self, command: wire.Command) -> Deposit:
+        deposit = self._ledger.deposit(command.deposit)
+        if deposit is None:
+            raise VisitOverError
+        return deposit
+
+    def _reserve(self, command: wire.Command) -> None:
+        config = self._config()
+        policy = config.policy(command.document)
+        if policy is None or self._ledger.deposit(command.deposit) is not None:
+            self.decline(command, "unknown_document" if policy is None else "known")
+            return
+        person = self._person(command)
+        if policy.locator == "phone" and self._is_full_for(person, command.deposit):
+            self.decline(command, "too_many_for_this_number")
+            return
+        compartment = model.choose_compartment(self._ledger.box, config, low=command.low, full=self._doors.unfit)
+        if compartment is None:
+            self.decline(command, "no_low_compartment" if command.low else "full")
+            return
+        self._ledger.reserve(
+            command.deposit,
+            compartment,
+            data={"command": command.seq, "kind": policy.type, "hold_days": policy.hold_days, "actor": command.actor},
+            also=partial(self._know, command.deposit, person, policy),
+        )
+
+    def _person(self, command: wire.Command) -> wire.Person:
+        """Who may collect. Raises VaultError."""
+        config = self._config()
+        context = wire.person_context(config.tenant, config.box, command.deposit)
+        try:
+            return msgspec.json.decode(self._codes.unseal(bytes.fromhex(command.sealed), context), type=wire.Person)
+        except (ValueError, msgspec.DecodeError):
+            raise VaultError(reason="what was sealed is no person") from None
+
+    def _is_full_for(self, person: wire.Person, deposit_id: str) -> bool:
+        """Whether a number has as many deposits here as one may have."""
+        others = self._journal.secrets_of(self._codes.locator("phone", person.phone))
+        return sum(secret.deposit != deposit_id for secret in others) >= model.MAX_DEPOSITS_PER_PHONE
+
+    async def _new_code(self, command: wire.Command) -> None:
+        """A new code; with another person's data the old one's number opens nothing any more."""
+        deposit = self._commanded(command)
+        config = self._config()
+        person = self._person(command) if command.kind == "new_person" else None
+        policy = config.policy(deposit.kind)
+        if person and policy and policy.locator == "phone" and self._is_full_for(person, deposit.id):
+            self.decline(command, "too_many_for_this_number")
+            return
+        data: Details = {"command": command.seq, "actor": command.actor}
+        if person and policy and deposit.state is State.RESERVED:  # no code has been made yet
+            also = partial(self._know, deposit.id, person, policy)
+            self._ledger.note("person_corrected", deposit_id=deposit.id, data=data, also=also)
+            return
+        model.move(deposit.state, Event.NEW_CODE)
+        await self._codes.make(Event.NEW_CODE, deposit, data, config, person=person)
+
+    def _know(self, deposit_id: str, person: wire.Person, policy: DocumentPolicy, _entry: Entry) -> None:
+        self._codes.know(deposit_id, person, policy, self._config())
+
+    def _extend(self, command: wire.Command) -> None:
+        """Keep a document longer; shorter it never becomes."""
+        deposit = self._commanded(command)
+        until = self._end_of(command)
+        expires = deposit.expires_at()
+        if until is None or (expires is not None and until <= expires):
+            self.decline(command, "no_later_day")
+            return
+        data: Details = {"command": command.seq, "actor": command.actor, "until": until.isoformat()}
+        self._ledger.record(Event.EXTEND, deposit, data=data)
+
+    def _end_of(self, command: wire.Command) -> datetime | None:
+        """The end of the day that the command names, where the box stands."""
+        if command.until is None:
+            return None
+        midnight = datetime.combine(command.until + timedelta(days=1), time(), ZoneInfo(self._config().zone))
+        return midnight.astimezone(UTC)
+
+    def _inventory(self, command: wire.Command) -> None:
+        """Somebody was at the doors with a key: what lies behind them is looked at before anything is handed out."""
+        events: list[tuple[Event, Deposit, Details]] = [
+            (Event.INVENTORY, deposit, {"actor": command.actor})
+            for deposit in self._ledger.box.deposits.values()
+            if (deposit.state, Event.INVENTORY) in model.MOVES
+        ]
+        if events:
+            self._ledger.record_all(events)
+        self._ledger.note("inventory_begun", data={"command": command.seq, "actor": command.actor})
+
+    async def _open_for(self, event: Event, command: wire.Command) -> None:
+        deposit = self._commanded(command)
+        if event is not Event.RECALL:  # staff take out also what a box holds that is not believed any more
+            self._require_healthy()
+        self._doors.require_seen(deposit.compartment)
+        item = self._doors.items.get(deposit.compartment)
+        data: dict[str, str | int | bool | None] = {"command": command.seq, "actor": command.actor, "item": item}
+        if event is Event.OPEN_FOR_LOAD and deposit.opened_at is None and item:
+            # It should be empty: whose is it? Nobody's document is laid beside another's.
+            self.decline(command, "compartment_not_empty")
+            return
+
+        if event is Event.OPEN_FOR_LOAD and self._wants_other_eyes(deposit, command.actor):
+            self.decline(command, "second_person_needed")
+            return
+
+        def also(_: Entry) -> None:
+            if event is Event.RECALL:
+                self._journal.forget(deposit.id)
+
+        if (after := self._ledger.record(event, deposit, data=data, also=also)) is not None:
+            await self._doors.open(after)
+
+    def _wants_other_eyes(self, deposit: Deposit, actor: str) -> bool:
+        """Whether who lays the document in must be somebody else than who announced it."""
+        policy = self._config().policy(deposit.kind)
+        return policy is not None and policy.four_eyes and actor == deposit.announced_by
+
+    async def _confirm_loaded(self, command: wire.Command) -> None:
+        deposit = self._commanded(command)
+        if not deposit.confirmable:
+            self.decline(command, "door_was_not_open")
+            return
+        data: Details = {"command": command.seq, "actor": command.actor}
+        await self._codes.make(Event.CONFIRM_LOADED, deposit, data, self._config())
+
+    def _notice(self, command: wire.Command) -> None:
+        deposit = self._commanded(command)
+        if deposit.version != command.version:
+            self.decline(command, "of_an_older_code")
+            return
+        event = Event.NOTICE_ACCEPTED if command.kind == "notice_accepted" else Event.NOTICE_FAILED
+        until = self._end_of(command)
+        told = until.isoformat() if until else None
+        data: Details = {"command": command.seq, "version": command.version, "until": told}
+        self._ledger.record(event, deposit, data=data)
