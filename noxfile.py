@@ -195,6 +195,13 @@ def power_loss(session: nox.Session) -> None:
 
 
 @nox.session
+def simulate(session: nox.Session) -> None:
+    """Simulate boxes for years in virtual time: `-- --years N --seeds A..B`; `-- --mutants` plants known faults."""
+    install(session, "dev")
+    session.run("python", "-m", "simulation", *session.posargs, env={"PYTHONPATH": str(ROOT / "tests")})
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Fuzz the decoders of lock boards; SERVICEPUNKT_FUZZ_RUNS says how often each, names after -- say which."""
     install(session, "dev", "fuzz")

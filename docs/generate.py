@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pages import boards, commands, errors, hooks, settings, states
+from pages import boards, commands, errors, hooks, settings, simulation, states
 from pages.own import own_plugins
 
 FOLDER = Path(__file__).parent / "reference"
@@ -26,6 +26,7 @@ def pages() -> dict[str, str]:
         "commands.md": commands.commands_page(host),
         "settings.md": settings.settings_page(host),
         "boards.md": boards.boards_page(),
+        "simulation.md": simulation.simulation_page(),
         **{f"{machine.name}.svg": machine.picture() for machine in states.MACHINES},
     }
 

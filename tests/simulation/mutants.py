@@ -1,0 +1,444 @@
+"""Planted faults: small changes of the product's source that a run has to find, each with a name.
+
+The old text has to stand in the source exactly once; a test says so, so that no fault is lost silently when the source
+changes.
+"""
+
+from __future__ import annotations
+
+from .planting import Change, Mutant
+
+DOKBOX = "servicepunkt.dokbox"
+SERVICE, ORDERS, VISITS, DOORS, CODES, LEDGER, LINK = (
+    f"{DOKBOX}.controller.{name}" for name in ("service", "orders", "visits", "doors", "codes", "ledger", "link")
+)
+MODEL, JOURNAL = f"{DOKBOX}.model", f"{DOKBOX}.journal"
+
+
+def mutant(name: str, about: str, *changes: tuple[str, str, str]) -> Mutant:
+    return Mutant(name, about, tuple(Change(*change) for change in changes))
+
+
+MUTANTS: tuple[Mutant, ...] = (
+    # --- opening -----------------------------------------------------------------------------------------------
+    mutant(
+        "pulse_before_redeem",
+        "The lock is fired before the spent code is in the journal.",
+        (
+            SERVICE,
+            "            self.ledger.record(Event.REDEEM, deposit, data=data, also=lambda _: "
+            "self._journal.shred(deposit.id))\n            await self.doors.open(deposit)\n",
+            "            await self.doors.open(deposit)\n            self.ledger.record(Event.REDEEM, deposit, "
+            "data=data, also=lambda _: self._journal.shred(deposit.id))\n",
+        ),
+    ),
+    mutant(
+        "pulse_again_on_lost_reply",
+        "A lost reply to an unlock frame is answered with a second frame.",
+        (
+            DOORS,
+            "            unwritten = isinstance(",
+            "            with suppress(BoardError):\n                await self._cabinet.unlock(deposit.compartment)\n"
+            "            unwritten = isinstance(",
+        ),
+    ),
+    mutant(
+        "pulse_again_after_start",
+        "After a restart the lock of a release that was under way is fired once more.",
+        (
+            DOORS,
+            "            self._watch(after)\n",
+            "            await self.open(after)\n",
+        ),
+    ),
+    mutant(
+        "wrong_lock",
+        "The neighbour's lock is fired.",
+        (
+            DOORS,
+            "await self._cabinet.unlock(deposit.compartment)",
+            "await self._cabinet.unlock(deposit.compartment % len(self._cabinet.compartments) + 1)",
+        ),
+    ),
+    mutant(
+        "blind_release",
+        "A door is opened although nobody sees it.",
+        (DOORS, "        if compartment not in self.seen:\n            raise OutOfOrderError\n", "        return\n"),
+    ),
+    mutant(
+        "late_order",
+        "An order to open is carried out however old it is.",
+        (
+            ORDERS,
+            "if command.kind in wire.SHORT_LIVED and (command.valid_until is None or now > command.valid_until):",
+            "if command.kind in wire.SHORT_LIVED and command.valid_until is None:",
+        ),
+    ),
+    mutant(
+        "own_clock_alone",
+        "Whether an order is too old is judged by the box's own clock alone, which may be behind.",
+        (SERVICE, "max(now, centre_time) if centre_time else now)", "now)"),
+    ),
+    mutant(
+        "question_skipped",
+        "The door opens before all questions are answered.",
+        (VISITS, "not current or visit.next_question != step:", "not current:"),
+    ),
+    mutant(
+        "no_counts_as_yes",
+        "A no before the door is taken for a yes.",
+        (
+            VISITS,
+            "        if answer:\n            self._done(visit, step)\n        elif step in",
+            "        if True:\n            self._done(visit, step)\n        elif step in",
+        ),
+    ),
+    # --- codes -------------------------------------------------------------------------------------------------
+    mutant(
+        "count_after_look",
+        "The attempt is put on disk after the code was looked at.",
+        (
+            CODES,
+            "            self._ledger.record_all([(Event.ATTEMPT, deposit, {}) for deposit, _ in found])\n",
+            "            pass\n",
+        ),
+        (
+            CODES,
+            "            events.append((Event.CODE_WRONG, deposit",
+            "            events.append((Event.ATTEMPT, deposit, {}))\n"
+            "            events.append((Event.CODE_WRONG, deposit",
+        ),
+    ),
+    mutant(
+        "never_locked",
+        "However many wrong codes, none is too many.",
+        (CODES, "            if deposit.attempts < limit:\n", "            if True:\n"),
+        (CODES, "            if deposit.attempts >= limit:\n", "            if False:\n"),
+    ),
+    mutant(
+        "locked_too_soon",
+        "The last try is not given.",
+        (CODES, "            if deposit.attempts >= limit:\n", "            if deposit.attempts >= limit - 1:\n"),
+    ),
+    mutant(
+        "new_code_keeps_tries",
+        "A new code does not give the tries back.",
+        (
+            MODEL,
+            '        "version": before.version + 1,\n        "attempts": 0,\n',
+            '        "version": before.version + 1,\n',
+        ),
+    ),
+    mutant(
+        "any_code_opens",
+        "The number alone is enough.",
+        (CODES, '            if pins.same(secret.tag or b"", expected):\n', "            if True:\n"),
+    ),
+    mutant(
+        "old_code_stays",
+        "A new code is sent, and the old one goes on opening.",
+        (
+            CODES,
+            "            self._journal.put_secret(new)\n",
+            "            if event is not Event.NEW_CODE:\n                self._journal.put_secret(new)\n",
+        ),
+    ),
+    mutant(
+        "stale_look",
+        "A code that was replaced while it was looked at still opens.",
+        (
+            CODES,
+            "            if deposit is None or deposit.state not in model.COLLECTABLE or not fresh:\n",
+            "            if deposit is None or deposit.state not in model.COLLECTABLE:\n",
+        ),
+    ),
+    mutant(
+        "side_by_side",
+        "Several codes are looked at at once.",
+        (SERVICE, "        async with self._attempt:\n", "        if True:\n"),
+    ),
+    mutant(
+        "salt_lost",
+        "The salt of a number is made anew for each of its documents.",
+        (CODES, "        known = self._journal.salt_of(locator) if siblings else None\n", "        known = None\n"),
+    ),
+    mutant(
+        "salt_shredded",
+        "With one document the salt of all documents of its number is erased.",
+        (
+            JOURNAL,
+            "        if all(secret.tag is None for secret in self.secrets_of(locator)):\n",
+            "        if True:\n",
+        ),
+    ),
+    mutant(
+        "twins",
+        "Two documents of one number may have the same code.",
+        (CODES, "            if not any(pins.same(s.tag", "            if True or not any(pins.same(s.tag"),
+    ),
+    mutant(
+        "other_code_sent",
+        "The message holds another code than the one that opens.",
+        (
+            CODES,
+            '        sealed = self._sealed({"code": code, "number": number}, context, config)\n',
+            '        sealed = self._sealed({"code": pins.new_code(self._randbelow), "number": ""}, context, config)\n',
+        ),
+    ),
+    mutant(
+        "no_number",
+        "The number is left out of what finds a deposit.",
+        (
+            CODES,
+            "pins.locator(self._vault.locator_key, step, number)",
+            'pins.locator(self._vault.locator_key, step, "")',
+        ),
+    ),
+    mutant(
+        "quick_refusal",
+        "A refusal comes as soon as it is known.",
+        (
+            SERVICE,
+            "        await self._sleep(max(0.0, pause))\n        raise RefusedError\n\n    async def _present",
+            "        raise RefusedError\n\n    async def _present",
+        ),
+    ),
+    mutant(
+        "endless_patience",
+        "Many wrong codes do not slow the box down.",
+        (CODES, "self._shortest * 2 ** min(excess, 20)", "self._shortest * 2 ** min(excess, 0)"),
+    ),
+    mutant(
+        "open_at_night",
+        "The opening hours are not looked at.",
+        (
+            SERVICE,
+            "        if not self._hours(self.require_healthy()).is_open():\n",
+            "        if self.require_healthy() is None:\n",
+        ),
+    ),
+    mutant(
+        "expiry_ignored",
+        "A code opens for ever.",
+        (CODES, "            if expires is None or now < expires:\n", "            if True:\n"),
+        (SERVICE, "        self._expire()\n", ""),
+    ),
+    mutant(
+        "expiry_unsaid",
+        "What is overdue opens nothing, and nobody hears of it.",
+        (SERVICE, "        self._expire()\n", ""),
+    ),
+    mutant(
+        "hold_begins_late",
+        "The hold period begins two days after the notice.",
+        (
+            MODEL,
+            'changed |= {"notified_at": before.notified_at or at, "until"',
+            'changed |= {"notified_at": at + timedelta(days=2), "until"',
+        ),
+    ),
+    mutant(
+        "notice_of_another_code",
+        "The notice of an older code counts for the newest.",
+        (ORDERS, "        if deposit.version != command.version:\n", "        if False:\n"),
+    ),
+    # --- doors and compartments ----------------------------------------------------------------------------------
+    mutant(
+        "freed_when_closed",
+        "A closed door counts as a hand-over, whatever lies behind it.",
+        (MODEL, "else Event.CLOSED_UNPROVEN if unknown else Event.CLOSED_FULL", "else Event.CLOSED_EMPTY"),
+    ),
+    mutant(
+        "unproven_is_done",
+        "What no sensor can tell is not asked.",
+        (MODEL, "else Event.CLOSED_UNPROVEN if unknown", "else Event.CLOSED_EMPTY if unknown"),
+    ),
+    mutant(
+        "silence_is_yes",
+        "Who leaves without an answer has taken his document.",
+        (
+            SERVICE,
+            'self.ledger.record(Event.NOT_TAKEN, deposit, data={"reason": "idle"})',
+            "self.ledger.record(Event.TAKEN, deposit)",
+        ),
+    ),
+    mutant(
+        "confirmed_unseen",
+        "A clerk may say that a document is in although its door was never open.",
+        (ORDERS, "        if not deposit.confirmable:\n", "        if False:\n"),
+    ),
+    mutant(
+        "compartment_twice",
+        "A compartment that is in use counts as free.",
+        (
+            MODEL,
+            "taken = {deposit.compartment for deposit in box.deposits.values()} | box.out_of_service | full",
+            "taken = box.out_of_service | full",
+        ),
+    ),
+    mutant(
+        "out_of_service_ignored",
+        "A compartment that staff should look into first is used on.",
+        (
+            MODEL,
+            "for deposit in box.deposits.values()} | box.out_of_service | full",
+            "for deposit in box.deposits.values()} | full",
+        ),
+    ),
+    mutant(
+        "cancelled_unseen",
+        "After a cancelled loading nobody looks into the compartment.",
+        (
+            ORDERS,
+            "        if deposit.opened_at is not None:\n",
+            "        if False:\n",
+        ),
+    ),
+    mutant(
+        "forced_ignored",
+        "A door that is forced open changes nothing.",
+        (DOORS, "            self._ledger.record(model.Event.FORCED, deposit)\n", "            pass\n"),
+    ),
+    mutant(
+        "forced_empty_ignored",
+        "An empty compartment that was forced open is used on.",
+        (DOORS, '            self.take_out(number, "forced")\n', "            pass\n"),
+    ),
+    mutant(
+        "forced_in_the_dark_ignored",
+        "A door that stands open when the box sees again changes nothing.",
+        (
+            MODEL,
+            "            return None if deposit.state is State.BLOCKED else Event.FORCED\n",
+            "            return None\n",
+        ),
+    ),
+    mutant(
+        "left_open_unsaid",
+        "Nobody hears of a door that is left open.",
+        (DOORS, "                self._ledger.record(model.Event.LEFT_OPEN, deposit)\n", "                pass\n"),
+    ),
+    mutant(
+        "waits_for_ever",
+        "A door that does not open is waited for without end.",
+        (
+            DOORS,
+            "                    self._ledger.record(model.Event.NOT_OPENED, deposit)\n",
+            "                    pass\n",
+        ),
+    ),
+    mutant(
+        "visit_never_ends",
+        "A visit that somebody walked away from goes on.",
+        (VISITS, "            if now - visit.last_seen > seconds:\n", "            if now - visit.last_seen > 1e9:\n"),
+    ),
+    mutant(
+        "dark_start_is_done",
+        "A release that the power interrupted counts as a hand-over.",
+        (
+            MODEL,
+            "    return after_closing(deposit, item, ask=ask) if deposit.door_seen else Event.NOT_OPENED\n",
+            "    return after_closing(deposit, item, ask=ask) if deposit.door_seen or not item else Event.NOT_OPENED\n",
+        ),
+        (
+            MODEL,
+            "    (S.RELEASING, E.NOT_OPENED): S.BLOCKED,\n",
+            "    (S.RELEASING, E.NOT_OPENED): S.BLOCKED,\n    (S.RELEASING, E.CLOSED_UNPROVEN): S.DONE,\n"
+            "    (S.RELEASING, E.CLOSED_EMPTY): S.DONE,\n    (S.RELEASING, E.FOUND_EMPTY): S.DONE,\n",
+        ),
+    ),
+    # --- disk, journal, link ---------------------------------------------------------------------------------------
+    mutant(
+        "no_flush",
+        "The journal does not wait for the disk at all.",
+        (JOURNAL, '"synchronous=FULL"', '"synchronous=OFF"'),
+    ),
+    mutant(
+        "flush_now_and_then",
+        "The journal waits for the disk only at checkpoints.",
+        (JOURNAL, '"synchronous=FULL"', '"synchronous=NORMAL"'),
+    ),
+    mutant(
+        "secrets_after_the_entry",
+        "What belongs to an entry is written after it, not with it.",
+        (
+            LEDGER,
+            "                box = self._write(box, entry, also)\n                written.append",
+            "                box = self._write(box, entry, None)\n                written.append",
+        ),
+        (
+            LEDGER,
+            "        self._believe(box)\n        for entry, after in written:\n",
+            "        self._believe(box)\n        for entry, _ in written:\n            if also is not None:\n"
+            "                with self.journal.transaction():\n                    also(entry)\n"
+            "        for entry, after in written:\n",
+        ),
+    ),
+    mutant(
+        "tag_survives",
+        "The tag of a spent code stays on the disk.",
+        (
+            SERVICE,
+            "also=lambda _: self._journal.shred(deposit.id))\n            await",
+            "also=lambda _: None)\n            await",
+        ),
+    ),
+    mutant(
+        "secret_survives",
+        "What could open a deposit stays on the disk when it is over.",
+        (LEDGER, "            self.journal.shred(entry.deposit)\n", "            pass\n"),
+    ),
+    mutant(
+        "command_twice",
+        "A command that comes a second time is carried out a second time.",
+        (SERVICE, "            if command.seq <= self.ledger.box.command:\n                return\n", ""),
+    ),
+    mutant(
+        "declined_in_silence",
+        "A command that is declined leaves no entry.",
+        (
+            ORDERS,
+            '        self._ledger.note("command_declined", deposit_id=command.deposit, data=data)\n',
+            "        del data\n",
+        ),
+    ),
+    mutant(
+        "acknowledged_before_the_answer",
+        "Entries count as delivered when they are sent.",
+        (
+            LINK,
+            '            answer = await self._channel.post("events", wire.Events(events=events))\n',
+            "            with self._journal.transaction():\n"
+            '                self._journal.put_meta("acknowledged", str(events[-1].entry.seq).encode())\n'
+            '            answer = await self._channel.post("events", wire.Events(events=events))\n',
+        ),
+    ),
+    mutant(
+        "message_dropped_early",
+        "Sealed messages are dropped when they are sent, not when they have arrived.",
+        (
+            LINK,
+            '            answer = await self._channel.post("events", wire.Events(events=events))\n',
+            "            with self._journal.transaction():\n"
+            "                self._journal.drop_envelopes(up_to=events[-1].entry.seq)\n"
+            '            answer = await self._channel.post("events", wire.Events(events=events))\n',
+        ),
+    ),
+    mutant(
+        "message_kept",
+        "Sealed messages stay on the disk when the centre has them.",
+        (LINK, "            self._journal.drop_envelopes(up_to=seq)\n", "            pass\n"),
+    ),
+    mutant(
+        "illegal_move_ends_the_box",
+        "What the doors say is written down without asking the table of moves.",
+        (
+            DOORS,
+            "            if not deposit.door_seen:\n"
+            "                self._ledger.record(model.Event.DOOR_OPENED, deposit)\n",
+            "            self._ledger.record(model.Event.NOT_TAKEN, deposit)\n",
+        ),
+    ),
+)
+
+BY_NAME = {one.name: one for one in MUTANTS}
