@@ -204,6 +204,7 @@ async def strangers(world: World) -> None:
                 )
                 await asyncio.sleep(150.0 if pulls else world.chance.uniform(0.0, 10.0))
                 if pulls:
+                    actor.code = "123456"
                     world.cut_in = world.chance.randint(1, 3)  # to get the try back
                 with suppress(*ANSWERS):
                     found = await world.present(actor)

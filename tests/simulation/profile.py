@@ -115,6 +115,6 @@ def rough(seed: int) -> Profile:
         slow_network=chance.choice([0.05, 0.5, 5.0]),
         clock_steps_a_year=some(0, 60),
         no_battery=chance.choice([0.0, 0.5]),
-        pull_plug=some(0.05, 0.2),
-        dice_repeat=chance.choice([0.0, 0.0, 0.2]),
+        pull_plug=some(0.2, 0.5),
+        dice_repeat=chance.choice([0.0, 0.2, 0.5]),
     )

@@ -13,6 +13,7 @@ from .world import World
 STANDS_THERE = VALID_SECONDS + 110.0  # a clerk waits in front of a door until his order has surely lost its validity
 PATIENCE = 120.0
 TRIES = 4
+UNATTENDED = 900.0  # a door that has stood open so long belongs to nobody who is still there
 NEEDS_RECALL = frozenset({"expired", "blocked"})
 OPEN_SECONDS_A_YEAR = 313 * 10.5 * 3600
 
@@ -56,16 +57,17 @@ async def load(world: World, document: Document) -> None:
     world.spawn(people.collect(world, document))
     with world.somebody():
         if await seen(world, document, "reserved", "refused") == "reserved":
-            await _lay_in(world, document)
+            await _lay_in(world, document, hasty=world.chance.random() < world.profile.hasty_clerk)
 
 
-async def _lay_in(world: World, document: Document) -> None:
+async def _lay_in(world: World, document: Document, *, hasty: bool = False) -> None:
+    """Order the door, lay it in, look what the box says; some say "it is in" before the door was ever open."""
     mirror = world.centre.mirror[document.id]
     for attempt in range(TRIES):
         if mirror.state not in ("reserved", "loading") or mirror.compartment is None:
             return
-        if not attempt and world.chance.random() < world.profile.hasty_clerk:
-            world.centre.order("confirm_loaded", document.id)  # he has not even opened the door
+        if hasty and not attempt:
+            world.centre.order("confirm_loaded", document.id)
             await asyncio.sleep(30)
         opened = await _open_and_put(world, document, mirror.compartment)
         if world.chance.random() < world.profile.give_up_loading:
@@ -122,6 +124,9 @@ async def rounds(world: World) -> None:
             await look_after(world, deposit)
         for number in sorted(world.centre.out):
             await look_into(world, number)
+        for number, compartment in world.cabinet.compartments.items():
+            if world.clocks.seconds - compartment.moved_at > UNATTENDED:
+                world.cabinet.close(number)
 
 
 def needs_somebody(world: World, mirror: Mirror) -> bool:

@@ -174,7 +174,7 @@ class World:
             if seconds == SEEN:
                 self.judge.stands_open(number)
             else:
-                self.judge.left_open(number, since)
+                self.judge.left_open(number, compartment.moved_at)
 
     async def _sees_again(self) -> None:
         """After every start and every darkness: the doors that stand open."""
