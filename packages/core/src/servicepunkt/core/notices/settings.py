@@ -17,7 +17,8 @@ from servicepunkt.core.notices.channels.profiles import PROFILES, RestShape
 from servicepunkt.core.phone import NumberRefused, mobile_number
 from servicepunkt.core.secrets import tenant_secret
 
-BUILTIN = {"phone": "sms", "smtp": "email"}
+#: Ways of the house that need no provider: the rehearsal telephone takes mail as well.
+BUILTIN = frozenset({("phone", "sms"), ("phone", "email"), ("smtp", "email")})
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,30}\Z")]
 Weight = Annotated[int, Meta(ge=1, le=100)]
 HostName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?\Z")]
@@ -151,7 +152,7 @@ def expects_receipts(provider: Provider | None) -> bool:
 def mistakes(settings: NoticeSettings, *, slug: str, others: Collection[tuple[str, str]]) -> list[Mistake]:
     """Every mistake that a schema cannot see, as (place, sentence). `others`: channels of plugins, as (name, kind)."""
     return [
-        *_service_mistakes(settings, set(others) | set(BUILTIN.items())),
+        *_service_mistakes(settings, set(others) | BUILTIN),
         *(("countries", f"{country!r} is no country code") for country in settings.countries if not _country(country)),
         *(("countries", "at least one country is needed") for _ in range(not settings.countries)),
         *_rehearsal_mistakes(settings),
@@ -166,7 +167,9 @@ def mistakes(settings: NoticeSettings, *, slug: str, others: Collection[tuple[st
 def _service_mistakes(settings: NoticeSettings, others: set[tuple[str, str]]) -> Iterator[Mistake]:
     counted = Counter(provider.name for provider in settings.provider)
     yield from ((f"provider {name}", "this name is taken") for name, count in counted.items() if count > 1)
-    yield from ((f"provider {name}", "this name is the house's own") for name in counted if name in BUILTIN)
+    yield from (
+        (f"provider {name}", "this name is the house's own") for name in counted if name in {own for own, _ in BUILTIN}
+    )
     known = {(provider.name, kind_of(provider)) for provider in settings.provider} | others
     used = set()
     for kind in ("sms", "email"):
