@@ -55,6 +55,15 @@ async def test_the_newest_stands_at_the_bottom_with_the_rehearsals_time(demo: An
         assert (await client.get("/phone?seen=1")).status_code == 200
 
 
+async def test_a_mail_shows_the_picture_for_the_scanner(demo: Any) -> None:
+    async with AsyncTestClient(create_desk(demo)) as client:
+        body = {"reference": "1", "recipient": "erika@example.org", "text": "Guten Tag", "qr": "12345.1234567"}
+        await client.post("/phone/messages", json=body)
+        page = (await client.get("/phone")).text
+        assert 'src="data:image/svg+xml' in page
+        assert "QR-Code für den Leser der Box" in page
+
+
 @pytest.mark.parametrize("script", [True, False])
 def test_the_telephone_shows_its_last_message_in_readable_type(demo: Any, script: bool) -> None:
     for number in range(30):

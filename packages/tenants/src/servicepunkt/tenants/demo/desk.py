@@ -21,6 +21,7 @@ from servicepunkt.tenants.demo.phone import Incoming
 from servicepunkt.web import assets
 from servicepunkt.web.frame import build_frame
 from servicepunkt.web.problems import Problems
+from servicepunkt.web.qr import qr_once
 from servicepunkt.web.security import SecurityHeaders
 from servicepunkt.web.sessions.model import IDLE
 
@@ -66,7 +67,10 @@ async def telephone(request: WebRequest, seen: FromQuery[str] = "") -> Response[
     if seen == newest:
         return Response("", status_code=204)
     zone = demo.stages[0].ctx.zone_info if demo.stages else None
-    shown = [(message, (message.shown or message.at).astimezone(zone)) for message in newest_first[:MOST_MESSAGES]]
+    shown = [
+        (message, (message.shown or message.at).astimezone(zone), qr_once(message.qr) if message.qr else "")
+        for message in newest_first[:MOST_MESSAGES]
+    ]
     return _page(
         request,
         "tenants/phone.html",
