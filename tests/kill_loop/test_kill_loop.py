@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ ROUNDS = int(os.environ.get("SERVICEPUNKT_KILL_ROUNDS", "12"))
 SEED = int(os.environ.get("SERVICEPUNKT_KILL_SEED", str(random.randrange(10**6))))
 PATIENCE = 180.0
 MOVING = frozenset(str(event) for _, event in MOVES)  # the rest are notes, such as an order that came too late
+AHEAD = timedelta(hours=6)  # the story begins shortly before closing time, the loop goes on for longer
 USUAL_START = 2.0  # seconds from the start of the centre to its first answer, where nothing else is going on
 
 
@@ -251,7 +253,7 @@ async def _loop(demo: Demo, chance: random.Random) -> None:
     assert story is not None
     place = next(p for p in stage.boxes if p.box == story.box)
     assert stage.moments is not None
-    demo.set_clock(stage.moments.open)
+    demo.set_clock(stage.moments.open - AHEAD)
     killed: Counter[str] = Counter()
     ends: Counter[str] = Counter()
     cycles: list[Cycle] = []
