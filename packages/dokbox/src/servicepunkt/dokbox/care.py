@@ -22,28 +22,23 @@ from servicepunkt.core.notices import service as notices
 from servicepunkt.core.phone import NumberRefused, mobile_number
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox import deadlines, model, service, store, wire
-from servicepunkt.dokbox.model import State
+from servicepunkt.dokbox.model import Event, State
 from servicepunkt.dokbox.service import Correction
 from servicepunkt.dokbox.settings import settings_of
 from servicepunkt.dokbox.store import DepositRow
 
-#: States in which the box keeps somebody's number: before the code as well as after it.
-CORRECTABLE = frozenset(
-    str(state) for state in (State.RESERVED, State.STORED, State.NOTIFIED, State.LOCKED_OUT, State.EXPIRED)
-)
-EXTENDABLE = frozenset(str(state) for state in (State.STORED, State.NOTIFIED, State.LOCKED_OUT))
 MOST_WRONG_CALLERS = 3
-OLD_DOCUMENT_UNCLEAR = "old_document_unclear"
 
 
 def allowed(ctx: TenantContext, row: DepositRow) -> list[str]:
     """What of this module a clerk may ask for in the deposit's state."""
     policy = settings_of(ctx).document(row.kind)
-    longer = policy is not None and policy.extension_days and row.until is not None and row.state in EXTENDABLE
-    found = ["extend"] if longer else []
+    longer = policy is not None and policy.extension_days and row.until is not None
+    found = ["extend"] if longer and service.can(row, Event.EXTEND) else []
     found += ["lift"] if row.state == State.LOCKED_OUT else []
-    found += ["attest"] if row.alert == OLD_DOCUMENT_UNCLEAR and row.state in model.COLLECTABLE else []
-    return [*found, "correct"] if row.state in CORRECTABLE else found
+    found += ["attest"] if row.alert == store.OLD_DOCUMENT_UNCLEAR and row.state in model.COLLECTABLE else []
+    # Before the code is made the box keeps somebody's number as well as after it.
+    return [*found, "correct"] if row.state == State.RESERVED or service.can(row, Event.NEW_CODE) else found
 
 
 async def correct(
@@ -56,8 +51,8 @@ async def correct(
     now = deployment.clock.now()
     settings = settings_of(ctx)
     async with deployment.database.tenant(ctx) as tx:
-        row = await _locked(tx, deposit_id)
-        if row.state not in CORRECTABLE:
+        row = await service.locked(tx, deposit_id)
+        if "correct" not in allowed(ctx, row):
             raise ConflictError(f"a deposit in state {row.state} keeps its number")
         policy = settings.document(row.kind)
         before = await service.personal_of(deployment, tx, row)
@@ -80,7 +75,7 @@ async def extend(deployment: Deployment, ctx: TenantContext, *, actor: str, depo
     """Keep a document longer, by the days that its kind allows. Raises NotFoundError, ConflictError."""
     now = deployment.clock.now()
     async with deployment.database.tenant(ctx) as tx:
-        row = await _locked(tx, deposit_id)
+        row = await service.locked(tx, deposit_id)
         policy = settings_of(ctx).document(row.kind)
         if policy is None or row.until is None or "extend" not in allowed(ctx, row):
             raise ConflictError(f"a deposit in state {row.state} cannot be kept longer")
@@ -103,7 +98,7 @@ async def lift(
     now = deployment.clock.now()
     wrong = False
     async with deployment.database.tenant(ctx) as tx:
-        row = await _locked(tx, deposit_id)
+        row = await service.locked(tx, deposit_id)
         if row.state != State.LOCKED_OUT:
             raise ConflictError(f"a deposit in state {row.state} is not locked")
         if await _wrong_callers(tx, row, since=now - timedelta(days=1)) >= MOST_WRONG_CALLERS:
@@ -146,8 +141,8 @@ async def attest(
     """
     now = deployment.clock.now()
     async with deployment.database.tenant(ctx) as tx:
-        row = await _locked(tx, deposit_id)
-        if row.state != State.PRESENTED and row.alert != OLD_DOCUMENT_UNCLEAR:
+        row = await service.locked(tx, deposit_id)
+        if row.state != State.PRESENTED and row.alert != store.OLD_DOCUMENT_UNCLEAR:
             raise ConflictError("nobody waits at the box for this document any more")
         until = now + timedelta(seconds=wire.OPENING_TTL_SECONDS)
         await service.queue_command(
@@ -191,14 +186,3 @@ async def last_day(tx: Transaction, box_id: str, first: date, days: int) -> date
 
 def calendar_of(ctx: TenantContext) -> hours.Calendar:
     return hours.Calendar(ctx.zone, ctx.subdivision)
-
-
-async def _locked(tx: Transaction, deposit_id: UUID) -> DepositRow:
-    """The deposit, locked after its box as everywhere. Raises NotFoundError."""
-    known = await store.find_deposit(tx, deposit_id)
-    if known is None or await store.find_box(tx, known.box, lock=True) is None:
-        raise NotFoundError
-    row = await store.find_deposit(tx, deposit_id, lock=True)
-    if row is None:
-        raise NotFoundError
-    return row

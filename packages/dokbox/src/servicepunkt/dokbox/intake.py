@@ -233,9 +233,9 @@ def _consequences(found: DepositRow, entry: model.Entry, facts: Facts) -> dict[s
             return {"attempts": 0, "alert": ""}
         case Event.CODE_RIGHT | Event.REDEEM | "person_corrected":
             return {"alert": ""}
-        case store.STAFF_WANTED | "old_document_unclear":
+        case store.STAFF_WANTED | store.OLD_DOCUMENT_UNCLEAR:
             return {"alert": str(entry.event)}
-        case Event.STEP_DONE if found.alert in (store.STAFF_WANTED, "old_document_unclear"):
+        case Event.STEP_DONE if found.alert in (store.STAFF_WANTED, store.OLD_DOCUMENT_UNCLEAR):
             return {"alert": ""}
         case Event.CLOSED_EMPTY if found.state == State.LOADING:
             return {"alert": "closed_empty"}

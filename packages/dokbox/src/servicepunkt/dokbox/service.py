@@ -251,13 +251,7 @@ async def request(
     """
     now = deployment.clock.now()
     async with deployment.database.tenant(ctx) as tx:
-        # The box first, then the deposit: in the same order as entries are taken in.
-        known = await store.find_deposit(tx, deposit_id)
-        if known is None or await store.find_box(tx, known.box, lock=True) is None:
-            raise NotFoundError
-        row = await store.find_deposit(tx, deposit_id, lock=True)
-        if row is None:
-            raise NotFoundError
+        row = await locked(tx, deposit_id)
         if kind not in allowed_requests(row):
             raise ConflictError(f"a deposit in state {row.state} cannot {kind}")
         if kind == "open_for_load" and needs_other_eyes(ctx, row, actor):
@@ -269,6 +263,17 @@ async def request(
         await queue_command(tx, row.box, kind, at=now, deposit=deposit_id, actor=actor, valid_until=until)
         await store.update_deposit(tx, deposit_id, alert="", updated_at=now)
         await audit.record(tx, at=now, actor=actor, action=f"deposit.{kind}", subject=f"deposit:{deposit_id}")
+    return row
+
+
+async def locked(tx: Transaction, deposit_id: UUID) -> DepositRow:
+    """The deposit, locked after its box: in the same order as entries are taken in. Raises NotFoundError."""
+    known = await store.find_deposit(tx, deposit_id)
+    if known is None or await store.find_box(tx, known.box, lock=True) is None:
+        raise NotFoundError
+    row = await store.find_deposit(tx, deposit_id, lock=True)
+    if row is None:
+        raise NotFoundError
     return row
 
 
@@ -289,9 +294,12 @@ REQUESTS: dict[CommandKind, Event] = {
 
 def allowed_requests(row: DepositRow) -> list[CommandKind]:
     """What a clerk may ask for in the deposit's state: the same table that the box decides by."""
-    if row.state not in {str(state) for state in State}:
-        return []
-    return [kind for kind, event in REQUESTS.items() if (State(row.state), event) in model.MOVES]
+    return [kind for kind, event in REQUESTS.items() if can(row, event)]
+
+
+def can(row: DepositRow, event: Event) -> bool:
+    """Whether the table has this move for the deposit's state; what only the centre knows is none of its states."""
+    return row.state in {str(state) for state in State} and (State(row.state), event) in model.MOVES
 
 
 async def return_to_service(

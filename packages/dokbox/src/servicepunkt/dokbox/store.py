@@ -29,7 +29,8 @@ FINAL = frozenset({REFUSED, *map(str, model.FINAL)})
 # What somebody has to look after, and what is being looked after at this moment.
 NEEDS_STAFF = (*sorted(map(str, model.NEEDS_STAFF)), str(State.RECALLING))
 
-STAFF_WANTED = "staff_wanted"  # the alert of a deposit whose citizen waits for somebody to look
+# Alerts that are asked for: the citizen waits for somebody to look; an old document went into the slot, end unknown.
+STAFF_WANTED, OLD_DOCUMENT_UNCLEAR = "staff_wanted", "old_document_unclear"
 
 box = tenant_table(
     "box",

@@ -150,7 +150,7 @@ async def _prepare(deployment: Deployment, ctx: TenantContext, notice_id: UUID) 
             await settling.end(deployment, tx, notice, to="permanent-failure", reference=reason)
             return None
         if _is_diverted(tx.ctx, message.recipient):
-            channels = tuple(one for one in builtin_channels(deployment) if one.name == "phone")
+            channels = (PhoneChannel(deployment.settings.phone_url, notice.channel),)
         state = model.move(notice.state, "sending")
         await store.update(tx, notice.id, at=deployment.clock.now(), state=state, attempts=notice.attempts + 1)
     return Prepared(notice, channels, message)
