@@ -100,6 +100,13 @@ async def test_a_document_is_announced_once(line: Wire, tenant: TenantContext) -
         await line.announce(document_number=" c01x00t47 ")
 
 
+async def test_nothing_is_kept_of_the_person_that_the_kind_does_not_need(line: Wire, tenant: TenantContext) -> None:
+    row = await line.announce(old_document="C01X0006H", birth_date="12.08.1964", email="erika@example.org")
+    async with line.deployment.database.tenant(tenant) as tx:
+        kept = await service.personal_of(line.deployment, tx, row)
+    assert kept == service.Personal(document_number="C01X00T47", phone="+4915112345678")
+
+
 async def test_a_box_without_a_key_takes_nothing(line: Wire, other: TenantContext) -> None:
     with pytest.raises(BoxUnknownError):
         await line.announce_for(other)

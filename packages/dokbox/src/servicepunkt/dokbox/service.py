@@ -183,7 +183,7 @@ def personal_from(
     mistakes: list[tuple[str, str]],
 ) -> Personal:
     """What is kept of the person, as far as the kind needs it; what is wrong is added to `mistakes`."""
-    phone = email = birth_date = ""
+    phone = email = birth_date = old_document = ""
     if policy is None or policy.needs_phone:
         try:
             phone = mobile_number(wanted.phone, countries)
@@ -199,11 +199,12 @@ def personal_from(
             mistakes.append(("birth_date", "Type the date of birth, for example 12.08.1964."))
         else:
             birth_date = born.isoformat()
-    old = wanted.old_document.strip().upper()
-    if policy is not None and "old_document_chip" in policy.steps and not DOCUMENT_NUMBER.match(old):
-        mistakes.append(("old_document", "Type the number of the old document, which is in its chip."))
+    if policy is not None and "old_document_chip" in policy.steps:
+        old_document = wanted.old_document.strip().upper()
+        if not DOCUMENT_NUMBER.match(old_document):
+            mistakes.append(("old_document", "Type the number of the old document, which is in its chip."))
     number = wanted.document_number.strip().upper() if isinstance(wanted, Announcement) else ""
-    return Personal(document_number=number, phone=phone, email=email, birth_date=birth_date, old_document=old)
+    return Personal(document_number=number, phone=phone, email=email, birth_date=birth_date, old_document=old_document)
 
 
 def read_date(text: str) -> date | None:

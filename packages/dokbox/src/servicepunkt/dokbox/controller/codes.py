@@ -93,10 +93,13 @@ class Codes:
             self._ledger.note("attempt_unknown")
         return found
 
-    async def stretch(self, locator: bytes, code: str, config: wire.BoxConfig) -> bytes:
-        """The one Argon2id run of an attempt, in the same time whether the number is known or the code is one."""
+    async def stretch(self, locator: bytes, code: str | None, config: wire.BoxConfig) -> bytes:
+        """The one Argon2id run of an attempt, in the same time whether the number is known or the code is one.
+
+        Without a code (what was typed cannot be one) it takes as long.
+        """
         kid, salt = self._journal.salt_of(locator) or (self._vault.kid, self._decoy_salt(locator))
-        return await self._run(code if self.could_be(code, config) else NO_CODE, kid, salt, config)
+        return await self._run(NO_CODE if code is None else code, kid, salt, config)
 
     def judge(self, key: bytes, found: Found, config: wire.BoxConfig) -> Deposit | None:
         """The deposit that the code opens; what changed while the key was stretched no longer counts."""

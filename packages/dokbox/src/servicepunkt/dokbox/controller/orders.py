@@ -73,8 +73,7 @@ class Orders:
             case "extend":
                 self._extend(command)
             case "attest":
-                data: Details = {"command": command.seq, "actor": command.actor}
-                self._visits.attest(self._commanded(command), answer=command.answer, data=data)
+                self._visits.attest(self._commanded(command), answer=command.answer, data=ordered(command))
             case "inventory":
                 self._inventory(command)
             case "notice_accepted" | "notice_failed":
@@ -121,7 +120,7 @@ class Orders:
         self._ledger.reserve(
             command.deposit,
             compartment,
-            data={"command": command.seq, "kind": policy.type, "hold_days": policy.hold_days, "actor": command.actor},
+            data={**ordered(command), "kind": policy.type, "hold_days": policy.hold_days},
             also=partial(self._know, command.deposit, person, policy),
         )
 
@@ -148,7 +147,7 @@ class Orders:
         if person and policy and policy.locator == "phone" and self._is_full_for(person, deposit.id):
             self.decline(command, "too_many_for_this_number")
             return
-        data: Details = {"command": command.seq, "actor": command.actor}
+        data = ordered(command)
         if person and policy and deposit.state is State.RESERVED:  # no code has been made yet
             also = partial(self._know, deposit.id, person, policy)
             self._ledger.note("person_corrected", deposit_id=deposit.id, data=data, also=also)
@@ -167,8 +166,7 @@ class Orders:
         if until is None or (expires is not None and until <= expires):
             self.decline(command, "no_later_day")
             return
-        data: Details = {"command": command.seq, "actor": command.actor, "until": until.isoformat()}
-        self._ledger.record(Event.EXTEND, deposit, data=data)
+        self._ledger.record(Event.EXTEND, deposit, data={**ordered(command), "until": until.isoformat()})
 
     def _end_of(self, command: wire.Command) -> datetime | None:
         """The end of the day that the command names, where the box stands."""
@@ -186,7 +184,7 @@ class Orders:
         ]
         if events:
             self._ledger.record_all(events)
-        self._ledger.note("inventory_begun", data={"command": command.seq, "actor": command.actor})
+        self._ledger.note("inventory_begun", data=ordered(command))
 
     async def _open_for(self, event: Event, command: wire.Command) -> None:
         deposit = self._commanded(command)
@@ -194,7 +192,7 @@ class Orders:
             self._require_healthy()
         self._doors.require_seen(deposit.compartment)
         item = self._doors.items.get(deposit.compartment)
-        data: dict[str, str | int | bool | None] = {"command": command.seq, "actor": command.actor, "item": item}
+        data = {**ordered(command), "item": item}
         if event is Event.OPEN_FOR_LOAD and deposit.opened_at is None and item:
             # It should be empty: whose is it? Nobody's document is laid beside another's.
             self.decline(command, "compartment_not_empty")
@@ -221,8 +219,7 @@ class Orders:
         if not deposit.confirmable:
             self.decline(command, "door_was_not_open")
             return
-        data: Details = {"command": command.seq, "actor": command.actor}
-        await self._codes.make(Event.CONFIRM_LOADED, deposit, data, self._config())
+        await self._codes.make(Event.CONFIRM_LOADED, deposit, ordered(command), self._config())
 
     def _notice(self, command: wire.Command) -> None:
         deposit = self._commanded(command)
@@ -234,3 +231,8 @@ class Orders:
         told = until.isoformat() if until else None
         data: Details = {"command": command.seq, "version": command.version, "until": told}
         self._ledger.record(event, deposit, data=data)
+
+
+def ordered(command: wire.Command) -> dict[str, str | int | bool | None]:
+    """What the entry of an order says of it: which one it was, and whose."""
+    return {"command": command.seq, "actor": command.actor}

@@ -195,27 +195,23 @@ class Controller:
         self.require_open()
         started = self._monotonic()
         async with self._attempt:
-            try:
-                return await self._present(number, code)
-            except RefusedError:
-                now = self._monotonic()
-                tried = self.codes.could_be(code, self._configured())
-                pause = started + self._patience.refused(now, tried=tried) - now
+            config = self._configured()
+            tried = code if self.codes.could_be(code, config) else None
+            visit = await self._present(self._locator(number, config), tried, config)
+            if visit is not None:
+                return visit
+            now = self._monotonic()
+            pause = started + self._patience.refused(now, tried=tried is not None) - now
         await self._sleep(max(0.0, pause))
         raise RefusedError
 
-    async def _present(self, number: str, code: str) -> Visit:
-        config = self._configured()
-        locator = self._locator(number, config)
-        could_be = self.codes.could_be(code, config)
+    async def _present(self, locator: bytes, code: str | None, config: wire.BoxConfig) -> Visit | None:
         async with self._lock:
-            found = self.codes.count_attempt(locator, code, limit=config.max_attempts) if could_be else []
+            found = self.codes.count_attempt(locator, code, limit=config.max_attempts) if code is not None else []
         key = await self.codes.stretch(locator, code, config)
         async with self._lock:
             deposit = self.codes.judge(key, found, config)
-            if deposit is None:
-                raise RefusedError
-            return self._visits.start(deposit)
+            return self._visits.start(deposit) if deposit else None
 
     def _locator(self, typed: str, config: wire.BoxConfig) -> bytes:
         """What was typed is a mobile number, or else a pick-up number; they have different lengths."""
