@@ -111,7 +111,8 @@ class Centre:
         """What the centre says, signed by it."""
         purpose = path.rpartition("/")[2]
         status, sent, content = await self._answer(purpose, query, headers, body)
-        said = f"dokbox-{purpose}/1|{self.config.tenant}|{self.config.box}|".encode() + content
+        nonce = headers.get("servicepunkt-nonce", "")
+        said = f"dokbox-{purpose}/2|{self.config.tenant}|{self.config.box}|{nonce}|".encode() + content
         return status, {**sent, wire.SIGNATURE: self._signing.sign(said).hex()}, content
 
     async def _answer(
@@ -131,14 +132,14 @@ class Centre:
                 same = headers.get("if-none-match") == '"1"'
                 return (304, {}, b"") if same else (200, {"etag": '"1"'}, self._config)
             case "commands":
-                return 200, {}, await self._hand_out(int(query["after"]))
+                return 200, {}, await self._hand_out(int(query["after"]), waits=query["wait"] != "0")
             case "events":
                 return self._take_in(msgspec.json.decode(body)["events"])
             case _:
                 return 404, {}, b""
 
-    async def _hand_out(self, after: int) -> bytes:
-        if after >= len(self.commands):
+    async def _hand_out(self, after: int, *, waits: bool) -> bytes:
+        if waits and after >= len(self.commands):
             self._news.clear()
             waiting = asyncio.ensure_future(self._news.wait())
             await asyncio.wait([waiting], timeout=LONG_POLL)
@@ -162,7 +163,7 @@ class Centre:
             sealed = bytes.fromhex(sent.get("sealed", ""))
             self.taken_in(entry, sealed)
             self._reflect(entry, sealed)
-        return 200, {}, msgspec.json.encode({"seq": len(self.hashes)})
+        return 200, {}, msgspec.json.encode({"seq": len(self.hashes), "head": (self.hashes or ["0" * 64])[-1]})
 
     def _reflect(self, entry: dict[str, Any], sealed: bytes) -> None:
         data, event = entry.get("data", {}), entry["event"]

@@ -21,8 +21,10 @@ LATE = 100.0  # seconds a network may keep an order that was handed out while it
 HANGS = 1800.0
 DARK = 2.0
 GENESIS = "0" * 64
-DELIVERED = """SELECT count(*) FROM envelope
-  WHERE seq <= CAST((SELECT value FROM meta WHERE key = 'acknowledged') AS INTEGER)"""
+DELIVERED = """SELECT count(*) FROM envelope JOIN entry USING (seq)
+  WHERE seq <= CAST((SELECT value FROM meta WHERE key = 'acknowledged') AS INTEGER)
+  AND json_extract(CAST(body AS TEXT), '$.at') < ?"""
+KEPT_FOR = timedelta(days=1, hours=3)  # a day, and the hour until somebody looks, and time lost in the dark
 
 
 class Judge:
@@ -207,8 +209,10 @@ class Judge:
         document = self.documents[known.id]
         if state == "done":
             self.must(document.place == "citizen", "end_is_true", f"done, and it is at: {document.place}", known.id)
-        elif state in ("returned", "missing"):
-            self.must(document not in inside, "end_is_true", f"{state}, and it lies in {number}", known.id)
+        elif state == "returned":
+            self.must(document.place == "staff", "end_is_true", f"returned, and it is at: {document.place}", known.id)
+        elif state == "missing":
+            self.must(document not in inside, "end_is_true", f"missing, and it lies in {number}", known.id)
         left = self.disk.database.execute("SELECT count(*) FROM secret WHERE deposit = ?", (known.id,)).fetchone()[0]
         self.must(not left, "nothing_left", f"{state}, and its secret is on the disk", known.id)
         self.by_compartment.pop(number, None)
@@ -386,8 +390,9 @@ class Judge:
         oldest = self.centre.commands[self.centre.answered].at if behind else now
         waited = min(now - oldest, steady, connected)
         self.must(waited < 3600, "commands_once", f"command {self.centre.answered + 1} is not answered")
-        if self.seq:
-            left = self.disk.database.execute(DELIVERED).fetchone()[0]
+        if self.seq and steady > 7200:
+            before = (self.time - KEPT_FOR).isoformat()
+            left = self.disk.database.execute(DELIVERED, (before,)).fetchone()[0]
             self.must(not left, "nothing_left", "a message that the centre has is still on the disk")
 
     def _sweep(self, known: Known, now: float, steady: float) -> None:

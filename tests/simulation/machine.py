@@ -147,7 +147,7 @@ class Machine:
         )
         transport = Transport(self.centre, self.weather, power, self.chance, self._spawn)
         client = httpx.AsyncClient(transport=transport, base_url="http://centre", timeout=10)
-        link = Link(self.controller, journal, client, sleep=self._pause)
+        link = Link(self.controller, journal, client, sleep=self._pause, randomness=self.chance.randbytes)
         self._tasks = [asyncio.create_task(self._run(work, power)) for work in (self.controller.run, link.run)]
         self.driver.start()
 

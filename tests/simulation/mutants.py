@@ -70,8 +70,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "An order to open is carried out however old it is.",
         (
             ORDERS,
-            "if command.kind in wire.SHORT_LIVED and (command.valid_until is None or now > command.valid_until):",
-            "if command.kind in wire.SHORT_LIVED and command.valid_until is None:",
+            "        if not command.is_valid(now):\n",
+            "        if command.valid_until is None and not command.is_valid(now):\n",
         ),
     ),
     mutant(
@@ -265,7 +265,11 @@ MUTANTS: tuple[Mutant, ...] = (
     mutant(
         "confirmed_unseen",
         "A clerk may say that a document is in although its door was never open.",
-        (ORDERS, "        if not deposit.confirmable:\n", "        if False:\n"),
+        (
+            ORDERS,
+            "        item = self._doors.items.get(deposit.compartment)\n        if not deposit.confirmable:\n",
+            "        item = self._doors.items.get(deposit.compartment)\n        if False:\n",
+        ),
     ),
     mutant(
         "compartment_twice",
@@ -337,8 +341,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "A release that the power interrupted counts as a hand-over.",
         (
             MODEL,
-            "    return after_closing(deposit, item, ask=ask) if deposit.door_seen else Event.NOT_OPENED\n",
-            "    return after_closing(deposit, item, ask=ask) if deposit.door_seen or not item else Event.NOT_OPENED\n",
+            "    return after_closing(deposit, item) if deposit.door_seen else Event.NOT_OPENED\n",
+            "    return after_closing(deposit, item) if deposit.door_seen or not item else Event.NOT_OPENED\n",
         ),
         (
             MODEL,
@@ -420,14 +424,19 @@ MUTANTS: tuple[Mutant, ...] = (
             LINK,
             '            answer = await self._channel.post("events", wire.Events(events=events))\n',
             "            with self._journal.transaction():\n"
-            "                self._journal.drop_envelopes(up_to=events[-1].entry.seq)\n"
+            "                self._journal.drop_envelopes(\n"
+            "                    up_to=events[-1].entry.seq, before=self._controller.ledger.now())\n"
             '            answer = await self._channel.post("events", wire.Events(events=events))\n',
         ),
     ),
     mutant(
         "message_kept",
         "Sealed messages stay on the disk when the centre has them.",
-        (LINK, "            self._journal.drop_envelopes(up_to=seq)\n", "            pass\n"),
+        (
+            LINK,
+            "before=self._controller.ledger.now() - ENVELOPE_LIFE)\n",
+            "before=self._controller.ledger.now() - ENVELOPE_LIFE * 9)\n",
+        ),
     ),
     mutant(
         "illegal_move_ends_the_box",

@@ -153,19 +153,23 @@ async def look_after(world: World, deposit: str) -> None:
 
 
 async def take_back(world: World, document: Document) -> None:
-    """Order the door, take out whatever lies there, close it."""
+    """Order the door, take out whatever lies there, close it; where the sensor cannot tell, say what was found."""
     number = world.centre.mirror[document.id].compartment
     if number is None:
         return
     with world.somebody():
         world.centre.order("recall", document.id)
-        if await world.cabinet.door(number, STANDS_THERE):
+        opened = await world.cabinet.door(number, STANDS_THERE)
+        if opened:
             await asyncio.sleep(world.chance.uniform(2, 10))
             for taken in world.cabinet.take(number, "staff"):
                 world.judge.note("taken_back", taken.id)
             await asyncio.sleep(world.chance.uniform(2, 6))
             world.cabinet.close(number)
-        await seen(world, document, "returned", "missing", "blocked", after=5.0)
+        ended = await seen(world, document, "returned", "missing", "blocked", after=5.0)
+        if opened and ended == "blocked":
+            world.centre.order("taken_back" if document.place == "staff" else "not_there", document.id)
+            await seen(world, document, "returned", "missing")
 
 
 async def look_into(world: World, number: int) -> None:

@@ -76,10 +76,24 @@ async def test_the_counter_steps_for_what_is_spent_and_for_nothing_else(box: Anc
     _, code = await box.load(D1)
     before = box.counter.steps
     with pytest.raises(RefusedError):
-        await box.controller.present(NUMBER, "000000" if code != "000000" else "111111")
+        await box.controller.present("+4915199999999", code)
     assert box.counter.steps == before
-    await collect(box, code)
+    with pytest.raises(RefusedError):
+        await box.controller.present(NUMBER, "000000" if code != "000000" else "111111")
     assert box.counter.steps == before + 1
+    await collect(box, code)
+    assert box.counter.steps == before + 2
+    box.put_away()
+
+
+async def test_an_image_of_the_running_box_brings_no_try_back(box: Anchored) -> None:
+    _, code = await box.load(D1)
+    copy = Path(shutil.copytree(box.folder, box.folder.with_name("running")))
+    with pytest.raises(RefusedError):
+        await box.controller.present(NUMBER, "000000" if code != "000000" else "111111")
+    put_back(box, copy)
+    await box.start()
+    assert box.controller.troubles == ("distrusted",)
     box.put_away()
 
 

@@ -541,7 +541,8 @@ async def test_the_pages_of_every_step(bench: Bench) -> None:
         await go_on()
         await page.wait_for_selector("#check:has-text('Jemand kommt zu Ihnen')")
         await look("staff called")
-        await bench.command("attest", deposit=D1, answer=True, actor="account:staff")
+        [visit] = bench.controller._visits
+        await bench.command("attest", deposit=D1, answer=True, call=visit.called, actor="account:staff")
         await page.wait_for_selector("form[action='/open']")
         await browser.close()
     assert found == []

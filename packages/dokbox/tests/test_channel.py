@@ -27,7 +27,8 @@ D1, NUMBER = "01980000-0000-7000-8000-000000000001", "+4915112345678"
 class Centre:
     """What a box hears of the centre, over HTTP in memory: the last answer given for a purpose, signed.
 
-    `signs_as` is another key, or none, where somebody speaks in the centre's name.
+    `signs_as` is another key, or none, where somebody speaks in the centre's name; `nonce` that of another request,
+    where somebody gives an old answer.
     """
 
     def __init__(self) -> None:
@@ -35,6 +36,7 @@ class Centre:
         self.answers: dict[str, tuple[int, bytes]] = {}
         self.requests: list[httpx.Request] = []
         self.signs_as: Ed25519PrivateKey | None = self.key
+        self.nonce = ""
 
     def client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url="http://centre", transport=httpx.MockTransport(self._answer))
@@ -47,7 +49,8 @@ class Centre:
             keys = wire.CentreKeys(tenant=1, box="box-1", signing_key=public.hex())
             return httpx.Response(200, content=msgspec.json.encode(keys))
         status, body = self.answers[purpose]
-        said = wire.signed(cast(wire.Purpose, purpose), tenant=1, box="box-1", body=body)
+        nonce = self.nonce or request.headers[wire.NONCE]
+        said = wire.signed(cast(wire.Purpose, purpose), tenant=1, box="box-1", body=body, nonce=nonce)
         headers = {wire.SIGNATURE: self.signs_as.sign(said).hex()} if self.signs_as else {}
         return httpx.Response(status, content=body, headers=headers)
 
@@ -62,7 +65,7 @@ def centre() -> Centre:
 
 async def test_what_the_box_says_is_signed_by_it(bench: Bench, centre: Centre) -> None:
     bench.controller.ledger.note("started")
-    centre.says("events", wire.Acknowledged(seq=1))
+    centre.says("events", wire.Acknowledged(seq=1, head=bench.controller.ledger.box.head))
     async with centre.client() as client:
         await Link(bench.controller, bench.journal, client).push_events()
     keys, sent = centre.requests
@@ -104,10 +107,44 @@ async def test_what_another_says_in_the_centres_name_is_not_believed(
     assert bench.controller.healthy
 
 
-async def test_an_answer_of_one_kind_is_not_taken_for_another(bench: Bench, centre: Centre) -> None:
-    centre.says("commands", wire.Commands(commands=[]))
+async def test_an_old_answer_is_not_taken_for_a_new_one(bench: Bench, centre: Centre) -> None:
+    """A proxy kept last year's configuration, with the centre's own signature under it."""
+    centre.says("config", msgspec.structs.replace(example_config(), max_attempts=99))
+    centre.nonce = "ab" * 16
     async with centre.client() as client:
-        channel = Channel(client, bench.journal, bench.controller.vault)
+        with pytest.raises(SignatureError):
+            await Link(bench.controller, bench.journal, client).fetch_config()
+        centre.nonce = ""
+        await Link(bench.controller, bench.journal, client).fetch_config()
+    nonces = [request.headers[wire.NONCE] for request in centre.requests if wire.NONCE in request.headers]
+    assert len(set(nonces)) == len(nonces) == 2
+
+
+async def test_a_centre_that_was_restored_gets_everything_again(bench: Bench, centre: Centre) -> None:
+    await bench.load(D1)
+    box = bench.controller.ledger.box
+    centre.says("events", wire.Acknowledged(seq=box.seq, head=box.head))
+    async with centre.client() as client:
+        link = Link(bench.controller, bench.journal, client)
+        assert await link.push_events()
+        assert not await link.push_events()
+        bench.controller.ledger.note("started")
+        entries = list(bench.journal.entries())
+        centre.says("events", wire.Acknowledged(seq=2, head=entries[1].hash))
+        assert await link.push_events()
+        assert bench.journal.meta("acknowledged") == b"2"
+        centre.says("events", wire.Acknowledged(seq=len(entries), head=entries[-1].hash))
+        assert await link.push_events()
+    sent = msgspec.json.decode(centre.requests[-1].content, type=wire.Events).events
+    assert [entry.entry.seq for entry in sent] == list(range(3, len(entries) + 1))
+    assert any(entry.sealed for entry in sent), "the code's message is still there"
+    assert bench.controller.troubles == ()
+
+
+async def test_an_answer_of_one_kind_is_not_taken_for_another(bench: Bench, centre: Centre) -> None:
+    centre.says("commands", wire.Commands(commands=[], now=bench.clock.now()))
+    async with centre.client() as client:
+        channel = Channel(client, bench.journal, bench.controller.vault, randomness=bytes)  # always the same nonce
         answer = await channel.get("commands")
         centre.answers["config"] = (200, answer.content)
 
@@ -116,7 +153,7 @@ async def test_an_answer_of_one_kind_is_not_taken_for_another(bench: Bench, cent
 
         async with httpx.AsyncClient(base_url="http://centre", transport=httpx.MockTransport(replayed)) as other:
             with pytest.raises(SignatureError):
-                await Channel(other, bench.journal, bench.controller.vault).get("config")
+                await Channel(other, bench.journal, bench.controller.vault, randomness=bytes).get("config")
 
 
 async def test_an_old_command_that_is_played_again_does_nothing(bench: Bench, centre: Centre) -> None:
@@ -138,7 +175,9 @@ async def test_a_refusal_on_the_way_is_no_word_about_the_journal(bench: Bench, c
     assert not bench.controller.distrusted
 
 
-@pytest.mark.parametrize(("status", "said"), [(409, {"code": "SP3121"}), (200, {"seq": 500})], ids=["fork", "ahead"])
+@pytest.mark.parametrize(
+    ("status", "said"), [(409, {"code": "SP3121"}), (200, {"seq": 500, "head": "0" * 64})], ids=["fork", "ahead"]
+)
 async def test_a_box_that_was_set_back_hands_nothing_out(
     bench: Bench, centre: Centre, status: int, said: dict[str, object]
 ) -> None:
@@ -157,12 +196,13 @@ async def test_a_box_that_was_set_back_hands_nothing_out(
 
 async def test_troubles_are_told_once_and_again_when_they_change(bench: Bench, centre: Centre) -> None:
     centre.answers["condition"] = (204, b"")
+    centre.says("commands", wire.Commands(commands=[], now=bench.clock.now()))
     async with centre.client() as client:
         link = Link(bench.controller, bench.journal, client)
         for trouble in (False, False, True, True):
             bench.journal.failed = trouble
             await link.tell_condition()
-    told = [msgspec.json.decode(request.content) for request in centre.requests[1:]]
+    told = [msgspec.json.decode(sent.content) for sent in centre.requests if sent.url.path.endswith("condition")]
     assert [entry["troubles"] for entry in told] == [[], ["disk"]]
     assert told[0]["vault"] == "file"
 
@@ -236,6 +276,9 @@ async def test_a_document_laid_in_without_a_pepper_gets_its_code_later(tmp_path:
         await box.restart()
         await box.close(7, item=True)
         assert box.state(D1) == "loading"
+        box.clock.forward(minutes=5)
+        box.controller.tick()
+        assert "left_open" not in [entry.event for entry in box.journal.entries()], "the door is closed"
         await Link(box.controller, box.journal, client).fetch_peppers()
     assert box.state(D1) == "stored"
     assert len(box.code(D1)) == 6

@@ -222,11 +222,12 @@ async def test_staff_look_at_face_and_document(bench: Bench) -> None:
     compartment, code = await bench.load(D1)
     visit = await bench.controller.present(NUMBER, code)
     await bench.command("attest", deposit=D1, answer=True)  # nobody was called
+    await bench.command("attest", deposit=D1, answer=True, call=bench.controller.ledger.box.seq)
     assert visit.next_question == "staff_check"
     await bench.controller.call_staff(visit.token)
     await bench.controller.call_staff(visit.token)
     assert events(bench).count("staff_wanted") == 1
-    await bench.command("attest", deposit=D1, answer=True, actor="account:staff")
+    await bench.command("attest", deposit=D1, answer=True, call=visit.called, actor="account:staff")
     await finish(bench, visit.token, compartment)
     assert bench.last_state(D1) == "done"
     assert [entry.data["actor"] for entry in bench.journal.entries() if entry.event == "step_done"] == ["account:staff"]
@@ -237,7 +238,7 @@ async def test_staff_who_say_no_end_the_visit(bench: Bench) -> None:
     _, code = await bench.load(D1)
     visit = await bench.controller.present(NUMBER, code)
     await bench.controller.call_staff(visit.token)
-    await bench.command("attest", deposit=D1, answer=False)
+    await bench.command("attest", deposit=D1, answer=False, call=visit.called)
     assert bench.state(D1) == "notified"
     with pytest.raises(VisitOverError):
         bench.controller.visit(visit.token)
@@ -248,9 +249,12 @@ async def test_what_staff_said_of_one_visit_does_not_count_for_the_next(bench: B
     _, code = await bench.load(D1)
     visit = await bench.controller.present(NUMBER, code)
     await bench.controller.call_staff(visit.token)
-    await bench.command("attest", deposit=D1, answer=True)
+    await bench.command("attest", deposit=D1, answer=True, call=visit.called)
     await bench.controller.leave(visit.token)
-    assert (await bench.controller.present(NUMBER, code)).next_question == "staff_check"
+    again = await bench.controller.present(NUMBER, code)
+    await bench.controller.call_staff(again.token)
+    await bench.command("attest", deposit=D1, answer=True, call=visit.called)
+    assert again.next_question == "staff_check"
 
 
 # --- loading --------------------------------------------------------------------------------------------------------

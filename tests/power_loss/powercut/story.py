@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -102,4 +103,4 @@ class Story:
         journal, seq = self.bench.journal, self.bench.controller.ledger.box.seq
         with journal.transaction():
             journal.put_meta("acknowledged", str(seq).encode())
-            journal.drop_envelopes(up_to=seq)
+            journal.drop_envelopes(up_to=seq, before=self.bench.clock.now() + timedelta(days=1))

@@ -31,7 +31,7 @@ from servicepunkt.core.testing import (
     make_tenant,
     open_deployment,
 )
-from servicepunkt.dokbox import configuration, intake, service, store
+from servicepunkt.dokbox import configuration, intake, service, store, wire
 from servicepunkt.dokbox import plugin as dokbox_plugin
 from servicepunkt.dokbox.configuration import SyncBoxes
 from servicepunkt.dokbox.policy import DocumentPolicy
@@ -172,6 +172,10 @@ class Wire:
     def __init__(self, deployment: Deployment, ctx: TenantContext, bench: Bench) -> None:
         self.deployment, self.ctx, self.bench = deployment, ctx, bench
 
+    async def enrol(self, bench: Bench) -> str:
+        """Another computer for the box; returns its token."""
+        return await enrol(self.deployment, self.ctx, bench)
+
     async def down(self) -> None:
         published = await CatalogueReader(self.deployment.database).current(self.ctx)
         self.bench.controller.configure(await configuration.config_for(self.deployment, self.ctx, "box-1", published))
@@ -220,7 +224,7 @@ class Wire:
         for notice in waiting:
             await notices.deliver.function(self.deployment, self.ctx, notice_id=str(notice.id))
 
-    async def up(self) -> int:
+    async def up(self) -> wire.Acknowledged:
         async with self.deployment.database.tenant(self.ctx) as tx:
             row = await store.find_box(tx, "box-1")
         assert row is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,12 @@ from servicepunkt.core.keys.model import UnreadableError
 from servicepunkt.core.notices import store as notice_store
 from servicepunkt.core.testing import FixedClock, RecordingChannel
 from servicepunkt.dokbox import care, messages, service, store
-from servicepunkt.dokbox.errors import RefusedError
+from servicepunkt.dokbox.controller import orders
+from servicepunkt.dokbox.errors import DokboxError, RefusedError, VisitOverError, kinds_of_refusals
+from servicepunkt.dokbox.events import ItemChanged
 from servicepunkt.dokbox.model import State
 from servicepunkt.dokbox.service import Correction, SecondPersonError
+from servicepunkt.dokbox.staff.words import ALERT_WORDS, REFUSAL_WORDS
 from servicepunkt.dokbox.store import DepositRow
 
 if TYPE_CHECKING:
@@ -325,3 +329,155 @@ async def test_an_inventory_blocks_what_lies_in_the_box(line: Wire, channel: Rec
     await care.begin_inventory(line.deployment, line.ctx, actor=CLERK, box_id="box-1")
     await line.both()
     assert (await line.fresh(row)).state == State.BLOCKED
+
+
+# --- what must not get lost on the way ----------------------------------------------------------------------------
+
+
+async def plain(line: Wire, channel: RecordingChannel, **fields: Any) -> tuple[DepositRow, str]:
+    """A passport of which the citizen was told, and its code."""
+    row = await line.announce(**fields)
+    await line.loaded(row)
+    await line.deliver(row)
+    await line.both()
+    return await line.fresh(row), code_in(channel)
+
+
+async def test_a_correction_that_the_box_declines_changes_nobody(line: Wire, channel: RecordingChannel) -> None:
+    right = "0151 87654321"
+    for n in range(3):
+        await line.loaded(await line.announce(document_number=f"C01X00T5{n}", phone=right))
+    row, code = await plain(line, channel)
+    await care.correct(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, correction=Correction(phone=right))
+    with pytest.raises(ConflictError):
+        await care.correct(
+            line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, correction=Correction(phone=right)
+        )
+    await line.both()
+    after = await line.fresh(row)
+    async with line.deployment.database.tenant(line.ctx) as tx:
+        assert (await service.personal_of(line.deployment, tx, after)).phone == PHONE
+    assert (after.state, after.alert, after.correcting) == (State.LOCKED_OUT, "too_many_for_this_number", 0)
+    with pytest.raises(RefusedError):
+        await line.bench.controller.present(PHONE, code)
+
+
+async def test_a_new_code_goes_to_the_corrected_number_and_opens_with_it(line: Wire, channel: RecordingChannel) -> None:
+    row, code = await plain(line, channel)
+    visit = await line.bench.controller.present(PHONE, code)
+    correction = Correction(phone="0151 87654321")
+    await line.up()
+    await care.correct(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, correction=correction)
+    await line.both()
+    await line.deliver(row)
+    assert channel.messages[-1].recipient == "+4915187654321"
+    with pytest.raises(VisitOverError):
+        await line.bench.controller.release(visit.token)
+    assert (await line.bench.controller.present("+4915187654321", code_in(channel))).deposit == str(row.id)
+
+
+async def test_that_an_old_document_is_unclear_stays_until_somebody_has_looked(
+    line: Wire, channel: RecordingChannel
+) -> None:
+    row, code = await plain(line, channel)
+    line.bench.controller.ledger.note("old_document_unclear", deposit_id=str(row.id))
+    visit = await line.bench.controller.present(PHONE, code)
+    await line.bench.controller.leave(visit.token)
+    await line.up()
+    after = await line.fresh(row)
+    assert (after.alert, "old_document_void" in care.allowed(line.ctx, after)) == ("old_document_unclear", True)
+    with pytest.raises(ConflictError):  # what the staff of the point may say is another thing
+        await care.attest(line.deployment, line.ctx, actor=OTHER, deposit_id=row.id, answer=True)
+
+
+async def test_who_waits_for_staff_is_not_forgotten_for_another_order(line: Wire, channel: RecordingChannel) -> None:
+    row = await ready(line)
+    visit = await line.bench.controller.present(PHONE, code_in(channel))
+    await line.bench.controller.prove(visit.token, "birth_date", "1964-08-12")
+    await line.bench.controller.call_staff(visit.token)
+    await line.up()
+    async with line.deployment.database.tenant(line.ctx) as tx:
+        await service.queue_command(tx, "box-1", "notice_accepted", at=tx.now(), deposit=row.id, version=0)
+        await service.queue_command(tx, "box-1", "attest", at=tx.now(), deposit=row.id, call=1, valid_until=tx.now())
+    await line.both()
+    async with line.deployment.database.tenant(line.ctx) as tx:
+        assert [found.id for found in await store.waiting_for_staff(tx)] == [row.id]
+    await care.attest(line.deployment, line.ctx, actor=OTHER, deposit_id=row.id, answer=True)
+    await line.both()
+    assert visit.next_question is None
+
+
+async def test_prolonged_while_the_message_is_under_way(line: Wire, channel: RecordingChannel) -> None:
+    row = await line.announce(kind="card", birth_date="12.08.1964")
+    await line.loaded(row, actor=OTHER)
+    first = (await line.fresh(row)).until
+    for _ in range(2):  # somebody presses twice
+        await care.extend(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id)
+    await line.deliver(row)
+    await line.both()
+    after = await line.fresh(row)
+    assert first is not None
+    assert after.until is not None
+    assert ((after.until - first).days >= 7, after.alert) == (True, "")
+
+
+async def test_a_deposit_that_the_box_never_heard_of_can_be_undone(line: Wire) -> None:
+    row = await line.announce()
+    async with line.deployment.database.tenant(line.ctx) as tx:
+        await store.forget_commands(tx, "box-1")
+    assert service.allowed_requests(row) == ["cancel"]
+    await service.request(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, kind="cancel")
+    await line.both()
+    assert (await line.fresh(row)).state == State.CANCELLED
+    await line.announce()
+
+
+async def test_an_older_message_makes_no_alarm(line: Wire, channel: RecordingChannel) -> None:
+    row = await line.announce()
+    await line.loaded(row)
+    await service.request(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, kind="new_code")
+    await line.deliver(row)
+    for _ in range(2):
+        await line.both()
+        await line.deliver(row)
+    await line.both()
+    assert ((await line.fresh(row)).state, (await line.fresh(row)).alert) == (State.NOTIFIED, "")
+
+
+async def test_four_eyes_are_asked_for_when_the_document_is_confirmed(line: Wire, channel: RecordingChannel) -> None:
+    row = await line.announce(kind="card", birth_date="12.08.1964")
+    await line.both()
+    with pytest.raises(SecondPersonError):
+        await service.request(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, kind="confirm_loaded")
+
+
+async def test_where_no_sensor_tells_staff_are_asked_what_they_found(line: Wire, channel: RecordingChannel) -> None:
+    row, _ = await plain(line, channel)
+    await line.bench.see(ItemChanged((await line.fresh(row)).compartment or 0, None, line.bench.clock.now()))
+    await service.request(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, kind="recall")
+    await line.both()
+    compartment = (await line.fresh(row)).compartment or 0
+    await line.bench.opened(compartment)
+    await line.bench.close(compartment, item=None)
+    await line.up()
+    after = await line.fresh(row)
+    assert (after.state, after.alert) == (State.BLOCKED, "closed_unproven")
+    assert {"taken_back", "not_there", "confirm_loaded"} <= set(service.allowed_requests(after))
+    await service.request(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, kind="taken_back")
+    await line.both()
+    await line.deliver(row)
+    assert (await line.fresh(row)).state == State.RETURNED
+    assert "liegt" in channel.messages[-1].text or "Rathaus" in channel.messages[-1].text
+
+
+@pytest.mark.parametrize("kind", kinds_of_refusals(), ids=lambda kind: kind.code)
+def test_whatever_the_box_refuses_has_words(kind: type[DokboxError]) -> None:
+    assert REFUSAL_WORDS[kind.code]
+
+
+def test_whatever_the_box_declines_has_words() -> None:
+    source = inspect.getsource(orders)
+    said = set(re.findall(r'self\.decline\(command, "(\w+)"\)', source))
+    assert len(said) > 8
+    silent = {"of_an_older_code", "too_late"}
+    assert said - silent <= ALERT_WORDS.keys()

@@ -7,12 +7,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
+import psycopg
 import pytest
 
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.audit import store as audit_store
 from servicepunkt.core.catalogue.service import CatalogueReader
-from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
+from servicepunkt.core.db.embedded import Urls
+from servicepunkt.core.db.migrate import conninfo
+from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError, SettingsError
 from servicepunkt.core.keys.model import UnreadableError
 from servicepunkt.core.notices import receipts
 from servicepunkt.core.notices import store as notice_store
@@ -20,9 +23,14 @@ from servicepunkt.core.notices.model import DeliveryError, Outcome, Receipt
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import FixedClock, RecordingChannel
 from servicepunkt.dokbox import configuration, intake, model, service, store, wire
+from servicepunkt.dokbox.controller.pages import CodeForm, NumberForm, ProofForm
+from servicepunkt.dokbox.controller.screens import Screen
 from servicepunkt.dokbox.intake import ImpossibleEntryError, JournalForkError
 from servicepunkt.dokbox.model import Entry, State
 from servicepunkt.dokbox.service import BoxUnknownError
+from servicepunkt.dokbox.settings import DokboxSettings
+from servicepunkt.dokbox.staff.care import CallerForm
+from servicepunkt.dokbox.staff.new_deposit import DepositForm
 from servicepunkt.dokbox.store import DepositRow
 from servicepunkt.dokbox.wire import SentEntry
 
@@ -144,7 +152,7 @@ async def test_a_rolled_back_journal_is_noticed(line: Wire, tenant: TenantContex
     forged = msgspec.structs.replace(entries[-1].entry, event="note", hash="0" * 64)
     with pytest.raises(JournalForkError):
         await intake.ingest(line.deployment, tenant, "box-1", [SentEntry(entry=forged)])
-    gap = msgspec.structs.replace(entries[-1].entry, seq=entries[-1].entry.seq + 5)
+    gap = msgspec.structs.replace(entries[-1].entry, seq=entries[-1].entry.seq + 1)
     with pytest.raises(JournalForkError):
         await intake.ingest(line.deployment, tenant, "box-1", [SentEntry(entry=gap)])
     async with line.deployment.database.tenant(tenant) as tx:
@@ -322,6 +330,34 @@ def test_a_damaged_entry_is_refused_before_anything_is_written(damage: dict[str,
         msgspec.convert({"events": [{"entry": entry, "sealed": "xyz"}]}, wire.Events)
 
 
+async def test_what_comes_behind_a_gap_is_asked_for_from_its_beginning(
+    line: Wire, tenant: TenantContext, urls: Urls
+) -> None:
+    """The centre was restored from yesterday's backup, the box goes on from today."""
+    row = await line.announce()
+    await line.both()
+    entries = line.entries()
+    line.bench.controller.ledger.note("started")
+    later = line.entries()
+    async with line.deployment.database.tenant(tenant) as tx:
+        before = await store.find_box(tx, "box-1")
+        await store.update_box(tx, "box-1", acknowledged=0, head=model.GENESIS, commands=0)
+        await store.update_deposit(tx, row.id, state="announced")
+    with psycopg.connect(conninfo(urls.owner), autocommit=True) as owner:
+        owner.execute(f"SET app.tenant = {tenant.id:d}")
+        owner.execute("DELETE FROM box_event")
+    assert before is not None
+    known = await intake.ingest(line.deployment, tenant, "box-1", later[len(entries) :])
+    assert (known.seq, known.head) == (0, model.GENESIS)
+    known = await intake.ingest(line.deployment, tenant, "box-1", later)
+    assert known.seq == later[-1].entry.seq
+    async with line.deployment.database.tenant(tenant) as tx:
+        after = await store.find_box(tx, "box-1")
+    assert after is not None
+    assert (after.disputed, after.commands) == (0, before.commands), "no order gets a number that the box knows"
+    assert (await line.fresh(row)).state == State.RESERVED
+
+
 async def test_a_disk_that_was_set_back_is_noticed_by_its_old_numbers(line: Wire, tenant: TenantContext) -> None:
     await line.announce()
     await line.both()
@@ -363,7 +399,7 @@ class Forger:
     def __init__(self, line: Wire, box_id: str = "box-1") -> None:
         self.line, self.box_id = line, box_id
 
-    async def tell(self, event: str, *, sealed: str = "", **fields: object) -> int:
+    async def tell(self, event: str, *, sealed: str = "", **fields: object) -> wire.Acknowledged:
         async with self.line.deployment.database.tenant(self.line.ctx) as tx:
             row = await store.find_box(tx, self.box_id)
         assert row is not None
@@ -411,7 +447,7 @@ async def test_what_stands_before_an_entry_that_cannot_be_is_kept(line: Wire, te
     row = await line.announce()
     await line.both()
     forger = Forger(line)
-    end = await forger.tell("started")
+    end = (await forger.tell("started")).seq
     async with line.deployment.database.tenant(tenant) as tx:
         box = await store.find_box(tx, "box-1")
     assert box is not None
@@ -431,7 +467,7 @@ async def test_what_stands_before_an_entry_that_cannot_be_is_kept(line: Wire, te
     assert box is not None
     assert (box.acknowledged, box.disputed) == (end + 1, end + 2)
     assert actions.count("box.impossible_entry") == 1
-    assert await forger.tell("started") == end + 2
+    assert (await forger.tell("started")).seq == end + 2
     async with line.deployment.database.tenant(tenant) as tx:
         healed = await store.find_box(tx, "box-1")
     assert healed is not None
@@ -505,3 +541,34 @@ async def test_a_box_that_is_not_believed_gives_its_documents_back_to_staff(line
     await service.request(line.deployment, tenant, actor="a", deposit_id=other.id, kind="open_for_load")
     await line.down()
     assert sum(line.bench.doors.pulses.values()) == 2, "nothing new is laid in"
+
+
+@pytest.mark.parametrize("left_out", ["documents", "boxes"])
+async def test_what_is_not_handed_out_yet_stays_in_the_tenant_file(
+    line: Wire, tenant: TenantContext, left_out: str
+) -> None:
+    row = await line.announce()
+    settings = msgspec.structs.replace(tenant.section("dokbox", DokboxSettings), **{left_out: ()})
+    less = msgspec.structs.replace(tenant, settings={**tenant.settings, "dokbox": settings})
+    async with line.deployment.database.tenant(less) as tx:
+        with pytest.raises(SettingsError, match=r"passport|box-1"):
+            await configuration.SyncBoxes().applied(tx)
+    await service.request(line.deployment, line.ctx, actor="test", deposit_id=row.id, kind="cancel")
+    await line.both()
+    async with line.deployment.database.tenant(less) as tx:
+        await configuration.SyncBoxes().applied(tx)
+
+
+def test_what_a_person_typed_is_printed_nowhere() -> None:
+    told = "+4915112345678"
+    shown = [
+        Screen(number=told),
+        NumberForm(number=told),
+        CodeForm(code="123456"),
+        ProofForm(step="birth_date", value="12.08.1964"),
+        DepositForm(phone=told, birth_date="12.08.1964"),
+        CallerForm(phone=told, birth_date="12.08.1964"),
+        wire.Peppers(locator_key="ab" * 32, peppers={"1": "cd" * 32}),
+    ]
+    text = repr(shown)
+    assert [part for part in (told, "123456", "1964", "abab", "cdcd") if part in text] == []

@@ -15,6 +15,7 @@ from httpx import AsyncClient, Response
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.keys.model import UnreadableError
 from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.core.testing import FixedClock
 from servicepunkt.dokbox import store, wire
 from servicepunkt.dokbox.controller.channel import ForkedError, RefusedByCentreError
 from servicepunkt.dokbox.controller.link import Link
@@ -69,7 +70,9 @@ async def test_a_week_of_signed_talk(client: AsyncClient, bench: Bench, deployme
     await link.tell_condition()
 
 
-async def test_a_token_alone_says_nothing_in_the_boxs_name(client: AsyncClient, bench: Bench) -> None:
+async def test_a_token_alone_says_nothing_in_the_boxs_name(
+    client: AsyncClient, bench: Bench, clock: FixedClock
+) -> None:
     await Link(bench.controller, bench.journal, client).fetch_config()
     thief = Ed25519PrivateKey.generate()
     entry = bench.controller.ledger
@@ -77,7 +80,7 @@ async def test_a_token_alone_says_nothing_in_the_boxs_name(client: AsyncClient, 
     events = wire.Events(events=[wire.SentEntry(entry=next(bench.journal.entries()))])
     for purpose, message in (
         ("events", events),
-        ("condition", wire.Condition(vault="tpm")),
+        ("condition", wire.Condition(vault="tpm", heard=clock.now())),
         ("peppers", wire.PepperRequest(seq=0, head="0" * 64)),
     ):
         assert (await post(client, purpose, message, thief)).json()["code"] == "SP3125"
@@ -87,8 +90,9 @@ async def test_a_token_alone_says_nothing_in_the_boxs_name(client: AsyncClient, 
     assert again.json()["code"] == "SP3125"
 
 
-async def test_a_box_that_was_not_heard_of_its_key_is_refused(client: AsyncClient) -> None:
-    answer = await post(client, "condition", wire.Condition(vault="file"), Ed25519PrivateKey.generate())
+async def test_a_box_that_was_not_heard_of_its_key_is_refused(client: AsyncClient, clock: FixedClock) -> None:
+    said = wire.Condition(vault="file", heard=clock.now())
+    answer = await post(client, "condition", said, Ed25519PrivateKey.generate())
     assert answer.status_code == 403
 
 

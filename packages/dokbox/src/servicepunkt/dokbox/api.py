@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -30,6 +31,7 @@ Recognised = NamedDependency[Device]
 JSON_ONLY = {"exclude_from_csrf": True}
 LONGEST_WAIT = 25
 SIGNATURE_DIGITS = 128
+NONCE = re.compile(r"^[0-9a-f]{32}\Z")
 
 
 class Said:
@@ -49,7 +51,12 @@ class Said:
         )
 
     async def answer(self, purpose: wire.Purpose, body: bytes, *, status: int = 200, etag: str = "") -> Response[bytes]:
-        signature = await trust.sign(self._deployment, self._ctx, self._device, purpose=purpose, body=body)
+        nonce = self._request.headers.get(wire.NONCE, "")
+        if not NONCE.match(nonce):
+            raise InvalidInputError(
+                [(wire.NONCE, "The header holds 32 hexadecimal digits, new ones for each request.")]
+            )
+        signature = await trust.sign(self._deployment, self._ctx, self._device, purpose=purpose, body=body, nonce=nonce)
         headers = {wire.SIGNATURE: signature} | ({"etag": etag} if etag else {})
         return Response(body, status_code=status, headers=headers, media_type="application/json")
 
@@ -103,10 +110,10 @@ async def send_events(
     if len(data.events) > wire.MAX_EVENTS:
         raise InvalidInputError([("events", f"At most {wire.MAX_EVENTS} events are sent at once.")])
     try:
-        seq = await intake.ingest(deployment, ctx, device.target, data.events)
+        acknowledged = await intake.ingest(deployment, ctx, device.target, data.events)
     except (intake.JournalForkError, intake.ImpossibleEntryError) as error:
         return await said.refusal("events", error)
-    return await said.answer("events", msgspec.json.encode(wire.Acknowledged(seq=seq)))
+    return await said.answer("events", msgspec.json.encode(acknowledged))
 
 
 @get("/api/v1/box/commands", guards=[access.device("box")], opt=JSON_ONLY)

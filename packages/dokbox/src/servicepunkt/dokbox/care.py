@@ -36,9 +36,12 @@ def allowed(ctx: TenantContext, row: DepositRow) -> list[str]:
     longer = policy is not None and policy.extension_days and row.until is not None
     found = ["extend"] if longer and service.can(row, Event.EXTEND) else []
     found += ["lift"] if row.state == State.LOCKED_OUT else []
-    found += ["attest"] if row.alert == store.OLD_DOCUMENT_UNCLEAR and row.state in model.COLLECTABLE else []
+    void = row.alert == store.OLD_DOCUMENT_UNCLEAR and row.state in model.COLLECTABLE
+    found += ["old_document_void"] if void else []
     # Before the code is made the box keeps somebody's number as well as after it.
-    return [*found, "correct"] if row.state == State.RESERVED or service.can(row, Event.NEW_CODE) else found
+    before = row.state in (State.RESERVED, State.LOADING, State.PRESENTED)
+    may_correct = not row.correcting and (before or service.can(row, Event.NEW_CODE))
+    return [*found, "correct"] if may_correct else found
 
 
 async def correct(
@@ -46,6 +49,8 @@ async def correct(
 ) -> DepositRow:
     """The number or address was wrong: what was sent there opens nothing any more, a new code goes to the right one.
 
+    For the centre the new one counts from the moment on at which the box has taken it: until then, and when the box
+    declines it, both know the same person.
     Raises InvalidInputError with every mistake, NotFoundError, ConflictError.
     """
     now = deployment.clock.now()
@@ -63,10 +68,10 @@ async def correct(
         personal = msgspec.structs.replace(found, document_number=before.document_number)
         sealed = await deployment.keyring.seal(tx, row.id, msgspec.json.encode(personal), field="deposit")
         await notices.supersede(tx, row.id, at=now)
-        await store.update_deposit(tx, row.id, personal=sealed, alert="", updated_at=now)
         public_key = await service.key_of_box(tx, row.box)
         told = service.sealed_person(public_key, personal, ctx.id, row.box, row.id)
-        await service.queue_command(tx, row.box, "new_person", at=now, deposit=row.id, actor=actor, sealed=told)
+        seq = await service.queue_command(tx, row.box, "new_person", at=now, deposit=row.id, actor=actor, sealed=told)
+        await store.update_deposit(tx, row.id, correction=sealed, correcting=seq, alert="", updated_at=now)
         await audit.record(tx, at=now, actor=actor, action="deposit.correct", subject=f"deposit:{row.id}")
     return row
 
@@ -79,6 +84,9 @@ async def extend(deployment: Deployment, ctx: TenantContext, *, actor: str, depo
         policy = settings_of(ctx).document(row.kind)
         if policy is None or row.until is None or "extend" not in allowed(ctx, row):
             raise ConflictError(f"a deposit in state {row.state} cannot be kept longer")
+        waiting = await store.waiting_commands(tx, row.box, deposit_id=row.id)
+        if any(found.command.kind == "extend" for found in waiting):
+            return row
         until = await last_day(tx, row.box, row.until, policy.extension_days)
         await service.queue_command(tx, row.box, "extend", at=now, deposit=row.id, actor=actor, until=until)
         await audit.record(
@@ -134,22 +142,46 @@ def _is_that_person(personal: service.Personal, phone: str, birth_date: str, cou
 async def attest(
     deployment: Deployment, ctx: TenantContext, *, actor: str, deposit_id: UUID, answer: bool
 ) -> DepositRow:
-    """Staff stand beside the person at the box: face and document fit, or not.
+    """Staff stand beside the person at the box: face and document fit, or not. Raises NotFoundError, ConflictError.
 
-    Or they have looked into the slot for an old document of which the box did not hear the end. Raises NotFoundError,
-    ConflictError.
+    The answer is for whoever called them, and for nobody who types a code after him.
     """
     now = deployment.clock.now()
     async with deployment.database.tenant(ctx) as tx:
         row = await service.locked(tx, deposit_id)
-        if row.state != State.PRESENTED and row.alert != store.OLD_DOCUMENT_UNCLEAR:
+        calls = [entry.seq for entry in await store.events_of(tx, str(row.id)) if entry.event == store.STAFF_WANTED]
+        if row.state != State.PRESENTED or row.alert != store.STAFF_WANTED or not calls:
             raise ConflictError("nobody waits at the box for this document any more")
         until = now + timedelta(seconds=wire.OPENING_TTL_SECONDS)
         await service.queue_command(
-            tx, row.box, "attest", at=now, deposit=row.id, actor=actor, answer=answer, valid_until=until
+            tx,
+            row.box,
+            "attest",
+            at=now,
+            deposit=row.id,
+            actor=actor,
+            answer=answer,
+            call=calls[-1],
+            valid_until=until,
         )
         action = "deposit.attest" if answer else "deposit.attest_refused"
         await audit.record(tx, at=now, actor=actor, action=action, subject=f"deposit:{row.id}")
+    return row
+
+
+async def old_document_void(deployment: Deployment, ctx: TenantContext, *, actor: str, deposit_id: UUID) -> DepositRow:
+    """Staff have looked into the slot for an old document of which the box did not hear the end: it is void.
+
+    Raises NotFoundError, ConflictError.
+    """
+    now = deployment.clock.now()
+    async with deployment.database.tenant(ctx) as tx:
+        row = await service.locked(tx, deposit_id)
+        if "old_document_void" not in allowed(ctx, row):
+            raise ConflictError("nothing is unclear about an old document here")
+        await service.queue_command(tx, row.box, "old_document_void", at=now, deposit=row.id, actor=actor)
+        subject = f"deposit:{row.id}"
+        await audit.record(tx, at=now, actor=actor, action="deposit.old_document_void", subject=subject)
     return row
 
 

@@ -71,6 +71,25 @@ def box_run(
         sys.exit(1)
 
 
+@box.command("set-aside")
+@click.option("--home", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+def box_set_aside(home: Path) -> None:
+    """Close the journal of a box for good, so that it begins a new one; stop the box first.
+
+    At the centre the box has to be emptied and renewed before, on its page for staff.
+    """
+    from servicepunkt.dokbox.journal import set_aside
+
+    try:
+        kept = set_aside(home / "journal.sqlite", at=read_settings(os.environ).clock.now())
+    except FileNotFoundError:
+        raise click.UsageError(f"there is no journal in {home}") from None
+    except BlockingIOError:
+        complain.print("[red]A box is running on this journal; stop it first.[/]")
+        sys.exit(1)
+    out.print(f"Kept as {kept}; its secrets are erased. Start the box with --enrol and a new one-time code.")
+
+
 @box.command("rotate")
 @click.option("--tenant", "slug", required=True, help="Slug of the tenant.")
 @click.option("--box", "box_id", required=True, help="Id of the box.")

@@ -8,7 +8,7 @@ from servicepunkt.core.catalogue import model as catalogue_model
 from servicepunkt.core.catalogue.service import Published
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
-from servicepunkt.core.errors import NotFoundError
+from servicepunkt.core.errors import NotFoundError, SettingsError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox import model, store, wire
 from servicepunkt.dokbox.settings import settings_of
@@ -16,10 +16,20 @@ from servicepunkt.dokbox.store import BoxRow
 
 
 class SyncBoxes:
-    """Rows for the boxes of the tenant file; a box that is no longer named keeps its row and its history."""
+    """Rows for the boxes of the tenant file; a box that is no longer named keeps its row and its history.
+
+    A kind or a box stays named as long as documents of it are on their way or lie there: nothing else says how they are
+    handed out. Raises SettingsError.
+    """
 
     async def applied(self, tx: Transaction) -> None:
-        for wanted in settings_of(tx.ctx).boxes:
+        settings = settings_of(tx.ctx)
+        for kind, box_id in await store.in_use(tx):
+            if settings.document(kind) is None:
+                raise SettingsError(f"documents of kind {kind} are not handed out yet: it has to stay in the file")
+            if settings.box(box_id) is None:
+                raise SettingsError(f"documents are not handed out yet at {box_id}: it has to stay in the file")
+        for wanted in settings.boxes:
             await store.ensure_box(tx, BoxRow(id=wanted.id, point=wanted.point, head=model.GENESIS))
 
 

@@ -42,6 +42,13 @@ class OutOfOrderError(DokboxError):
     sentence = "The box does not work at the moment; codes stay valid."
 
 
+class UnknownKindError(DokboxError):
+    """The tenant file does not name the kind of a document that lies in the box; staff take it back."""
+
+    code = "SP3108"
+    sentence = "This document can only be handed out by staff."
+
+
 class VisitOverError(DokboxError):
     code = "SP3106"
     sentence = "The visit is over; please start again."
@@ -67,3 +74,8 @@ class DiskError(OutOfOrderError):
 class SignatureError(DokboxError):
     code = "SP3304"
     sentence = "What came in the centre's name is not signed by the centre."
+
+
+def kinds_of_refusals(kind: type[DokboxError] = DokboxError) -> list[type[DokboxError]]:
+    """Every kind of error below `kind`, and itself."""
+    return [kind, *(found for below in kind.__subclasses__() for found in kinds_of_refusals(below))]

@@ -45,6 +45,10 @@ AUDITED = frozenset(str(event) for event in Event) - {Event.ATTEMPT, Event.ATTEM
 }
 
 
+# After these there is a code, if the deposit is stored then.
+CODE_EVENTS = frozenset(map(str, (Event.CLOSED_FULL, Event.CONFIRM_LOADED, Event.NEW_CODE)))
+
+
 class JournalForkError(ServicepunktError):
     """The box sends a history that does not follow the one that is stored here: rolled back or cloned."""
 
@@ -71,6 +75,7 @@ class Facts(msgspec.Struct, frozen=True):
     reason: str | None = None
     kind: str | None = None
     until: datetime | None = None
+    command: Annotated[int, Meta(ge=0, le=2**53)] | None = None
 
 
 async def commands_for(deployment: Deployment, ctx: TenantContext, box_id: str, *, after: int) -> list[Command]:
@@ -78,13 +83,14 @@ async def commands_for(deployment: Deployment, ctx: TenantContext, box_id: str, 
     now = deployment.clock.now()
     async with deployment.database.tenant(ctx) as tx:
         await store.update_box(tx, box_id, seen_at=now)
-        await store.delete_commands(tx, box_id, after)
         bodies = await store.commands_after(tx, box_id, after, limit=wire.MAX_COMMANDS)
     return msgspec.convert(bodies, list[wire.Command])
 
 
-async def ingest(deployment: Deployment, ctx: TenantContext, box_id: str, events: list[SentEntry]) -> int:
+async def ingest(deployment: Deployment, ctx: TenantContext, box_id: str, events: list[SentEntry]) -> wire.Acknowledged:
     """Take in journal entries, each once; returns the end of the stored journal.
+
+    Entries behind a gap are not stored: the end tells the box where to go on, after the centre was restored.
 
     Raises InvalidInputError, JournalForkError, or ImpossibleEntryError; what stands before the entry that cannot be
     is stored, and the first refusal is told to staff and to the audit chain.
@@ -119,20 +125,35 @@ def _facts(events: list[SentEntry]) -> dict[int, Facts]:
 
 async def _store(
     deployment: Deployment, ctx: TenantContext, box_id: str, events: list[SentEntry], facts: Mapping[int, Facts]
-) -> int:
+) -> wire.Acknowledged:
     now = deployment.clock.now()
     async with deployment.database.tenant(ctx) as tx:
         row = await store.find_box(tx, box_id, lock=True)
         if row is None:
             raise NotFoundError
+        if events and events[0].entry.seq > row.acknowledged + 1:
+            return wire.Acknowledged(seq=row.acknowledged, head=row.head)
         old = [sent.entry.seq for sent in events if sent.entry.seq <= row.acknowledged]
         if fork := _fork(row, events, await store.hashes(tx, box_id, old) if old else {}):
             raise JournalForkError(seq=fork)
         for sent in events:
             if sent.entry.seq > row.acknowledged:
                 row = await _take_in(deployment, tx, row, sent, facts[sent.entry.seq], now)
-        await store.update_box(tx, box_id, acknowledged=row.acknowledged, head=row.head, seen_at=now, disputed=0)
-    return row.acknowledged
+        # What the box has dealt with is gone by its own signed word, not by what somebody asks for. A centre that was
+        # restored counts on from where the box is.
+        taken_in = [facts[sent.entry.seq] for sent in events if sent.entry.seq <= row.acknowledged]
+        dealt_with = max((found.command or 0 for found in taken_in), default=0)
+        await store.delete_commands(tx, box_id, dealt_with)
+        await store.update_box(
+            tx,
+            box_id,
+            acknowledged=row.acknowledged,
+            head=row.head,
+            commands=max(row.commands, dealt_with),
+            seen_at=now,
+            disputed=0,
+        )
+    return wire.Acknowledged(seq=row.acknowledged, head=row.head)
 
 
 async def _dispute(deployment: Deployment, ctx: TenantContext, box_id: str, seq: int, action: str) -> None:
@@ -168,7 +189,7 @@ async def _take_in(
 ) -> BoxRow:
     entry = sent.entry
     fields = {name: getattr(entry, name) for name in entry.__struct_fields__}
-    await store.insert_event(tx, EventRow(box=row.id, received_at=now, **fields))
+    await store.insert_event(tx, EventRow(box=row.id, life=row.life, received_at=now, **fields))
     if entry.event in AUDITED:
         details: dict[str, str | int | bool | None] = {
             "seq": entry.seq,
@@ -197,19 +218,38 @@ async def _mirror(
     if entry.state:
         changed |= {"state": _moved(found, entry), "compartment": entry.compartment}
     elif entry.event == "command_declined":
-        changed["alert"] = facts.reason or ""
-        if facts.kind == "reserve" and found.state == store.ANNOUNCED:
-            changed["state"] = store.REFUSED
+        changed |= _declined(found, facts)
+    if found.correcting and facts.command == found.correcting:
+        taken = entry.event != "command_declined"
+        found = msgspec.structs.replace(found, personal=found.correction if taken else found.personal)
+        changed |= {"personal": found.personal, "correction": None, "correcting": 0}
     if facts.version is not None:
         changed["version"] = facts.version
     changed |= _consequences(found, entry, facts) | _times(tx, found, entry, facts)
     await store.update_deposit(tx, found.id, **changed)
-    if sent.sealed and changed.get("state") == State.STORED:
+    makes_code = entry.event in CODE_EVENTS and entry.state == State.STORED
+    if sent.sealed and makes_code:
         await messages.send_code(deployment, tx, found, bytes.fromhex(sent.sealed), version=facts.version or 0, at=now)
+    elif makes_code:
+        # Its message was erased before the centre could take it: there is no code that anybody could be told.
+        await store.update_deposit(tx, found.id, alert=str(Event.NOTICE_FAILED))
     elif sent.sealed and entry.event == Event.FRESH_CODE:
         await messages.send_fresh(deployment, tx, found, bytes.fromhex(sent.sealed), version=found.version, at=now)
     if changed.get("state") in store.FINAL:
         await messages.farewell(deployment, tx, found, after=changed["state"], at=now)
+
+
+def _declined(found: DepositRow, facts: Facts) -> dict[str, Any]:
+    """What follows from an order that the box did not carry out."""
+    if found.state == store.ANNOUNCED and facts.kind in ("reserve", "cancel"):
+        ended = store.REFUSED if facts.kind == "reserve" else State.CANCELLED
+        return {"state": str(ended), "alert": facts.reason or ""}
+    if facts.kind in ("notice_accepted", "notice_failed"):  # nobody asked for these
+        return {}
+    if facts.kind == "attest":  # whoever called stands there no longer, or may be looked at again
+        return {} if found.state == State.PRESENTED else {"alert": ""}
+    waits = found.alert in (store.STAFF_WANTED, store.OLD_DOCUMENT_UNCLEAR)
+    return {} if waits else {"alert": facts.reason or ""}
 
 
 def _moved(found: DepositRow, entry: model.Entry) -> str:
@@ -231,12 +271,14 @@ def _consequences(found: DepositRow, entry: model.Entry, facts: Facts) -> dict[s
             return {"attempts": facts.attempt or 0}
         case Event.NEW_CODE:
             return {"attempts": 0, "alert": ""}
-        case Event.CODE_RIGHT | Event.REDEEM | "person_corrected":
+        case Event.CODE_RIGHT | Event.REDEEM | "person_corrected" if found.alert != store.OLD_DOCUMENT_UNCLEAR:
             return {"alert": ""}
         case store.STAFF_WANTED | store.OLD_DOCUMENT_UNCLEAR:
             return {"alert": str(entry.event)}
         case Event.STEP_DONE if found.alert in (store.STAFF_WANTED, store.OLD_DOCUMENT_UNCLEAR):
             return {"alert": ""}
+        case Event.CLOSED_UNPROVEN if found.state == State.RECALLING:
+            return {"alert": str(entry.event)}
         case Event.CLOSED_EMPTY if found.state == State.LOADING:
             return {"alert": "closed_empty"}
         case Event.NOT_OPENED | Event.LEFT_OPEN | Event.FORCED | Event.NOTICE_FAILED:
@@ -245,8 +287,6 @@ def _consequences(found: DepositRow, entry: model.Entry, facts: Facts) -> dict[s
             return {"alert": "item_gone"}
         case Event.WITHDRAW if (facts.reason or "").endswith(":no"):
             return {"alert": f"declined_{(facts.reason or '').partition(':')[0]}"}
-        case "command_declined" if found.alert == store.STAFF_WANTED:
-            return {"alert": ""}
         case Event.WITHDRAW if found.alert == store.STAFF_WANTED:
             return {"alert": ""}
         case Event.NOT_TAKEN:
@@ -266,7 +306,8 @@ def _times(tx: Transaction, found: DepositRow, entry: model.Entry, facts: Facts)
         told["until"] = (facts.until - timedelta(seconds=1)).astimezone(tx.ctx.zone_info).date()
     match entry.event:
         case Event.NOTICE_ACCEPTED | Event.CODE_RIGHT:
-            return {"notified_at": found.notified_at or entry.at, **told}
+            days = [day for day in (found.until, told.get("until")) if day is not None]
+            return {"notified_at": found.notified_at or entry.at, "until": max(days, default=None)}
         case Event.CLOSED_FULL | Event.CONFIRM_LOADED | Event.NEW_CODE:
             return {"notified_at": None, "reminded": 0}
         case Event.EXTEND:

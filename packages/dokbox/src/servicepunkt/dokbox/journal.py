@@ -12,6 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ class Journal:
 
     def __init__(self, path: Path, connect: object = sqlite3.connect) -> None:
         self.failed = False
+        self._shredded = True  # by whoever ran before, until the log has been emptied once
         with self._guarded():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._connection: sqlite3.Connection = connect(path, isolation_level=None)  # type: ignore[operator]
@@ -157,8 +159,15 @@ class Journal:
         found = self.secret(deposit)
         self._run("DELETE FROM secret WHERE deposit = ?", (deposit,))
         self._run("DELETE FROM proof WHERE deposit = ?", (deposit,))
+        self._shredded = True
         if found is not None:
             self.drop_salt(found.locator)
+
+    def clean(self) -> None:
+        """After something was erased: put the log into the file and empty it, for the log holds what it was."""
+        if self._shredded:
+            self._run("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._shredded = False
 
     def forget(self, deposit: str) -> None:
         """Erase a deposit's tag and keep its locator: the code is dead, the number may still get a new one."""
@@ -166,6 +175,7 @@ class Journal:
         if found is not None:
             self.put_secret(Secret(deposit, found.locator, found.version, None))
             self.drop_salt(found.locator)
+            self._shredded = True
 
     def drop_salt(self, locator: bytes) -> None:
         """Erase the salt of a locator whose codes are all gone."""
@@ -179,8 +189,21 @@ class Journal:
         rows = self._run("SELECT sealed FROM envelope WHERE seq = ?", (seq,))
         return rows[0][0] if rows else None
 
-    def drop_envelopes(self, *, up_to: int) -> None:
-        self._run("DELETE FROM envelope WHERE seq <= ?", (up_to,))
+    def drop_envelopes(self, *, up_to: int, before: datetime) -> None:
+        """Erase what was sealed with entries up to a sequence that were written before an instant."""
+        for (seq,) in self._run("SELECT seq FROM envelope WHERE seq <= ?", (up_to,)):
+            entry = next(self.entries(after=seq - 1, limit=1))
+            if entry.at < before:
+                self._run("DELETE FROM envelope WHERE seq = ?", (seq,))
+                self._shredded = True
+
+    def erase_secrets(self) -> None:
+        """Everything by which a code could be recognised, and what was sealed for the centre."""
+        with self.transaction():
+            self._run("DELETE FROM secret")
+            self._run("DELETE FROM salt")
+            self._run("DELETE FROM proof")
+            self._run("DELETE FROM envelope")
 
     def meta(self, key: str) -> bytes | None:
         rows = self._run("SELECT value FROM meta WHERE key = ?", (key,))
@@ -189,10 +212,38 @@ class Journal:
     def put_meta(self, key: str, value: bytes) -> None:
         self._run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
+    def drop_meta(self, key: str) -> None:
+        self._run("DELETE FROM meta WHERE key = ?", (key,))
+
     def close(self) -> None:
         """Give the file back; what fails here was not acknowledged to anybody."""
         with suppress(sqlite3.Error):
             self._connection.close()
+
+
+def set_aside(path: Path, *, at: datetime) -> Path:
+    """Close a journal for good: its secrets are erased, its entries stay in a file beside it, which is returned.
+
+    A file that cannot be opened is set aside as it is. Raises FileNotFoundError, and BlockingIOError while a box runs
+    on it.
+    """
+    if not path.exists():
+        raise FileNotFoundError(path)
+    try:
+        journal = Journal(path)
+        try:
+            journal.erase_secrets()
+        finally:
+            journal.close()
+    except DiskError as error:
+        if getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+            raise BlockingIOError(path) from None
+    kept = path.with_name(f"{path.stem}-{at:%Y%m%dT%H%M%SZ}{path.suffix}")
+    for ending in ("", "-wal", "-shm"):
+        if (part := path.with_name(path.name + ending)).exists():
+            part.rename(kept.with_name(kept.name + ending))
+    sync_folder(path.parent)
+    return kept
 
 
 def _entry(seq: int, body: bytes | None) -> Entry:

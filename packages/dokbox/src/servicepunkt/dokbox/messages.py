@@ -61,7 +61,7 @@ async def farewell(deployment: Deployment, tx: Transaction, found: DepositRow, *
     tells = after == State.RETURNED and found.notified_at is not None and found.personal is not None
     if tells:
         await _send(deployment, tx, found, policy.withdrawn, at=at, until=found.until)
-    await store.update_deposit(tx, found.id, personal=None)
+    await store.update_deposit(tx, found.id, personal=None, correction=None, correcting=0)
     if not tells:
         await deployment.keyring.erase(tx, found.id)
 

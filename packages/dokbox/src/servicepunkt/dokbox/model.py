@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from servicepunkt.dokbox.errors import IllegalMoveError, JournalError
-from servicepunkt.dokbox.policy import LASTING
+from servicepunkt.dokbox.policy import BEFORE_THE_DOOR, LASTING, Step
 
 
 class State(StrEnum):
@@ -72,6 +72,8 @@ class Event(StrEnum):
     EXPIRE = "expire"
     RECALL = "recall"
     FOUND_EMPTY = "found_empty"
+    TAKEN_BACK = "taken_back"  # staff say that the document is with them
+    NOT_THERE = "not_there"  # staff say that the compartment was empty
 
 
 S, E = State, Event
@@ -126,6 +128,9 @@ MOVES: Mapping[tuple[State | None, Event], State] = {
     (S.RECALLING, E.CLOSED_EMPTY): S.RETURNED,
     (S.RECALLING, E.FOUND_EMPTY): S.MISSING,
     (S.RECALLING, E.CLOSED_FULL): S.BLOCKED,
+    (S.RECALLING, E.CLOSED_UNPROVEN): S.BLOCKED,  # no sensor tells whether it was taken out: staff are asked
+    (S.BLOCKED, E.TAKEN_BACK): S.RETURNED,
+    (S.BLOCKED, E.NOT_THERE): S.MISSING,
     (S.RECALLING, E.NOT_OPENED): S.BLOCKED,
     (S.BLOCKED, E.DOOR_OPENED): S.BLOCKED,
     (S.BLOCKED, E.FORCED): S.BLOCKED,
@@ -135,6 +140,8 @@ MOVES: Mapping[tuple[State | None, Event], State] = {
     **{(state, E.ITEM_GONE): S.BLOCKED for state in (S.STORED, S.NOTIFIED, S.PRESENTED, S.LOCKED_OUT, S.EXPIRED)},
     # Staff say that an old document is void of which the box did not hear the end.
     **{(state, E.STEP_DONE): state for state in (S.STORED, S.NOTIFIED)},
+    (S.RESERVED, E.INVENTORY): S.RESERVED,
+    (S.BLOCKED, E.INVENTORY): S.BLOCKED,
     **{(state, E.INVENTORY): S.BLOCKED for state in (S.STORED, S.NOTIFIED, S.PRESENTED, S.LOCKED_OUT, S.EXPIRED)},
     **{(state, E.EXTEND): state for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT)},
     **{(state, E.NEW_CODE): S.STORED for state in (S.STORED, S.NOTIFIED, S.LOCKED_OUT, S.EXPIRED)},
@@ -177,7 +184,9 @@ class Deposit(msgspec.Struct, frozen=True, kw_only=True):
     """A deposit as the journal tells it. `until` is the end of the last day that the citizen was told of.
 
     `done` are steps that stay done although the visit ended, such as an old document that was made void.
-    `code_digits`: how many digits its code has, `code_checked`: the last of them being a check digit.
+    `code_digits`: how many digits its code has, `code_checked`: the last of them being a check digit. `steps` are those
+    of the day on which it was reserved, `without_old_document` where who has none goes on: what the tenant file says
+    later holds for later documents.
     """
 
     id: str
@@ -189,7 +198,6 @@ class Deposit(msgspec.Struct, frozen=True, kw_only=True):
     door_seen: bool = False
     sensed: bool = False
     confirmable: bool = False
-    was_blocked: bool = False
     item_before: bool | None = None
     opened_at: datetime | None = None
     loaded_at: datetime | None = None
@@ -201,6 +209,13 @@ class Deposit(msgspec.Struct, frozen=True, kw_only=True):
     done: tuple[str, ...] = ()
     code_digits: int = 6
     code_checked: bool = False
+    steps: tuple[Step, ...] = ()
+    without_old_document: str = "counter"
+
+    @property
+    def asked(self) -> tuple[Step, ...]:
+        """What comes between the right code and the open door, and is not done for good."""
+        return tuple(step for step in self.steps if step in BEFORE_THE_DOOR and step not in self.done)
 
     def expires_at(self) -> datetime | None:
         """The hold period runs from the notice: nobody can collect what he was not told of.
@@ -308,6 +323,8 @@ def _deposit(before: Deposit | None, event: Event, entry: Entry, *, at: datetime
             state=state,
             hold_days=int(entry.data.get("hold_days") or 14),
             announced_by=str(entry.data.get("actor") or ""),
+            steps=_steps(str(entry.data.get("steps") or "")),
+            without_old_document=str(entry.data.get("without_old_document") or "counter"),
         )
     changed: dict[str, object] = {"state": state}
     match event:
@@ -316,7 +333,6 @@ def _deposit(before: Deposit | None, event: Event, entry: Entry, *, at: datetime
                 "door_seen": False,
                 "opened_at": at,
                 "confirmable": False,
-                "was_blocked": before.state is State.BLOCKED,
                 "item_before": entry.data.get("item"),
             }
         case Event.DOOR_OPENED:
@@ -325,6 +341,10 @@ def _deposit(before: Deposit | None, event: Event, entry: Entry, *, at: datetime
             changed |= {"confirmable": before.door_seen}
         case Event.CLOSED_FULL if before.state is State.RECALLING:
             changed |= {"confirmable": before.door_seen, "sensed": True}
+        case Event.CLOSED_UNPROVEN if before.state is State.RECALLING:
+            changed |= {"confirmable": before.door_seen}
+        case Event.FORCED | Event.ITEM_GONE | Event.INVENTORY:
+            changed |= {"confirmable": False}  # what staff saw before says nothing any more
         case Event.CLOSED_FULL if before.state is State.LOADING:
             changed |= {"sensed": True, "loaded_at": at, **_new_code(before, entry, at)}
         case Event.CONFIRM_LOADED:
@@ -333,7 +353,9 @@ def _deposit(before: Deposit | None, event: Event, entry: Entry, *, at: datetime
         case Event.NEW_CODE:
             changed |= _new_code(before, entry, at)
         case Event.NOTICE_ACCEPTED:
-            changed |= {"notified_at": before.notified_at or at, "until": _instant(entry, "until") or before.until}
+            # Prolonged while the message was under way: the later day counts.
+            days = [day for day in (before.until, _instant(entry, "until")) if day is not None]
+            changed |= {"notified_at": before.notified_at or at, "until": max(days, default=None)}
         case Event.EXTEND:
             changed |= {"until": _instant(entry, "until") or before.until}
         case Event.STEP_DONE if entry.data.get("step") in LASTING:
@@ -351,6 +373,14 @@ def _deposit(before: Deposit | None, event: Event, entry: Entry, *, at: datetime
         case _:
             pass
     return msgspec.structs.replace(before, **changed)
+
+
+def _steps(said: str) -> tuple[Step, ...]:
+    """The steps as an entry names them. Raises JournalError."""
+    try:
+        return msgspec.convert(said.split(",") if said else [], tuple[Step, ...])
+    except msgspec.ValidationError:
+        raise JournalError(reason=f"unknown steps: {said}") from None
 
 
 def _new_code(before: Deposit, entry: Entry, at: datetime) -> dict[str, object]:
@@ -374,25 +404,28 @@ def _instant(entry: Entry, name: str) -> datetime | None:
     return found
 
 
-def after_closing(deposit: Deposit, item: bool | None, *, ask: bool) -> Event:
+def after_closing(deposit: Deposit, item: bool | None) -> Event:
     """What a closed door means, given what the item sensor says (None: no sensor).
 
     What the sensor contradicts is left to staff; what it cannot know is asked of the citizen where the document's
-    steps say so (`ask`), and left to staff where they do not: nothing is handed over only because a door was closed.
+    steps say so, and left to staff where they do not: nothing is handed over, and nothing is with the office again,
+    only because a door was closed.
     """
     match deposit.state:
         case State.LOADING:
             return Event.CLOSED_FULL if item else Event.CLOSED_EMPTY
         case State.TAKING:
             taken = item is False and deposit.sensed and deposit.item_before is True
-            unknown = ask and not item and not deposit.sensed
+            unknown = "removal" in deposit.steps and not item and not deposit.sensed
             return Event.CLOSED_EMPTY if taken else Event.CLOSED_UNPROVEN if unknown else Event.CLOSED_FULL
         case State.RECALLING if item:
             return Event.CLOSED_FULL
-        case State.RECALLING if item is None or deposit.item_before or not (deposit.sensed or deposit.was_blocked):
+        case State.RECALLING if item is False and deposit.item_before:
             return Event.CLOSED_EMPTY
-        case _:
+        case State.RECALLING if item is False and deposit.sensed:
             return Event.FOUND_EMPTY
+        case _:
+            return Event.CLOSED_UNPROVEN
 
 
 def is_gone(deposit: Deposit, item: bool | None) -> bool:
@@ -400,7 +433,7 @@ def is_gone(deposit: Deposit, item: bool | None) -> bool:
     return item is False and deposit.sensed and (deposit.state, Event.ITEM_GONE) in MOVES
 
 
-def after_darkness(deposit: Deposit, *, closed: bool, item: bool | None, ask: bool) -> Event | None:
+def after_darkness(deposit: Deposit, *, closed: bool, item: bool | None) -> Event | None:
     """What the first look at the sensors means after a restart or a lost bus; None when nothing has changed.
 
     A hand-over counts as done only if the open door had been journaled before the lights went out.
@@ -415,10 +448,10 @@ def after_darkness(deposit: Deposit, *, closed: bool, item: bool | None, ask: bo
         return None if deposit.door_seen else Event.DOOR_OPENED
     if deposit.state is State.LOADING:
         if deposit.door_seen:
-            return after_closing(deposit, item, ask=ask)
+            return after_closing(deposit, item)
         # The compartment was seen empty before: what lies in it now came through the door.
         return Event.CLOSED_FULL if item and deposit.item_before is False else Event.NOT_OPENED
-    return after_closing(deposit, item, ask=ask) if deposit.door_seen else Event.NOT_OPENED
+    return after_closing(deposit, item) if deposit.door_seen else Event.NOT_OPENED
 
 
 def replay(entries: Iterable[Entry]) -> Box:
@@ -450,7 +483,7 @@ def choose_compartment(
     """A free compartment, those in the most convenient row first; None when there is none.
 
     `low`: one that can be reached from a wheelchair; the others leave those free for as long as they can.
-    `full` are compartments in which the sensor sees something, whatever the journal says.
+    `full` are compartments in which the sensor sees something, whatever the journal says, or that nobody sees.
     """
     taken = {deposit.compartment for deposit in box.deposits.values()} | box.out_of_service | full
     order = {row: place for place, row in enumerate(layout.rows_by_reach)}

@@ -13,7 +13,7 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox.settings import settings_of
-from servicepunkt.dokbox.staff import attest, boxes, care, deposits, new_deposit
+from servicepunkt.dokbox.staff import attest, boxes, care, deposits, new_deposit, renewal
 from servicepunkt.web import access
 from servicepunkt.web.devices import service as devices
 from servicepunkt.web.devices.model import Device
@@ -48,5 +48,6 @@ HANDLERS = (
     *care.HANDLERS,
     *attest.HANDLERS,
     *boxes.HANDLERS,
+    *renewal.HANDLERS,
     to_the_box,
 )

@@ -127,8 +127,8 @@ async def announce(deployment: Deployment, ctx: TenantContext, *, actor: str, wa
     if mistakes or policy is None:
         raise InvalidInputError(mistakes)
     async with deployment.database.tenant(ctx) as tx:
+        row_of_box = await store.find_box(tx, wanted.box, lock=True)
         public_key = await key_of_box(tx, wanted.box)
-        row_of_box = await store.find_box(tx, wanted.box)
         if row_of_box is None or row_of_box.closing:
             raise BoxClosingError
         index = await deployment.keyring.blind_index(tx, number, field="document")
@@ -255,7 +255,7 @@ async def request(
         row = await locked(tx, deposit_id)
         if kind not in allowed_requests(row):
             raise ConflictError(f"a deposit in state {row.state} cannot {kind}")
-        if kind == "open_for_load" and needs_other_eyes(ctx, row, actor):
+        if kind in ("open_for_load", "confirm_loaded") and needs_other_eyes(ctx, row, actor):
             raise SecondPersonError
         waiting = await store.waiting_commands(tx, row.box, deposit_id=deposit_id)
         if any(found.command.kind == kind and found.command.is_valid(now) for found in waiting):
@@ -290,11 +290,15 @@ REQUESTS: dict[CommandKind, Event] = {
     "new_code": Event.NEW_CODE,
     "recall": Event.RECALL,
     "cancel": Event.CANCEL,
+    "taken_back": Event.TAKEN_BACK,
+    "not_there": Event.NOT_THERE,
 }
 
 
 def allowed_requests(row: DepositRow) -> list[CommandKind]:
     """What a clerk may ask for in the deposit's state: the same table that the box decides by."""
+    if row.state == store.ANNOUNCED:
+        return ["cancel"]
     return [kind for kind, event in REQUESTS.items() if can(row, event)]
 
 
@@ -331,8 +335,8 @@ async def find_by_document(deployment: Deployment, ctx: TenantContext, document_
 
 async def queue_command(
     tx: Transaction, box_id: str, kind: CommandKind, *, at: datetime, deposit: UUID | None = None, **fields: Any
-) -> None:
-    """Queue a command. The row of the box is locked, so that sequences have no holes."""
+) -> int:
+    """Queue a command, and return its sequence. The row of the box is locked, so that sequences have no holes."""
     row = await store.find_box(tx, box_id, lock=True)
     if row is None:
         raise NotFoundError
@@ -340,6 +344,7 @@ async def queue_command(
     await store.insert_command(tx, box_id, command.seq, msgspec.to_builtins(command), at=at)
     await store.update_box(tx, box_id, commands=command.seq)
     await wakeups.announce(tx, box_id)
+    return command.seq
 
 
 async def personal_of(deployment: Deployment, tx: Transaction, found: DepositRow) -> Personal:

@@ -44,6 +44,7 @@ box = tenant_table(
     sa.Column("closing", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("vault", sa.Text, nullable=False, server_default=""),
     sa.Column("troubles", JSONB, nullable=False, server_default="[]"),
+    sa.Column("life", sa.Integer, nullable=False, server_default="1"),
     key=("id",),
 )
 
@@ -68,6 +69,8 @@ deposit = tenant_table(
     sa.Column("until", sa.Date, nullable=True),
     sa.Column("notified_at", Instant, nullable=True),
     sa.Column("reminded", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("correction", sa.LargeBinary, nullable=True),
+    sa.Column("correcting", sa.BigInteger, nullable=False, server_default="0"),
     sa.ForeignKeyConstraint(["tenant_id", "box"], ["box.tenant_id", "box.id"]),
     sa.UniqueConstraint("tenant_id", "reference"),
     sa.CheckConstraint(sa.column("state").in_(STATES), name="state"),
@@ -89,9 +92,10 @@ box_event = tenant_table(
     sa.Column("previous", sa.Text, nullable=False),
     sa.Column("hash", sa.Text, nullable=False),
     sa.Column("received_at", Instant, nullable=False),
+    sa.Column("life", sa.Integer, nullable=False, server_default="1"),
     sa.ForeignKeyConstraint(["tenant_id", "box"], ["box.tenant_id", "box.id"]),
     sa.Index("ix_box_event_deposit", "tenant_id", "deposit", "seq"),
-    key=("box", "seq"),
+    key=("box", "life", "seq"),
 )
 
 box_command = tenant_table(
@@ -112,7 +116,7 @@ class BoxRow(msgspec.Struct, frozen=True, kw_only=True):
 
     `disputed`: the entry from which on its journal is not believed, 0 when all is well. `closing`: it takes nothing
     in any more, because it is emptied before it is moved. `vault` and `troubles` are what the box last said of itself
-    (`wire.Condition`).
+    (`wire.Condition`). `life` counts the journals that it began, see `renewal`.
     """
 
     id: str
@@ -125,13 +129,15 @@ class BoxRow(msgspec.Struct, frozen=True, kw_only=True):
     closing: bool = False
     vault: str = ""
     troubles: list[str] = []
+    life: int = 1
 
 
 class DepositRow(msgspec.Struct, frozen=True, kw_only=True):
     """The mirror of a deposit; `state` is one of `STATES`.
 
     `low`: in a compartment that can be reached from a wheelchair. `until`: the last day that the citizen was told of,
-    `notified_at`: since when, `reminded`: how often.
+    `notified_at`: since when, `reminded`: how often. `correction`: what is to take the place of `personal` as soon as
+    the box has carried out the command `correcting`.
     """
 
     id: UUID
@@ -153,6 +159,8 @@ class DepositRow(msgspec.Struct, frozen=True, kw_only=True):
     until: date | None = None
     notified_at: datetime | None = None
     reminded: int = 0
+    correction: bytes | None = None
+    correcting: int = 0
 
 
 class EventRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,6 +177,7 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     previous: str
     hash: str
     received_at: datetime
+    life: int = 1
 
 
 class WaitingCommand(msgspec.Struct, frozen=True):
@@ -307,11 +316,15 @@ async def insert_event(tx: Transaction, new: EventRow) -> None:
     await tx.insert(box_event, new)
 
 
+def _of_journal(tx: Transaction, box_id: str) -> sa.ColumnElement[bool]:
+    """Events of the journal that the box writes now, not of those before."""
+    life = sa.select(box.c.life).where(box.c.tenant_id == tx.tenant_id, box.c.id == box_id).scalar_subquery()
+    return sa.and_(box_event.c.tenant_id == tx.tenant_id, box_event.c.box == box_id, box_event.c.life == life)
+
+
 async def hashes(tx: Transaction, box_id: str, sequences: Sequence[int]) -> dict[int, str]:
     """What the box reported before, by sequence."""
-    query = sa.select(box_event.c.seq, box_event.c.hash).where(
-        box_event.c.tenant_id == tx.tenant_id, box_event.c.box == box_id, box_event.c.seq.in_(sequences)
-    )
+    query = sa.select(box_event.c.seq, box_event.c.hash).where(_of_journal(tx, box_id), box_event.c.seq.in_(sequences))
     return {row.seq: row.hash for row in await tx.execute(query)}
 
 
@@ -319,16 +332,17 @@ async def events_of(tx: Transaction, deposit_id: str) -> list[EventRow]:
     query = (
         sa.select(box_event)
         .where(box_event.c.tenant_id == tx.tenant_id, box_event.c.deposit == deposit_id)
-        .order_by(box_event.c.seq)
+        .order_by(box_event.c.life, box_event.c.seq)
     )
     return await tx.all(EventRow, query)
 
 
 async def newest_events(tx: Transaction, box_id: str, kinds: Sequence[str], *, limit: int = 50) -> list[EventRow]:
+    """Of all journals that the box ever wrote."""
     query = (
         sa.select(box_event)
         .where(box_event.c.tenant_id == tx.tenant_id, box_event.c.box == box_id, box_event.c.event.in_(kinds))
-        .order_by(box_event.c.seq.desc())
+        .order_by(box_event.c.life.desc(), box_event.c.seq.desc())
         .limit(limit)
     )
     return await tx.all(EventRow, query)
@@ -343,14 +357,9 @@ def _newest_of_each(
     tx: Transaction, box_id: str, kinds: Sequence[str], *by: sa.ColumnElement[Any]
 ) -> sa.ColumnElement[bool]:
     """The last event of `kinds` for every value of `by`."""
-    newest = sa.select(sa.func.max(box_event.c.seq)).where(
-        box_event.c.tenant_id == tx.tenant_id, box_event.c.box == box_id, box_event.c.event.in_(kinds)
-    )
-    return sa.and_(
-        box_event.c.tenant_id == tx.tenant_id,
-        box_event.c.box == box_id,
-        box_event.c.seq.in_(newest.group_by(*by).scalar_subquery()),
-    )
+    present = _of_journal(tx, box_id)
+    newest = sa.select(sa.func.max(box_event.c.seq)).where(present, box_event.c.event.in_(kinds))
+    return sa.and_(present, box_event.c.seq.in_(newest.group_by(*by).scalar_subquery()))
 
 
 async def out_of_service(tx: Transaction, box_id: str) -> list[int]:
@@ -369,8 +378,10 @@ async def lasting_faults(tx: Transaction, box_id: str) -> list[str]:
     ]
     started = max((seq for seq, event in rows if event == "started"), default=0)
     found = {event for seq, event in rows if seq > started}
-    for_good = await newest_events(tx, box_id, ("distrusted",), limit=1)
-    return [event.event for event in for_good] + [fault for fault in LASTING_FAULTS if fault in found]
+    for_good = await tx.scalar(
+        sa.select(sa.func.count()).where(_of_journal(tx, box_id), box_event.c.event == "distrusted")
+    )
+    return ["distrusted"] * bool(for_good) + [fault for fault in LASTING_FAULTS if fault in found]
 
 
 async def insert_command(tx: Transaction, box_id: str, seq: int, body: Any, *, at: datetime) -> None:
@@ -398,6 +409,27 @@ async def waiting_commands(tx: Transaction, box_id: str, *, deposit_id: UUID | N
         query = query.where(box_command.c.body["deposit"].astext == str(deposit_id))
     rows = await tx.execute(query.order_by(box_command.c.seq))
     return [WaitingCommand(msgspec.convert(row.body, Command), row.created_at) for row in rows]
+
+
+async def forget_commands(tx: Transaction, box_id: str) -> None:
+    """Nobody is there any more who would carry them out."""
+    await tx.execute(sa.delete(box_command).where(box_command.c.tenant_id == tx.tenant_id, box_command.c.box == box_id))
+
+
+async def in_use(tx: Transaction) -> list[tuple[str, str]]:
+    """(kind, box) of everything that has not ended."""
+    query = sa.select(deposit.c.kind, deposit.c.box).where(
+        deposit.c.tenant_id == tx.tenant_id, deposit.c.state.not_in(FINAL)
+    )
+    return [(row.kind, row.box) for row in await tx.execute(query.distinct().order_by(deposit.c.kind, deposit.c.box))]
+
+
+async def unfinished(tx: Transaction, box_id: str) -> list[DepositRow]:
+    """Everything that was announced for a box and has not ended, by compartment."""
+    query = sa.select(deposit).where(
+        deposit.c.tenant_id == tx.tenant_id, deposit.c.box == box_id, deposit.c.state.not_in(FINAL)
+    )
+    return await tx.all(DepositRow, query.order_by(deposit.c.compartment.nulls_last(), deposit.c.id))
 
 
 async def delete_commands(tx: Transaction, box_id: str, up_to: int) -> None:

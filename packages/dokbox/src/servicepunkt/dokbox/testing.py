@@ -36,7 +36,7 @@ class Doors:
     def __init__(self, compartments: int = 16) -> None:
         self.compartments = tuple(range(1, compartments + 1))
         self.closed = dict.fromkeys(self.compartments, True)
-        self.items = dict.fromkeys(self.compartments, False)
+        self.items: dict[int, bool | None] = dict.fromkeys(self.compartments, False)
         self.pulses = dict.fromkeys(self.compartments, 0)
         self.stuck: set[int] = set()
         self.lost: BusLostError | None = None
@@ -225,8 +225,9 @@ class Bench:
         if not self.doors.closed[compartment]:
             await self.see(DoorOpened(compartment, NOW))
 
-    async def close(self, compartment: int, *, item: bool) -> None:
-        self.doors.closed[compartment], self.doors.items[compartment] = True, item
+    async def close(self, compartment: int, *, item: bool | None) -> None:
+        self.doors.closed[compartment] = True
+        self.doors.items[compartment] = item
         await self.see(DoorClosed(compartment, item, NOW))
 
     async def load(self, deposit: str, number: str = "+4915112345678", **fields: object) -> tuple[int, str]:

@@ -1,10 +1,10 @@
 """What the box and the centre say to each other: configuration and commands down, journal entries up.
 
 The box asks, the centre answers: no port of the point is open to the outside. Both sign what they say, so that
-neither a proxy on the way nor a stolen token can speak for them; an old message is no use, because entries and commands
-count. Events are idempotent by (box, seq),
-commands by their own sequence; a command that opens a door is void after `valid_until`, so that a box which comes
-back after an hour opens nothing that nobody stands in front of.
+neither a proxy on the way nor a stolen token can speak for them; an old message is no use, because entries count, a
+condition says when it was, and an answer belongs to one request. Events are idempotent by (box, seq), commands by their
+own sequence; a command that opens a door is void after `valid_until`, so that a box which comes back after an hour
+opens nothing that nobody stands in front of.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from servicepunkt.dokbox.errors import UnknownKindError
 from servicepunkt.dokbox.model import Entry
 from servicepunkt.dokbox.policy import DocumentPolicy
 from servicepunkt.dokbox.vault.model import VaultKind
@@ -23,6 +24,7 @@ MAX_EVENTS = 100
 MAX_COMMANDS = 100
 MAX_PEPPERS = 50
 OPENING_TTL_SECONDS = 90
+CONDITION_TTL_SECONDS = 60
 CODE, FRESH = "dokbox-code/1", "dokbox-fresh/1"
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2199  # a box without a battery believes that it is 1970
 
@@ -36,18 +38,23 @@ CommandKind = Literal[
     "new_person",
     "extend",
     "attest",
+    "old_document_void",
     "recall",
+    "taken_back",
+    "not_there",
     "cancel",
     "compartment_in",
     "inventory",
     "rotate_pepper",
 ]
 # Why a box hands nothing out although it sees its doors: its disk failed, its journal is not believed, its peppers were
-# not delivered, its counter does not answer.
-Trouble = Literal["disk", "distrusted", "pepper", "counter"]
+# not delivered, its counter does not answer, the centre has switched it off, its keys are not those of its journal or
+# cannot be changed, its clock is far behind its journal.
+Trouble = Literal["disk", "distrusted", "pepper", "counter", "revoked", "vault", "clock"]
 Key = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Kid = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,8}\Z")]
 SIGNATURE = "servicepunkt-signature"  # header: Ed25519 over `signed(...)`, in hexadecimal
+NONCE = "servicepunkt-nonce"  # header of a request: 32 random hexadecimal digits that the answer is bound to
 Purpose = Literal["events", "commands", "config", "peppers", "condition"]
 OPENS_A_DOOR: frozenset[str] = frozenset({"open_for_load", "recall"})
 #: What is meant for whoever stands at the box at this moment.
@@ -63,7 +70,7 @@ class Command(Strict, frozen=True, kw_only=True):
 
     `sealed` holds a `Person`, sealed to the box (reserve, new_person). `low`: a compartment that can be reached from a
     wheelchair. `until`: the last day that the citizen was told of (notice_accepted, extend). `answer`: what staff say
-    of the person who stands at the box (attest).
+    of the person who stands at the box and called them with the entry `call` (attest).
     """
 
     seq: int
@@ -77,11 +84,14 @@ class Command(Strict, frozen=True, kw_only=True):
     low: bool = False
     until: date | None = None
     answer: bool = False
+    call: int = 0
     valid_until: datetime | None = None
 
     def is_valid(self, now: datetime) -> bool:
         """Whether the box may still carry it out."""
-        return self.valid_until is None or now <= self.valid_until
+        if self.valid_until is None:
+            return self.kind not in SHORT_LIVED
+        return now <= self.valid_until
 
 
 class Person(Strict, frozen=True, kw_only=True):
@@ -102,7 +112,7 @@ class Commands(Strict, frozen=True, kw_only=True):
     """`now` is the centre's time: what it hands out is judged by the later of both clocks."""
 
     commands: list[Command]
-    now: datetime | None = None
+    now: datetime
 
 
 class SentEntry(Strict, frozen=True, kw_only=True):
@@ -121,9 +131,13 @@ class Events(Strict, frozen=True, kw_only=True):
 
 
 class Acknowledged(Strict, frozen=True, kw_only=True):
-    """Everything up to `seq` is in the centre's database."""
+    """Everything up to `seq` is in the centre's database; `head` is the hash of that entry.
+
+    Less than was acknowledged before means that the centre was restored: the box sends the rest again.
+    """
 
     seq: int
+    head: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class BoxKeys(Strict, frozen=True, kw_only=True):
@@ -166,11 +180,18 @@ class Peppers(Strict, frozen=True, kw_only=True):
     locator_key: Key
     peppers: dict[Kid, Key]
 
+    def __repr__(self) -> str:
+        return f"Peppers({sorted(self.peppers)})"
+
 
 class Condition(Strict, frozen=True, kw_only=True):
-    """How the box is, for staff: where its keys lie, and why it hands nothing out."""
+    """How the box is, for staff: where its keys lie, and why it hands nothing out.
+
+    `heard`: the centre's time as the box heard it last, by which an old message is known for one.
+    """
 
     vault: VaultKind
+    heard: datetime
     troubles: Annotated[tuple[Trouble, ...], Meta(max_length=8)] = ()
 
 
@@ -202,7 +223,15 @@ class BoxConfig(Strict, frozen=True, kw_only=True):
         return (compartment - 1) % self.rows + 1
 
     def policy(self, kind: str) -> DocumentPolicy | None:
+        """The policy of a kind, None for one that the tenant file does not name any more."""
         return next((policy for policy in self.policies if policy.type == kind), None)
+
+    def policy_of(self, kind: str) -> DocumentPolicy:
+        """The policy of a document that lies here. Raises UnknownKindError: nothing is made up in its place."""
+        found = self.policy(kind)
+        if found is None:
+            raise UnknownKindError(kind=kind)
+        return found
 
 
 def person_context(tenant: int, box: str, deposit: str) -> str:
@@ -225,6 +254,9 @@ def pepper_context(tenant: int, box: str) -> str:
     return f"dokbox-peppers/1|{tenant}|{box}"
 
 
-def signed(purpose: Purpose, *, tenant: int, box: str, body: bytes) -> bytes:
-    """What is signed of a message: what it is for, whose box it concerns, and the bytes that go over the wire."""
-    return f"dokbox-{purpose}/1|{tenant}|{box}|".encode() + body
+def signed(purpose: Purpose, *, tenant: int, box: str, body: bytes, nonce: str = "") -> bytes:
+    """What is signed of a message: what it is for, whose box it concerns, and the bytes that go over the wire.
+
+    An answer also holds the request's nonce, so that nobody can give an old one to a new request.
+    """
+    return f"dokbox-{purpose}/2|{tenant}|{box}|{nonce}|".encode() + body

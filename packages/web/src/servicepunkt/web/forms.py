@@ -35,6 +35,13 @@ SAID: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+class PersonalForm(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of forms with what a person typed of himself: it appears in no log and no trace."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
 async def typed(request: Request[Any, Any, Any]) -> dict[str, str]:
     """What the form holds, without its token, to be shown again. Of a repeated field the last value counts.
 

@@ -2,7 +2,7 @@
 
 Each transaction of the ledger leaves in the journal what it is at the end of it (count of entries, head of the chain,
 value of the vault's counter), under a MAC whose key is in the vault. The counter steps with each start and with
-whatever must not be undone: a code spent, locked or replaced, a document taken back (`SPENDING`).
+whatever must not be undone: a code spent, locked or replaced, a wrong try, a document taken back (`SPENDING`).
 
 Two stores cannot change in one moment, and the power may go between them. So the journal goes first: it writes the
 value that the counter *will* have and is synced, then the counter steps, then the door may open. At the start:
@@ -32,7 +32,12 @@ from servicepunkt.dokbox.model import Box, Event
 from servicepunkt.dokbox.vault.model import Counter
 
 STARTED = "started"
-SPENDING = frozenset({STARTED, *map(str, (Event.REDEEM, Event.LOCK, Event.NEW_CODE, Event.RECALL))})
+SPENDING = frozenset(
+    {
+        STARTED,
+        *map(str, (Event.REDEEM, Event.LOCK, Event.NEW_CODE, Event.RECALL, Event.CODE_WRONG, Event.PROOF_WRONG)),
+    }
+)
 META = "anchor"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import secrets
 import time
@@ -128,9 +129,10 @@ def slot_of(box: BoxProcess) -> Slot | None:
 
 
 async def enrolled_token(box: BoxProcess, public_key: bytes) -> str:
-    """The device token from disk, or a new one for the one-time code. Raises SettingsError."""
-    path = box.home / "token"
-    if path.exists():
+    """The device token from disk, or a new one for a one-time code that was not used here yet. Raises SettingsError."""
+    path, used = box.home / "token", box.home / "enrolled-with"
+    digest = hashlib.sha256(box.enrol.encode()).digest() if box.enrol else b""
+    if path.exists() and (not box.enrol or not used.exists() or used.read_bytes() == digest):
         return path.read_text()
     if not box.enrol:
         raise SettingsError(
@@ -142,5 +144,7 @@ async def enrolled_token(box: BoxProcess, public_key: bytes) -> str:
     if answer.status_code not in (200, 201):
         raise SettingsError(f"the centre refused the one-time code ({answer.status_code})")
     token = str(answer.json()["token"])
+    # The code after the token: whoever starts a box again with the same command line uses the token that it has.
     write_secret(path, token.encode())
+    write_secret(used, digest)
     return token

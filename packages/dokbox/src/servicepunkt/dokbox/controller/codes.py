@@ -163,7 +163,7 @@ class Codes:
 
         With `person` the deposit is found by somebody else's number from now on.
         """
-        policy = config.policy(deposit.kind) or DocumentPolicy(type=deposit.kind, name={})
+        policy = config.policy_of(deposit.kind)
         secret = self._journal.secret(deposit.id)
         if secret is None:
             raise VisitOverError

@@ -14,7 +14,7 @@ from servicepunkt.dokbox.bus import BusClosedError
 from servicepunkt.dokbox.cabinet import Cabinet
 from servicepunkt.dokbox.controller.codes import Codes
 from servicepunkt.dokbox.controller.ledger import Ledger
-from servicepunkt.dokbox.errors import OutOfOrderError, VaultError
+from servicepunkt.dokbox.errors import OutOfOrderError, UnknownKindError, VaultError
 from servicepunkt.dokbox.events import (
     BoardBack,
     BoardSilent,
@@ -32,9 +32,13 @@ from servicepunkt.dokbox.model import Deposit, State
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds. `opens_within`: a lock that was fired and whose door nobody saw open has failed."""
+    """Seconds. `opens_within`: a lock that was fired and whose door nobody saw open has failed.
+
+    `unlock_longest`: how long an unlock may wait for its turn on the lines; meanwhile the box does nothing else.
+    """
 
     opens_within: float = 5.0
+    unlock_longest: float = 20.0
     left_open: float = 60.0
     tick: float = 0.25
 
@@ -72,10 +76,14 @@ class Doors:
 
     @property
     def unfit(self) -> frozenset[int]:
-        """Compartments to put nothing into: something lies there, or nobody sees them while others are seen."""
+        """Compartments to put nothing into.
+
+        Something lies there, nobody sees them while others are seen, or the cabinet has no such door.
+        """
         full = {number for number, item in self.items.items() if item}
-        dark = set(self._cabinet.compartments) - self.seen if self.seen else set()
-        return frozenset(full | dark)
+        present = set(self._cabinet.compartments)
+        named = set(range(1, self._config().compartments + 1))
+        return frozenset(full | (named - present) | (present - self.seen if self.seen else set()))
 
     def require_seen(self, compartment: int) -> None:
         """Raises OutOfOrderError."""
@@ -94,15 +102,20 @@ class Doors:
             self._ledger.note("compartment_out", compartment=compartment, data={"reason": reason})
 
     async def open(self, deposit: Deposit) -> None:
-        """Send the one unlock frame of this opening. A lost reply is never answered with a second one."""
+        """Send the one unlock frame of this opening. A lost reply is never answered with a second one.
+
+        How long the door may take counts from the frame: it may have waited for another lock of the same supply.
+        """
         self._watch(deposit)
         try:
-            await self._cabinet.unlock(deposit.compartment)
-        except (BoardError, BusClosedError) as error:
+            async with asyncio.timeout(self._timing.unlock_longest):
+                await self._cabinet.unlock(deposit.compartment)
+        except (BoardError, BusClosedError, TimeoutError) as error:
             # Nothing is sent again: the sensors will say what became of it, or staff will.
-            unwritten = isinstance(error, BusClosedError) or error.certainly_not_written
+            unwritten = isinstance(error, BusClosedError) or getattr(error, "certainly_not_written", False)
             data = {"certainly_not_written": unwritten}
             self._ledger.note("unlock_lost", deposit_id=deposit.id, compartment=deposit.compartment, data=data)
+        self._opened[deposit.id] = self._monotonic()
 
     def stop_watching(self, deposit_id: str) -> None:
         """The door is closed, or no longer ours to watch."""
@@ -120,7 +133,9 @@ class Doors:
             elif not deposit.door_seen and now - opened > self._timing.opens_within:
                 if deposit.compartment in self.seen:
                     self._ledger.record(model.Event.NOT_OPENED, deposit)
-            elif deposit.door_seen and now - opened > self._timing.left_open and deposit_id not in self._alarmed:
+            elif deposit_id in self._uncoded or deposit_id in self._alarmed:
+                pass  # its door is closed and only its code is missing; or staff have been told
+            elif deposit.door_seen and now - opened > self._timing.left_open:
                 self._alarmed.add(deposit_id)
                 self._ledger.record(model.Event.LEFT_OPEN, deposit)
 
@@ -161,7 +176,6 @@ class Doors:
         watch = ExitStack()
         watch.enter_context(self._cabinet.watch(deposit.compartment))
         self._watching[deposit.id] = watch
-        self._opened[deposit.id] = self._monotonic()
 
     def _door_opened(self, number: int) -> None:
         deposit = self._ledger.box.in_compartment(number)
@@ -186,7 +200,7 @@ class Doors:
     async def _door_closed(self, number: int, item: bool | None) -> None:
         deposit = self._ledger.box.in_compartment(number)
         if deposit is not None and deposit.state in model.DOOR_COMMANDED and deposit.door_seen:
-            await self._closed(deposit, model.after_closing(deposit, item, ask=self._asks(deposit)), item)
+            await self._closed(deposit, model.after_closing(deposit, item), item)
 
     async def _after_darkness(self, number: int, *, closed: bool, item: bool | None) -> None:
         deposit = self._ledger.box.in_compartment(number)
@@ -194,16 +208,13 @@ class Doors:
             if not closed or item:
                 self.take_out(number, "open_at_start" if not closed else "item_without_deposit")
             return
-        event = model.after_darkness(deposit, closed=closed, item=item, ask=self._asks(deposit))
+        event = model.after_darkness(deposit, closed=closed, item=item)
         if event is not None:
             await self._closed(deposit, event, item)
         after = self._ledger.deposit(deposit.id)
         if after is not None and after.state in model.DOOR_COMMANDED and after.id not in self._opened:
             self._watch(after)
-
-    def _asks(self, deposit: Deposit) -> bool:
-        policy = self._config().policy(deposit.kind)
-        return policy is not None and policy.asks_removal
+            self._opened[after.id] = self._monotonic()
 
     async def catch_up(self) -> None:
         """Make the codes of documents that were laid in while the vault had no pepper."""
@@ -217,7 +228,7 @@ class Doors:
         if deposit.state is State.LOADING and event is model.Event.CLOSED_FULL:
             try:
                 await self._codes.make(event, deposit, {"item": item}, self._config())
-            except VaultError:
+            except (VaultError, UnknownKindError):
                 self._uncoded[deposit.id] = item
         else:
             self._ledger.record(event, deposit, data={"item": item})

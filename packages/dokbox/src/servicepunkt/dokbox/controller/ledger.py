@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from servicepunkt.dokbox import model
@@ -18,6 +18,8 @@ class Clock(Protocol):
 
 Details = Mapping[str, str | int | bool | None]
 Also = Callable[[Entry], None]
+# Longer than any hold period: what lies within it only ages codes, or lets them live until the journal's own time.
+CLOCK_MAY_DIFFER = timedelta(days=90)
 
 
 class Ledger:
@@ -39,6 +41,14 @@ class Ledger:
         self._clock = clock
         self._listener = listener
         self.box: Box = model.replay(journal.entries())
+
+    @property
+    def clock_is_behind(self) -> bool:
+        """The clock stands at a time that the journal has left long ago, or was far ahead when an entry was written.
+
+        Every code would end at once, or none ever.
+        """
+        return self.box.at is not None and self.box.at - self._clock.now() > CLOCK_MAY_DIFFER
 
     def now(self) -> datetime:
         """The time for deadlines of days: a clock that was set back does not bring an expired code to life."""

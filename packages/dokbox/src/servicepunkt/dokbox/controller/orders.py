@@ -56,7 +56,7 @@ class Orders:
 
     async def carry_out(self, command: wire.Command, now: datetime) -> None:
         """Do what a command says. Raises DokboxError or CabinetError where it could not be done."""
-        if command.kind in wire.SHORT_LIVED and (command.valid_until is None or now > command.valid_until):
+        if not command.is_valid(now):
             self.decline(command, "too_late")
             return
         match command.kind:
@@ -73,7 +73,14 @@ class Orders:
             case "extend":
                 self._extend(command)
             case "attest":
-                self._visits.attest(self._commanded(command), answer=command.answer, data=ordered(command))
+                deposit = self._commanded(command)
+                self._visits.attest(deposit, call=command.call, answer=command.answer, data=ordered(command))
+            case "old_document_void":
+                self._visits.old_document_void(self._commanded(command), data=ordered(command))
+            case "taken_back":
+                self._looked(command, Event.TAKEN_BACK)
+            case "not_there":
+                self._looked(command, Event.NOT_THERE)
             case "inventory":
                 self._inventory(command)
             case "notice_accepted" | "notice_failed":
@@ -120,7 +127,13 @@ class Orders:
         self._ledger.reserve(
             command.deposit,
             compartment,
-            data={**ordered(command), "kind": policy.type, "hold_days": policy.hold_days},
+            data={
+                **ordered(command),
+                "kind": policy.type,
+                "hold_days": policy.hold_days,
+                "steps": ",".join(policy.steps),
+                "without_old_document": policy.without_old_document,
+            },
             also=partial(self._know, command.deposit, person, policy),
         )
 
@@ -141,19 +154,34 @@ class Orders:
     async def _new_code(self, command: wire.Command) -> None:
         """A new code; with another person's data the old one's number opens nothing any more."""
         deposit = self._commanded(command)
-        config = self._config()
-        person = self._person(command) if command.kind == "new_person" else None
-        policy = config.policy(deposit.kind)
-        if person and policy and policy.locator == "phone" and self._is_full_for(person, deposit.id):
+        policy = self._config().policy_of(deposit.kind)
+        if command.kind == "new_code":
+            model.move(deposit.state, Event.NEW_CODE)
+            await self._codes.make(Event.NEW_CODE, deposit, ordered(command), self._config())
+            return
+        person = self._person(command)
+        if policy.locator == "phone" and self._is_full_for(person, deposit.id):
+            self._kill_code(deposit)
             self.decline(command, "too_many_for_this_number")
-            return
-        data = ordered(command)
-        if person and policy and deposit.state is State.RESERVED:  # no code has been made yet
+        elif deposit.state in (State.RESERVED, State.LOADING):  # no code has been made yet
             also = partial(self._know, deposit.id, person, policy)
-            self._ledger.note("person_corrected", deposit_id=deposit.id, data=data, also=also)
-            return
-        model.move(deposit.state, Event.NEW_CODE)
-        await self._codes.make(Event.NEW_CODE, deposit, data, config, person=person)
+            self._ledger.note("person_corrected", deposit_id=deposit.id, data=ordered(command), also=also)
+        else:
+            current = self._sent_away(deposit)
+            model.move(current.state, Event.NEW_CODE)
+            await self._codes.make(Event.NEW_CODE, current, ordered(command), self._config(), person=person)
+
+    def _sent_away(self, deposit: Deposit) -> Deposit:
+        """Whoever stands at the box with the wrong person's code gets no further; returns the deposit after that."""
+        if deposit.state is not State.PRESENTED:
+            return deposit
+        return self._ledger.record(Event.WITHDRAW, deposit, data={"reason": "person_corrected"}) or deposit
+
+    def _kill_code(self, deposit: Deposit) -> None:
+        """The code that is out went to somebody else: it opens nothing any more, whatever becomes of the order."""
+        current = self._sent_away(deposit)
+        if (current.state, Event.LOCK) in model.MOVES:
+            self._ledger.record(Event.LOCK, current, also=lambda _: self._journal.forget(deposit.id))
 
     def _know(self, deposit_id: str, person: wire.Person, policy: DocumentPolicy, _entry: Entry) -> None:
         self._codes.know(deposit_id, person, policy, self._config())
@@ -211,14 +239,33 @@ class Orders:
 
     def _wants_other_eyes(self, deposit: Deposit, actor: str) -> bool:
         """Whether who lays the document in must be somebody else than who announced it."""
-        policy = self._config().policy(deposit.kind)
-        return policy is not None and policy.four_eyes and actor == deposit.announced_by
+        return self._config().policy_of(deposit.kind).four_eyes and actor == deposit.announced_by
 
     async def _confirm_loaded(self, command: wire.Command) -> None:
         deposit = self._commanded(command)
+        item = self._doors.items.get(deposit.compartment)
         if not deposit.confirmable:
             self.decline(command, "door_was_not_open")
-            return
+        elif self._wants_other_eyes(deposit, command.actor):
+            self.decline(command, "second_person_needed")
+        elif deposit.sensed and item is False:
+            self.decline(command, "closed_empty")
+        elif self._journal.secret(deposit.id) is None:
+            self.decline(command, "code_was_used")
+        else:
+            await self._confirmed(command, deposit)
+
+    def _looked(self, command: wire.Command, event: Event) -> None:
+        """Staff have opened the door to take the document back, and say what they found."""
+        deposit = self._commanded(command)
+        if not deposit.confirmable:
+            self.decline(command, "door_was_not_open")
+        elif self._doors.items.get(deposit.compartment):
+            self.decline(command, "still_inside")
+        else:
+            self._ledger.record(event, deposit, data=ordered(command))
+
+    async def _confirmed(self, command: wire.Command, deposit: Deposit) -> None:
         await self._codes.make(Event.CONFIRM_LOADED, deposit, ordered(command), self._config())
 
     def _notice(self, command: wire.Command) -> None:

@@ -39,7 +39,7 @@ from servicepunkt.dokbox.controller.visits import Visit
 from servicepunkt.dokbox.errors import ClosedError, DokboxError, OutOfOrderError, RefusedError, VisitOverError
 from servicepunkt.dokbox.model import State
 from servicepunkt.web import assets
-from servicepunkt.web.forms import convert, typed
+from servicepunkt.web.forms import PersonalForm, convert, typed
 from servicepunkt.web.frame import CONTRAST_COOKIE, LANGUAGE_COOKIE, language, local_path
 from servicepunkt.web.problems import Problems
 from servicepunkt.web.requests import CarefulRequest, PlainTokens
@@ -73,17 +73,17 @@ QUESTIONS = {
 }
 
 
-class NumberForm(msgspec.Struct, frozen=True, kw_only=True):
+class NumberForm(PersonalForm, frozen=True, kw_only=True):
     """What is typed is not judged field by field: every combination that opens nothing gets the same words."""
 
     number: str = ""
 
 
-class CodeForm(msgspec.Struct, frozen=True, kw_only=True):
+class CodeForm(PersonalForm, frozen=True, kw_only=True):
     code: str = ""
 
 
-class ProofForm(msgspec.Struct, frozen=True, kw_only=True):
+class ProofForm(PersonalForm, frozen=True, kw_only=True):
     """What is typed besides the code."""
 
     step: Literal["birth_date", "fresh_code"]

@@ -23,6 +23,9 @@ class Screen(msgspec.Struct):
     visit: str = ""
     used: float = 0.0
 
+    def __repr__(self) -> str:
+        return "Screen()"
+
 
 class Screens:
     """Screens by the random name in their cookie; bounded, and forgotten after a while."""

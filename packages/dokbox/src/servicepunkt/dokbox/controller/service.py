@@ -114,6 +114,7 @@ class Controller:
         )
         self.config: wire.BoxConfig | None = self._stored_config()
         self.distrusted = journal.meta("distrusted") is not None
+        self._revoked = journal.meta("revoked") is not None
         self.changed = asyncio.Event()
         self._lock = asyncio.Lock()
         self._attempt = asyncio.Lock()
@@ -131,6 +132,7 @@ class Controller:
         )
         if anchor is not None and not anchor.holds(self.ledger.box):
             self.distrust()
+        self.peppers.compare()
 
     # --- configuration ----------------------------------------------------------------------------------------
 
@@ -161,7 +163,10 @@ class Controller:
             "disk": self._journal.failed,
             "distrusted": self.distrusted,
             "pepper": not self.vault.ready,
+            "vault": self.peppers.troubled,
+            "clock": self.ledger.clock_is_behind,
             "counter": self.ledger.anchor is not None and self.ledger.anchor.failed,
+            "revoked": self._revoked,
         }
         return tuple(trouble for trouble, present in found.items() if present)
 
@@ -173,6 +178,17 @@ class Controller:
         if not self.distrusted:
             self.ledger.note("distrusted", also=lambda _: self._journal.put_meta("distrusted", b"1"))
             self.distrusted = True
+
+    def switch(self, *, off: bool) -> None:
+        """The centre has switched this computer off, or speaks with it again. Stays so over restarts."""
+        if off == self._revoked:
+            return
+        self._revoked = off
+        with suppress(DiskError), self._journal.transaction():
+            if off:
+                self._journal.put_meta("revoked", b"1")
+            else:
+                self._journal.drop_meta("revoked")
 
     def require_healthy(self) -> wire.BoxConfig:
         """The configuration of a box that sees its doors. Raises OutOfOrderError."""
@@ -286,8 +302,8 @@ class Controller:
 
         Whoever began before closing time may finish: the visit itself ends after three idle minutes.
         """
-        self.require_healthy()
         async with self._lock:
+            self.require_healthy()
             visit, deposit = self._visits.presented(token, None)
             self.doors.require_seen(deposit.compartment)
             data = {"confirmed": ",".join(visit.confirmed), "item": self.doors.items.get(deposit.compartment)}
@@ -347,6 +363,7 @@ class Controller:
     async def peppers_arrived(self) -> None:
         """The vault has what it waited for: codes that could not be made are made now."""
         async with self._lock:
+            self.peppers.compare()
             await self.doors.catch_up()
 
     async def _ticks(self) -> None:
@@ -361,7 +378,8 @@ class Controller:
         self._visits.end_idle(self._timing.visit_idle)
         self.doors.tick(self._monotonic())
         self._expire()
-        self.peppers.tick()
+        self.peppers.tick(self._monotonic())
+        self._journal.clean()
         visited = {visit.deposit for visit in self._visits}
         for deposit in list(self.ledger.box.deposits.values()):
             if deposit.state is State.CONFIRMING and deposit.id not in visited:

@@ -24,9 +24,9 @@ MOST_FRESH_CODES = 3
 class Visit(msgspec.Struct):
     """A citizen in front of the box, from the right code to the closed door.
 
-    `asked` are the steps before the door in their order, `confirmed` those that are done. `staff_called`: somebody was
-    asked to come. `fresh`: keyed hash of a fresh code and the monotonic second at which it ends. `slot`: why the old
-    document was not taken in.
+    `asked` are the steps before the door in their order, `confirmed` those that are done. `called`: the entry by which
+    somebody was asked to come, 0 without. `fresh`: keyed hash of a fresh code and the monotonic second at which it
+    ends. `slot`: why the old document was not taken in.
     """
 
     token: str
@@ -39,7 +39,7 @@ class Visit(msgspec.Struct):
     asked: tuple[Step, ...] = ()
     confirmed: tuple[Step, ...] = ()
     left_open: bool = False
-    staff_called: bool = False
+    called: int = 0
     fresh: tuple[bytes, float] | None = None
     fresh_sent: int = 0
     wrong: bool = False
@@ -78,7 +78,6 @@ class Visits:
 
     def start(self, deposit: Deposit) -> Visit:
         """The visit of somebody whose code was right."""
-        found = self._config().policy(deposit.kind)
         visit = Visit(
             token=self._randomness(16).hex(),
             deposit=deposit.id,
@@ -87,7 +86,7 @@ class Visits:
             state=State.PRESENTED,
             version=deposit.version,
             last_seen=self._monotonic(),
-            asked=tuple(step for step in found.asked if step not in deposit.done) if found else (),
+            asked=deposit.asked,
         )
         self._open[visit.token] = visit
         return visit
@@ -140,12 +139,12 @@ class Visits:
 
     def confirm(self, token: str, step: Step, *, answer: bool) -> Visit:
         """Answer a question. "No" ends the visit and leaves the code valid, or leads to what takes the step's place."""
-        visit, _ = self.presented(token, step)
+        visit, deposit = self.presented(token, step)
         if step not in policy.QUESTIONS:
             raise VisitOverError
         if answer:
             self._done(visit, step)
-        elif step in policy.OLD_DOCUMENT and self._without_old_document(visit) == "birth_date":
+        elif step in policy.OLD_DOCUMENT and deposit.without_old_document == "birth_date":
             visit.asked = tuple("birth_date" if asked == step else asked for asked in visit.asked)
         else:
             self.end(token, f"{step}:no")
@@ -176,33 +175,30 @@ class Visits:
     def send_fresh(self, token: str) -> Visit:
         """Make a code that is good for minutes, and send it where the first one went. Raises VisitOverError."""
         visit, deposit = self.presented(token, "fresh_code")
-        found = self._config().policy(deposit.kind)
-        if found is None or visit.fresh_sent >= MOST_FRESH_CODES:
+        if visit.fresh_sent >= MOST_FRESH_CODES:
             raise VisitOverError
+        minutes = self._config().policy_of(deposit.kind).fresh_minutes
         code, also = self._codes.fresh(deposit, self._config())
         self._ledger.record(Event.FRESH_CODE, deposit, data={"version": deposit.version}, also=also)
-        visit.fresh = (self._hash(code), self._monotonic() + found.fresh_minutes * 60)
+        visit.fresh = (self._hash(code), self._monotonic() + minutes * 60)
         visit.fresh_sent += 1
         return visit
 
     def call_staff(self, token: str) -> Visit:
-        """Ask staff to come and look; their answer comes as a command."""
+        """Ask staff to come and look; their answer comes as a command that names the entry of this call."""
         visit, deposit = self.presented(token, "staff_check")
-        if not visit.staff_called:
-            visit.staff_called = True
+        if not visit.called:
             data = {"step": "staff_check"}
             self._ledger.note("staff_wanted", deposit_id=deposit.id, compartment=deposit.compartment, data=data)
+            visit.called = self._ledger.box.seq
         return visit
 
-    def attest(self, deposit: Deposit, *, answer: bool, data: Details) -> None:
-        """Take in what staff say of the person who stands here, or of an old document that is void after all.
+    def attest(self, deposit: Deposit, *, call: int, answer: bool, data: Details) -> None:
+        """Take in what staff say of the person who stands here.
 
-        Raises VisitOverError if nobody stands here any more.
+        Raises VisitOverError if it is not the one any more who called them.
         """
-        found = next((visit for visit in self if visit.deposit == deposit.id and visit.staff_called), None)
-        if found is None and answer and deposit.state in model.COLLECTABLE and self._has(deposit, "old_document_chip"):
-            self._ledger.record(Event.STEP_DONE, deposit, data={**data, "step": "old_document_chip"})
-            return
+        found = next((visit for visit in self if visit.deposit == deposit.id and visit.called == call > 0), None)
         if found is None:
             raise VisitOverError
         if answer:
@@ -211,6 +207,12 @@ class Visits:
             self._done(found, "staff_check")
         else:
             self._ledger.record(Event.WITHDRAW, deposit, data={**data, "reason": "staff_check:no"})
+
+    def old_document_void(self, deposit: Deposit, *, data: Details) -> None:
+        """Staff have looked into the slot: the old document, of which the box did not hear the end, is void."""
+        if "old_document_chip" not in deposit.asked or any(visit.deposit == deposit.id for visit in self):
+            raise VisitOverError
+        self._ledger.record(Event.STEP_DONE, deposit, data={**data, "step": "old_document_chip"})
 
     def is_expected(self, token: str, number: str) -> bool:
         """Whether the document in the slot is the one that belongs to this deposit.
@@ -230,14 +232,6 @@ class Visits:
         self._ledger.record(Event.STEP_DONE, deposit, data={"step": "old_document_chip"})
         visit.slot = ""
         self._done(visit, "old_document_chip")
-
-    def _has(self, deposit: Deposit, step: Step) -> bool:
-        found = self._config().policy(deposit.kind)
-        return found is not None and step in found.steps
-
-    def _without_old_document(self, visit: Visit) -> str:
-        found = self._config().policy(visit.kind)
-        return found.without_old_document if found else "counter"
 
     def _done(self, visit: Visit, step: Step) -> None:
         visit.confirmed = (*visit.confirmed, step) if step not in visit.confirmed else visit.confirmed

@@ -72,7 +72,7 @@ class EventSeen(msgspec.Struct, frozen=True, kw_only=True):
 class BoxSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A box as staff read it. No person appears here.
 
-    `faults` and `warning` are message ids, `out` compartments out of service.
+    `faults` and `warning` are message ids, `out` compartments out of service. `ended`: its journal is not believed.
     """
 
     id: str
@@ -88,6 +88,7 @@ class BoxSeen(msgspec.Struct, frozen=True, kw_only=True):
     out: list[int]
     needing_staff: int
     closing: bool
+    ended: bool
     log: list[EventSeen]
 
 
@@ -114,6 +115,7 @@ async def box_seen(tx: Transaction, row: BoxRow, *, locale: str) -> BoxSeen:
         warning=KEYS_IN_FILES if row.vault == "file" else "",
         out=out,
         closing=row.closing,
+        ended=bool(row.disputed) or "distrusted" in row.troubles,
         needing_staff=await store.count_needing_staff(tx, box_id=row.id),
         log=[
             EventSeen(

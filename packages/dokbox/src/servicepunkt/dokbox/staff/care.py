@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -18,7 +17,7 @@ from servicepunkt.dokbox.messages import policy_of
 from servicepunkt.dokbox.service import Correction
 from servicepunkt.dokbox.staff.seen import deposit_seen
 from servicepunkt.web import access
-from servicepunkt.web.forms import convert, typed
+from servicepunkt.web.forms import PersonalForm, convert, typed
 from servicepunkt.web.frame import language
 from servicepunkt.web.navigation import see_other
 from servicepunkt.web.sessions.model import Visitor
@@ -28,7 +27,7 @@ CORRECT, LIFT = [access.permission("deposits.create")], [access.permission("depo
 Mistakes = list[tuple[str, str]]
 
 
-class CallerForm(msgspec.Struct, frozen=True, kw_only=True):
+class CallerForm(PersonalForm, frozen=True, kw_only=True):
     """What the caller says. Nothing that is stored is shown."""
 
     phone: str = ""

@@ -123,8 +123,8 @@ async def act(
     form = convert(await typed(request), ActForm, {})
     if action == "extend":
         await care.extend(deployment, ctx, actor=visitor.actor, deposit_id=deposit_id)
-    elif action == "attest":
-        await care.attest(deployment, ctx, actor=visitor.actor, deposit_id=deposit_id, answer=True)
+    elif action == "old_document_void":
+        await care.old_document_void(deployment, ctx, actor=visitor.actor, deposit_id=deposit_id)
     else:
         kind = msgspec.convert(action, CommandKind)
         await service.request(deployment, ctx, actor=visitor.actor, deposit_id=deposit_id, kind=kind)

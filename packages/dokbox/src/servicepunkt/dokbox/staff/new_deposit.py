@@ -22,7 +22,7 @@ from servicepunkt.dokbox import service
 from servicepunkt.dokbox.settings import DokboxSettings, settings_of
 from servicepunkt.dokbox.staff.seen import DepositInFull, deposit_in_full
 from servicepunkt.web import access
-from servicepunkt.web.forms import convert, typed
+from servicepunkt.web.forms import PersonalForm, convert, typed
 from servicepunkt.web.frame import language
 from servicepunkt.web.navigation import see_other
 from servicepunkt.web.sessions.model import Visitor
@@ -31,7 +31,7 @@ from servicepunkt.web.staff.frame import staff_page
 GUARDS = [access.permission("deposits.create")]
 
 
-class DepositForm(msgspec.Struct, frozen=True, kw_only=True):
+class DepositForm(PersonalForm, frozen=True, kw_only=True):
     """Whether the values fit is said by `service.announce`, all at once."""
 
     kind: str = ""

@@ -22,6 +22,7 @@ from servicepunkt.dokbox.staff.words import (
     ALERT_WORDS,
     EVENT_WORDS,
     ORDER_WORDS,
+    REFUSAL_WORDS,
     STATE_WORDS,
     WITH_FORM,
 )
@@ -35,8 +36,10 @@ ACTION_PERMISSIONS: dict[str, str] = {
     "lift": "deposits.unlock",
     "correct": "deposits.create",
     "extend": "deposits.create",
-    "attest": "deposits.recall",
+    "old_document_void": "deposits.recall",
     "recall": "deposits.recall",
+    "taken_back": "deposits.recall",
+    "not_there": "deposits.recall",
     "cancel": "deposits.create",
 }
 # A box that is there answers within a second; somebody who waits in front of a door wants to know soon.
@@ -120,7 +123,7 @@ def deposit_seen(ctx: TenantContext, row: DepositRow, locale: str) -> DepositSee
         state=row.state,
         state_words=STATE_WORDS.get(row.state, row.state),
         compartment=row.compartment,
-        alert=ALERT_WORDS.get(row.alert, row.alert),
+        alert=ALERT_WORDS.get(row.alert) or REFUSAL_WORDS.get(row.alert, row.alert),
         attempts=row.attempts,
         updated_at=row.updated_at.astimezone(ctx.zone_info),
         until=row.until if row.state not in store.FINAL else None,
@@ -161,7 +164,7 @@ def actions(ctx: TenantContext, row: DepositRow, visitor: Visitor, ordered: Iter
 
 
 def _is_sensible(row: DepositRow, kind: str) -> bool:
-    """That the document is in is confirmed where the sensor did not see it, or where somebody has just looked."""
+    """What staff found is asked where no sensor saw it, or where somebody has just looked."""
     if kind == "confirm_loaded":
         return row.alert == "closed_empty" or row.state == State.BLOCKED
     return True

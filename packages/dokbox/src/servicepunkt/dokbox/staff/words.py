@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from servicepunkt.dokbox.errors import kinds_of_refusals
 from servicepunkt.dokbox.model import State
 
 STATE_WORDS = {
@@ -45,7 +46,13 @@ ALERT_WORDS = {
     "compartment_not_empty": "Something lies in this compartment already. Please check it, then reserve another one.",
     "too_late": "The box did not hear of it in time; nothing was opened. Please try again.",
     "too_many_for_this_number": "There are already three documents for this number in the box.",
-    "door_was_not_open": "The door was not open before; please open it and lay the document in.",
+    "door_was_not_open": "The door was not open before. Please open the compartment first.",
+    "closed_unproven": "The door is closed, and no sensor can tell what is inside. Please say what you found.",
+    "still_inside": "The sensor still sees something in the compartment. Please look again.",
+    "code_was_used": "Its code was used already. Please take the document back and announce it anew.",
+    "unknown_document": "The tenant file does not name this kind of document.",
+    "known": "The box knows this deposit already.",
+    "no_such_compartment": "The box has no such compartment.",
 }
 EVENT_WORDS = {
     "reserve": "Compartment reserved",
@@ -83,6 +90,8 @@ EVENT_WORDS = {
     "expire": "Time for collection is over",
     "recall": "Told to open for taking back",
     "found_empty": "Compartment was found empty",
+    "taken_back": "Staff say that the document is with them",
+    "not_there": "Staff say that the compartment was empty",
     "command_declined": "The box declined a request",
     "unlock_lost": "The line was lost while opening",
     "compartment_out": "Compartment out of service",
@@ -103,6 +112,9 @@ EVENT_WORDS = {
 TROUBLE_WORDS = {
     "disk": "The disk of the box fails: it hands nothing out. Look at the disk, then start the box again.",
     "pepper": "The box has no key for its codes since its last start: it hands nothing out until the centre sends it.",
+    "revoked": "The centre has switched this computer off: it hands nothing out.",
+    "vault": "The keys of the box are not those of its documents, or cannot be changed: it hands nothing out.",
+    "clock": "The clock of the box is wrong by months: it hands nothing out. Set the clock right.",
     "counter": "The security chip of the box does not answer: it hands nothing out until somebody has looked.",
 }
 KEYS_IN_FILES = "The keys of this box lie in files: whoever takes its computer can find out the codes."
@@ -114,8 +126,10 @@ ACTION_WORDS: dict[str, str] = {
     "lift": "Lift the lock for a caller",
     "correct": "Correct number or address",
     "extend": "Keep it longer",
-    "attest": "The old document is void: I have looked",
+    "old_document_void": "The old document is void: I have looked",
     "recall": "Take the document back",
+    "taken_back": "The document is with us",
+    "not_there": "The compartment was empty",
     "cancel": "Cancel",
 }
 #: Those that ask something first, on a page of their own.
@@ -126,6 +140,8 @@ ORDER_WORDS: dict[str, str] = {
     **ACTION_WORDS,
     "attest": "Face and document were looked at",
 }
+#: By its code, why the box refused something; what it declines for a reason of its own stands in ALERT_WORDS.
+REFUSAL_WORDS: dict[str, str] = {kind.code: kind.sentence for kind in kinds_of_refusals()}
 
 # What the list may show; the words are the heading. What needs staff is found by a query of its own.
 FILTERS: dict[str, tuple[str, ...]] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import msgspec
 
 from servicepunkt.core.audit import service as audit
@@ -28,6 +30,15 @@ class NotSignedByBoxError(ServicepunktError):
     next_step = "If the box computer was set up anew, enrol it again; otherwise revoke its device and look into it."
 
 
+class BoxNotRenewedError(ServicepunktError):
+    """Another computer is enrolled for a box whose documents the first one knows of."""
+
+    code = "SP3127"
+    status = 409
+    staff = "Another computer speaks for a box whose journal is stored here; it does not know what lies in the box."
+    next_step = "Empty the box with the key, and say so on the box's page under “Another computer”; then enrol it anew."
+
+
 class StalePeppersError(ServicepunktError):
     """A box whose journal is older than one that the centre has seen gets no pepper."""
 
@@ -38,24 +49,51 @@ class StalePeppersError(ServicepunktError):
 
 
 async def exchange_keys(deployment: Deployment, ctx: TenantContext, device: Device, key: bytes) -> wire.CentreKeys:
-    """Remember the key of a box, once for each enrolled device. Raises NotSignedByBoxError for another one later."""
+    """Remember the key of a box, and which device it is now.
+
+    Raises NotSignedByBoxError for another key of the same device, BoxNotRenewedError for another computer than the one
+    whose journal is stored here.
+    """
     now = deployment.clock.now()
     async with deployment.database.tenant(ctx) as tx:
-        if await store.find_box(tx, device.target, lock=True) is None:
+        box = await store.find_box(tx, device.target, lock=True)
+        if box is None:
             raise NotFoundError
-        known = await trust.find(tx, device.target)
-        if known is not None and known.device == device.id and known.signing_key != key:
-            raise NotSignedByBoxError
+        known = await trust.find(tx, device.target, lock=True)
+        if known is not None and known.signing_key != key:
+            if known.device == device.id:
+                raise NotSignedByBoxError
+            if box.acknowledged or await store.unfinished(tx, box.id):
+                raise BoxNotRenewedError
+            await forget(deployment, tx, box.id)
+            known = None
         if known is None or known.device != device.id:
-            if known is not None:
-                await deployment.keyring.erase(tx, known.device)  # the peppers of the computer before
-            await trust.put(tx, TrustRow(box=device.target, device=device.id, signing_key=key))
+            row = TrustRow(box=device.target, device=device.id, signing_key=key)
+            await trust.put(tx, await _moved(deployment, tx, known, row) if known else row)
             subject = f"box:{device.target}"
             await audit.record(
                 tx, at=now, actor=f"device:{device.id}", action="box.keys", subject=subject, device=str(device.id)
             )
         public = await deployment.keyring.signing_public_key(tx)
     return wire.CentreKeys(tenant=ctx.id, box=device.target, signing_key=public.hex())
+
+
+async def _moved(deployment: Deployment, tx: Transaction, old: TrustRow, new: TrustRow) -> TrustRow:
+    """The same computer was enrolled again: its peppers are kept under the new device."""
+    peppers = await _open(deployment, tx, old)
+    if peppers is not None:
+        sealed = await deployment.keyring.seal(tx, new.device, msgspec.json.encode(peppers), field=FIELD)
+        new = msgspec.structs.replace(new, peppers=sealed, asked_at=old.asked_at)
+    await deployment.keyring.erase(tx, old.device)
+    return new
+
+
+async def forget(deployment: Deployment, tx: Transaction, box_id: str) -> None:
+    """Nothing that this box's computer says is believed any more, and what was kept for it is gone."""
+    known = await trust.find(tx, box_id, lock=True)
+    if known is not None:
+        await deployment.keyring.erase(tx, known.device)
+        await trust.delete(tx, box_id)
 
 
 async def require_signed(
@@ -70,10 +108,10 @@ async def require_signed(
 
 
 async def sign(
-    deployment: Deployment, ctx: TenantContext, device: Device, *, purpose: wire.Purpose, body: bytes
+    deployment: Deployment, ctx: TenantContext, device: Device, *, purpose: wire.Purpose, body: bytes, nonce: str
 ) -> str:
     """The centre's signature under an answer, in hexadecimal."""
-    said = wire.signed(purpose, tenant=ctx.id, box=device.target, body=body)
+    said = wire.signed(purpose, tenant=ctx.id, box=device.target, body=body, nonce=nonce)
     async with deployment.database.tenant(ctx) as tx:
         return (await deployment.keyring.sign(tx, said)).hex()
 
@@ -139,8 +177,10 @@ def _after(deployment: Deployment, before: wire.Peppers | None, asked: wire.Pepp
 
 
 async def note_condition(deployment: Deployment, ctx: TenantContext, device: Device, said: wire.Condition) -> None:
-    """Remember how the box says that it is."""
+    """Remember how the box says that it is. Raises NotSignedByBoxError for what it said some time ago."""
     now = deployment.clock.now()
+    if abs(now - said.heard) > timedelta(seconds=wire.CONDITION_TTL_SECONDS):
+        raise NotSignedByBoxError
     async with deployment.database.tenant(ctx) as tx:
         row = await store.find_box(tx, device.target, lock=True)
         if row is None:

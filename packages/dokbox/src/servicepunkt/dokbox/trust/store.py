@@ -41,6 +41,10 @@ async def find(tx: Transaction, box_id: str, *, lock: bool = False) -> TrustRow 
     return await tx.first(TrustRow, query.with_for_update() if lock else query)
 
 
+async def delete(tx: Transaction, box_id: str) -> None:
+    await tx.execute(sa.delete(box_trust).where(box_trust.c.tenant_id == tx.tenant_id, box_trust.c.box == box_id))
+
+
 async def put(tx: Transaction, row: TrustRow) -> None:
     values = msgspec.structs.asdict(row)
     statement = insert(box_trust).values(tenant_id=tx.tenant_id, **values)

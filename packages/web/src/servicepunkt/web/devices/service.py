@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from servicepunkt.core.audit import service as audit
@@ -160,12 +161,21 @@ async def heartbeat(deployment: Deployment, ctx: TenantContext, device: Device, 
 
 async def revoke(deployment: Deployment, ctx: TenantContext, *, actor: str, device_id: UUID) -> None:
     """Switch a device off; its token opens nothing from now on."""
-    now = deployment.clock.now()
     async with deployment.database.tenant(ctx) as tx:
         if await store.by_id(tx, device_id) is None:
             raise NotFoundError
-        await store.update(tx, device_id, state="revoked", token_hash=None, code_hash=None)
-        await audit.record(tx, at=now, actor=actor, action="device.revoke", subject=f"device:{device_id}")
+        await _revoke(tx, device_id, actor=actor, at=deployment.clock.now())
+
+
+async def revoke_all(tx: Transaction, *, actor: str, kind: str, target: str, at: datetime) -> None:
+    """Switch off every device of a target, also those that wait for their code, for areas that begin anew there."""
+    for device in await store.of_target(tx, kind, target):
+        await _revoke(tx, device.id, actor=actor, at=at)
+
+
+async def _revoke(tx: Transaction, device_id: UUID, *, actor: str, at: datetime) -> None:
+    await store.update(tx, device_id, state="revoked", token_hash=None, code_hash=None)
+    await audit.record(tx, at=at, actor=actor, action="device.revoke", subject=f"device:{device_id}")
 
 
 def _short(info: dict[str, str]) -> dict[str, str]:

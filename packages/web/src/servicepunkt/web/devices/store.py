@@ -80,6 +80,17 @@ async def active(tx: Transaction, kind: str, target: str) -> Device | None:
     return await tx.first(Device, query)
 
 
+async def of_target(tx: Transaction, kind: str, target: str) -> list[Device]:
+    """Every device of a kind for a target that is not switched off."""
+    query = sa.select(device).where(
+        device.c.tenant_id == tx.tenant_id,
+        device.c.kind == kind,
+        device.c.target == target,
+        device.c.state != "revoked",
+    )
+    return await tx.all(Device, query.order_by(device.c.id))
+
+
 async def all_devices(tx: Transaction) -> list[Device]:
     query = sa.select(device).where(device.c.tenant_id == tx.tenant_id).order_by(device.c.kind, device.c.id)
     return await tx.all(Device, query)
