@@ -37,8 +37,10 @@ def in_templates() -> Iterator[tuple[str, str]]:
         for path in sorted(package.rglob("templates/**/*.html")):
             with path.open("rb") as file:
                 for _, _, message, _ in babel_extract(file, ("_",), (), {"encoding": "utf-8"}):
-                    if isinstance(message, str):
-                        yield str(path.relative_to(ROOT)), message
+                    # With values for its places a message comes as a tuple, its text first.
+                    text = message if isinstance(message, str) else message[0] if message else None
+                    if isinstance(text, str):
+                        yield str(path.relative_to(ROOT)), text
 
 
 def in_tables() -> Iterator[tuple[str, str]]:
