@@ -24,6 +24,7 @@ NEED_A_CITYS_NAME: frozenset[str] = frozenset()
 CITY = re.compile(r"kasse[l]|hohen[ _-]?neuendor[f]", re.IGNORECASE)
 REGISTRY_HOST = re.compile(r"registry\.npmj[s]|registry\.yarnpk[g]|pypi\.or[g]|pythonhoste[d]\.org", re.IGNORECASE)
 MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:root|work|home)/(?=\w)")
+PAGE = re.compile(r"\"/(?:staff|k)(?:/|\")")
 
 
 def each_project() -> pytest.MarkDecorator:
@@ -84,6 +85,11 @@ def test_no_file_holds_a_path_of_a_machine() -> None:
 def test_packages_name_no_city() -> None:
     """A city is a tenant: a configuration and plugins, outside of packages/."""
     assert [place for place in places(CITY, "packages") if place.partition(":")[0] not in NEED_A_CITYS_NAME] == []
+
+
+def test_the_kernel_names_no_page() -> None:
+    """Pages belong to the shell and the areas; the kernel's hooks show examples alone."""
+    assert [place for place in places(PAGE, "packages/core/src") if "Example: " not in place] == []
 
 
 @each_project()

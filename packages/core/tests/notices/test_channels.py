@@ -76,6 +76,21 @@ async def test_a_refusal_is_permanent_and_a_fault_is_not(telephone: Telephone, s
     assert MESSAGE.recipient not in str(caught.value)
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://a..b", "http://[::1", "a"])
+async def test_a_telephone_that_cannot_be_called_does_not_answer(url: str) -> None:
+    with pytest.raises(DeliveryError, match="does not answer") as caught:
+        await PhoneChannel(url).send(MESSAGE)
+    assert not caught.value.permanent
+
+
+async def test_a_mail_server_that_cannot_be_is_one_that_does_not_answer() -> None:
+    with pytest.raises(DeliveryError, match="does not answer") as caught:
+        await smtp_channel("smtp://mail..b.de/?sender=a@example.org").send(
+            Message("01", "anna@example.net", "Guten Tag", subject="Alpha")
+        )
+    assert not caught.value.permanent
+
+
 @pytest.mark.parametrize("status", [408, 425, 429])
 async def test_being_asked_to_wait_is_no_refusal(telephone: Telephone, status: int) -> None:
     telephone.status = status

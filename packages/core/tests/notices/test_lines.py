@@ -19,6 +19,7 @@ from servicepunkt.core.notices.channels.rest import RestChannel
 from servicepunkt.core.notices.channels.smpp import pdus
 from servicepunkt.core.notices.channels.smpp.channel import SmppChannel
 from servicepunkt.core.notices.channels.smtp import SmtpChannel
+from servicepunkt.core.notices.model import Message
 from servicepunkt.core.notices.provider_store import Attempt
 from servicepunkt.core.notices.providers import lines_open
 from servicepunkt.core.notices.settings import NoticeSettings
@@ -45,6 +46,9 @@ class Centre:
                 if command == 0x09:
                     self.binds += 1
                     writer.write(pdus.HEADER.pack(17, 0x80000009, 0, sequence) + b"\0")
+                elif command == 0x04:
+                    answer = b"0000A3F2\0"
+                    writer.write(pdus.HEADER.pack(16 + len(answer), 0x80000004, 0, sequence) + answer)
                 elif command == 0x80000005:
                     await self.answers.put(status)
                 elif command == 0x06:
@@ -114,6 +118,37 @@ async def test_a_line_that_cannot_be_opened_stops_no_other(
     assert centre.binds == 1
 
 
+async def test_a_fault_in_one_line_or_in_the_look_at_all_ends_no_other(
+    deployment: Deployment, urls: Urls, centre: Centre, monkeypatch: pytest.MonkeyPatch, logged: Any
+) -> None:
+    broken = {"name": "x", "protocol": "smpp", "sender": "X", "host": "h", "system_id": "x", "password": "file:x"}
+    await make_tenant(deployment, urls.owner, "aaa", settings={"notices": {"sms": "x", "provider": [broken]}})
+    await town(deployment, urls, centre)
+    open_line, every = SmppChannel.open, deployment.directory.all
+    faults = 0
+
+    async def breaks(self: SmppChannel) -> None:
+        if self.name == "x":
+            raise UnicodeError
+        await open_line(self)
+
+    async def fails_once() -> Any:
+        nonlocal faults
+        faults += 1
+        if faults == 1:
+            raise ZeroDivisionError
+        return await every()
+
+    monkeypatch.setattr(SmppChannel, "open", breaks)
+    monkeypatch.setattr(deployment.directory, "all", fails_once)
+    async with lines_open(deployment, look_every=0.01):
+        await until(lambda: centre.binds == 1)
+        centre.writers[0].close()
+        await until(lambda: centre.binds == 2)
+    told = {(line["event"], line["error_type"]) for line in logged() if "error_type" in line}
+    assert told == {("provider_lines_not_looked_at", "ZeroDivisionError"), ("provider_line_fault", "UnicodeError")}
+
+
 async def test_channels_are_kept_until_their_settings_change(
     deployment: Deployment, urls: Urls, centre: Centre
 ) -> None:
@@ -181,6 +216,16 @@ async def test_a_receipt_is_acknowledged_when_it_is_stored_and_only_then(
         found = await store.find(tx, notice.id)
     assert found is not None
     assert found.state == "delivered"
+
+
+@pytest.mark.parametrize(("receipt_ids", "reference"), [("decimal", "a3f2"), ("same", "0000A3F2")])
+async def test_a_centre_that_counts_is_compared_by_the_number(
+    deployment: Deployment, urls: Urls, centre: Centre, receipt_ids: str, reference: str
+) -> None:
+    ctx = await town(deployment, urls, centre, receipt_ids=receipt_ids)
+    (provider,) = ctx.section("notices", NoticeSettings).provider
+    channel = deployment.providers.channel(deployment, ctx, provider)
+    assert await channel.send(Message("01a1", "+4915112345678", "Code 123456")) == reference
 
 
 async def test_rubbish_from_a_centre_ends_the_line_and_nothing_else(

@@ -21,6 +21,7 @@ MOVES = {
     ("temporary-failure", "sending"),
     ("temporary-failure", "permanent-failure"),
     ("temporary-failure", "technical-failure"),
+    ("temporary-failure", "sent"),
     ("sent", "delivered"),
     ("sent", "temporary-failure"),
     ("sent", "permanent-failure"),

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from servicepunkt.core.audit import store as audit_store
 from servicepunkt.core.db.embedded import Urls
@@ -250,14 +251,14 @@ async def test_a_code_that_was_replaced_while_one_was_asked_in_vain_goes_out_by_
         return asked(*values)
 
     monkeypatch.setattr(service, "_trial", in_between)
-    wanted = service._still_wanted
+    turn_to = service._turn_to
 
     async def replaced(*values: Any) -> bool:
         async with running.database.tenant(alpha) as tx:
             await supersede(tx, case, at=running.clock.now())
-        return await wanted(*values)
+        return await turn_to(*values)
 
-    monkeypatch.setattr(service, "_still_wanted", replaced)
+    monkeypatch.setattr(service, "_turn_to", replaced)
     await send(running, alpha, old)
     assert north.kept == south.kept == []
     new = await create(running, alpha, code="222222", case=case)
@@ -483,10 +484,47 @@ async def test_a_receipt_that_overtakes_its_message_is_looked_at_again(
         "reference": "north-1",
         "outcome": "delivered",
         "looked": 1,
+        "accepted_at": "",
     }
     del arguments["tenant_id"]
     await receipts.take_later.function(running, alpha, **arguments)
     assert (await read(running, alpha, notice)).state == "delivered"
+
+
+async def test_a_reference_that_is_used_again_means_the_message_of_that_time(
+    running: Deployment, tenant_with: Tenant, urls: Urls, clock: FixedClock
+) -> None:
+    """A modem counts to 255. The telephone of the first was off; of the second the report overtakes our note."""
+    alpha = await tenant_with(sms="north")
+    first = await create(running, alpha)
+    await send(running, alpha, first)
+    taken = (await read(running, alpha, first)).reference
+    clock.forward(days=6)
+    await receipts.take(running, alpha, "north", Receipt(taken, "delivered", accepted_at=clock.now()))
+    assert (await read(running, alpha, first)).state == "sent"
+    with psycopg.connect(conninfo(urls.owner)) as connection:
+        (arguments,) = connection.execute(
+            "SELECT args FROM procrastinate_jobs WHERE task_name = 'core.notice.receipt'"
+        ).fetchone() or ({},)
+    del arguments["tenant_id"]
+    await receipts.take_later.function(running, alpha, **arguments)
+    assert (await read(running, alpha, first)).state == "sent", "the time goes along"
+    second = await create(running, alpha)
+    await send(running, alpha, second)
+    async with running.database.tenant(alpha) as tx:
+        given = (await read(running, alpha, second)).reference
+        attempt = await provider_store.accepted_attempt(tx, "north", given)
+        assert attempt is not None
+        await tx.execute(
+            sa.update(provider_store.notice_attempt)
+            .where(provider_store.notice_attempt.c.tenant_id == alpha.id)
+            .where(provider_store.notice_attempt.c.id == attempt.id)
+            .values(reference=taken)
+        )
+    clock.forward(hours=3)
+    await receipts.take_later.function(running, alpha, **arguments)
+    assert (await read(running, alpha, first)).state == "sent"
+    assert (await read(running, alpha, second)).state == "delivered"
 
 
 async def test_a_reference_that_nobody_knows_is_forgotten(running: Deployment, tenant_with: Tenant, urls: Urls) -> None:
@@ -504,11 +542,11 @@ async def test_silence_for_a_day_is_shown_to_staff(running: Deployment, tenant_w
     for notice in (heard, silent):
         await send(running, alpha, notice)
     await say(running, alpha, heard, "delivered")
-    task = sight.NoticesWithoutLuck()
     for step, expected in ((timedelta(hours=23), 0), (timedelta(hours=2), 1), (timedelta(days=7), 0)):
         clock.instant += step
         async with running.database.tenant(alpha) as tx:
-            assert await task.count(tx) == len(await store.unfortunate(tx, tx.now())) == expected
+            assert await store.count_unfortunate(tx, tx.now()) == expected
+            assert len(await store.unfortunate(tx, tx.now())) == expected
 
 
 async def test_a_provider_without_receipts_is_not_waited_for(
@@ -523,7 +561,7 @@ async def test_a_provider_without_receipts_is_not_waited_for(
     await send(running, beta, await create(running, beta))
     clock.forward(hours=25)
     async with running.database.tenant(beta) as tx:
-        assert await sight.NoticesWithoutLuck().count(tx) == 0
+        assert await store.count_unfortunate(tx, tx.now()) == 0
 
 
 async def test_attempts_are_forgotten_after_a_month_and_with_their_case(

@@ -46,6 +46,28 @@ async def test_the_generic_shape(north: Gateway) -> None:
     assert north.headers_seen[0]["authorization"] == "Bearer geheim"
 
 
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("http://127.0.0.1:99999/", "geheim"),
+        ("https://a..b/", "geheim"),
+        ("http://127.0.0.1:1/", "schlüssel"),
+        ("http://127.0.0.1:1/", "a\r\nb"),
+        ("http://[::1/", "geheim"),
+    ],
+)
+async def test_what_cannot_be_asked_is_a_provider_that_does_not_answer(url: str, key: str) -> None:
+    """Whatever httpx and what lies below it raise: another provider has to be asked."""
+    made = RestChannel(
+        name="north", url=url, shape=RestShape(), sender="STADT", longest=timedelta(1), now=CLOCK.now,
+        read_key=lambda: key,
+    )  # fmt: skip
+    with pytest.raises(DeliveryError, match="does not answer") as caught:
+        await made.send(MESSAGE)
+    assert not caught.value.permanent
+    assert key not in str(caught.value)
+
+
 async def test_seven(north: Gateway) -> None:
     north.answer = json.dumps({"success": "100", "messages": [{"id": "77149843739"}]}).encode()
     assert await channel(north, PROFILES["seven"].shape).send(MESSAGE) == "77149843739"

@@ -19,7 +19,7 @@ from servicepunkt.core.errors import ConflictError, NotFoundError, SettingsError
 from servicepunkt.core.keys import model as keys
 from servicepunkt.core.keys.model import UnreadableError
 from servicepunkt.core.metrics import NOTICES
-from servicepunkt.core.notices import service, store
+from servicepunkt.core.notices import service, settling, store
 from servicepunkt.core.notices.model import DeliveryError, Message, Notice, NoticeChannel, NoticeTemplate
 from servicepunkt.core.notices.service import MAX_ATTEMPTS, channels_for, deliver, supersede, template_for
 from servicepunkt.core.tenancy.model import TenantContext
@@ -146,7 +146,7 @@ async def test_a_notice_holds_neither_number_nor_code_in_the_clear(
     assert len(rows) == 1
     for secret in (PHONE, PHONE[3:], CODE):
         assert secret not in written
-    assert jobs == [("core.notice.deliver", {"tenant_id": 1, "notice_id": str(notice.id)}, f"1/case/{CASE}")]
+    assert jobs == [("core.notice.deliver", {"tenant_id": 1, "notice_id": str(notice.id)}, f"1/notice/{notice.id}")]
 
 
 async def test_a_notice_and_its_job_vanish_with_their_transaction(
@@ -407,7 +407,7 @@ async def test_a_state_that_the_table_does_not_know_is_refused_twice(running: De
             await store.update(tx, notice.id, at=running.clock.now(), state="lost")
     with pytest.raises(ConflictError):
         async with running.database.tenant(alpha) as tx:
-            await service._settle(running, tx, notice.id, to="delivered", provider="x")
+            await settling.end(running, tx, notice, to="delivered", provider="x", reference="")
 
 
 # --- channels and templates -----------------------------------------------------------------------------------
@@ -446,7 +446,8 @@ async def test_a_notice_without_its_channel_waits_for_it(
     lost = msgspec.structs.replace(alpha, plugins=frozenset())
     with pytest.raises(SettingsError):
         await send(running, lost, notice)
-    assert (await read(running, alpha, notice)).state == "created"
+    found = await read(running, alpha, notice)
+    assert (found.state, found.attempts, found.sealed) == ("temporary-failure", 1, notice.sealed)
     await send(running, alpha, notice)
     assert len(post.channel.messages) == 1
 

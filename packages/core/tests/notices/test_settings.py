@@ -77,6 +77,11 @@ def test_a_good_section() -> None:
         (changed(0, url="http://sms.example.org/"), "provider north: url: https is needed"),
         (changed(0, url="https://u:p@sms.example.org/"), "provider north: url: only a host"),
         (changed(0, url="https://sms.example.org/?key=1"), "provider north: url: only a host"),
+        (changed(0, url="https://sms.example.org:99999/"), "provider north: url: its host or its port cannot be"),
+        (changed(0, url="https://sms.example.org:port/"), "provider north: url: its host or its port cannot be"),
+        (changed(0, url="https://sms..example.org/"), "provider north: url: its host or its port cannot be"),
+        (changed(0, url="https://[::1/"), "provider north: url: its host or its port cannot be"),
+        (changed(0, url="https:///sms"), "provider north: url: only a host"),
         (changed(0, sender="Bürgeramt Mitte"), "provider north: sender: a number"),
         (changed(1, password=""), "provider south: password: it is missing"),
         (changed(1, sender="0561"), "provider south: sender: a number"),
@@ -90,6 +95,15 @@ def test_a_good_section() -> None:
             "provider north: shape: an address with the number in it is only for a gateway on this computer",
         ),
         (changed(3, encryption="none"), "provider post: encryption: a mail server elsewhere needs tls or starttls"),
+        *(
+            (changed(1, host=host), "provider south: host: it is neither the name of a computer nor its address")
+            for host in ("a b", "smpp..example.org", "a" * 64 + ".org", "-smpp.example.org", "smpp.example.org:2775")
+        ),
+        (changed(3, host="mail..b.de"), "provider post: host: it is neither the name of a computer nor its address"),
+        *(
+            (changed(3, sender=sender), "provider post: sender: it is no mail address")
+            for sender in ("nobody", "a,b@example.org", "punkt@example", "")
+        ),
         (changed(3, password=""), "provider post: password: a user needs one"),
     ],
 )  # fmt: skip
@@ -113,16 +127,23 @@ def test_all_mistakes_are_named_at_once() -> None:
         {"provider": [NORTH | {"weight": 101}]},
         {"provider": [NORTH | {"name": "North 1"}]},
         {"provider": [NORTH | {"sender": "a\nb"}]},
-        {"provider": [SOUTH | {"host": "a b"}]},
+        {"provider": [SOUTH | {"host": ".".join(["a" * 60] * 5)}]},
         {"provider": [SOUTH | {"system_id": "x" * 16}]},
+        {"provider": [SOUTH | {"system_id": "süd"}]},
+        {"provider": [SOUTH | {"system_type": "süd"}]},
         {"provider": [MODEM | {"device": "/etc/passwd"}]},
-        {"provider": [POST | {"sender": "nobody"}]},
+        {"provider": [POST | {"host": ""}]},
         {"limits": {"number_day": 0}},
     ],
 )
 def test_the_schema_is_strict(section: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(section, NoticeSettings)
+
+
+@pytest.mark.parametrize("host", ["localhost", "smpp-1.example.org", "192.0.2.7", "::1", "2001:db8::7", "A" * 63])
+def test_a_host_is_a_name_or_an_address(host: str) -> None:
+    assert wrong(changed(1, host=host)) == []
 
 
 def test_mail_in_the_clear_stays_on_this_computer() -> None:

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from servicepunkt.core.errors import MissingLibraryError, SecretError
 from servicepunkt.core.notices.channels.smpp import pdus
 from servicepunkt.core.notices.channels.smpp.channel import SmppChannel, source_address, validity_period
-from servicepunkt.core.notices.channels.smpp.pdus import BrokenPduError, decode, encode, length_of
-from servicepunkt.core.notices.channels.smpp.receipt import read_receipt
+from servicepunkt.core.notices.channels.smpp.pdus import BrokenPduError, Pdu, decode, encode, length_of
+from servicepunkt.core.notices.channels.smpp.receipt import plain_reference, read_receipt
+from servicepunkt.core.notices.channels.smpp.session import LineLostError, connect
 from servicepunkt.core.notices.model import Message, Receipt
 from servicepunkt.core.notices.settings import SmppProvider
 from servicepunkt.core.testing import FixedClock
@@ -71,6 +72,16 @@ def test_what_a_receipt_says(text: bytes, reference: str, state: int | None, exp
 def test_a_centre_may_name_in_decimal_what_it_called_hexadecimal() -> None:
     assert read_receipt(b"id:255 stat:DELIVRD", reference="", state=None, decimal=True) == Receipt("ff", "delivered")
     assert read_receipt(b"id:255 stat:DELIVRD", reference="", state=None, decimal=False) == Receipt("255", "delivered")
+
+
+@pytest.mark.parametrize(
+    ("answered", "reported"), [("A3F2", "41970"), ("0000a3f2", "41970"), ("0000A3F2", "0000041970"), ("m-1", "m-1")]
+)
+def test_what_is_the_same_number_is_the_same_reference(answered: str, reported: str) -> None:
+    text = b"id:%s stat:DELIVRD" % reported.encode()
+    receipt = read_receipt(text, reference="", state=None, decimal=True)
+    assert receipt is not None
+    assert receipt.reference == plain_reference(answered, base=16)
 
 
 def test_a_submission_as_bytes() -> None:
@@ -151,6 +162,15 @@ async def test_a_password_that_the_protocol_cannot_carry_is_said(password: str) 
     channel = SmppChannel(provider, read_password=lambda: password, on_receipt=nothing, now=lambda: NOW)
     with pytest.raises(SecretError, match="eight"):
         await channel.send(Message("1", "+4915112345678", "x"))
+
+
+async def test_a_host_that_cannot_be_is_a_line_that_is_lost() -> None:
+    async def never(_: Pdu) -> None:
+        raise AssertionError
+
+    for host in ("smpp..example.org", "a" * 70 + ".example.org"):
+        with pytest.raises(LineLostError):
+            await connect(host, 2775, tls=False, take_receipt=never)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ from servicepunkt.core.notices.model import NoticeTemplate
 from servicepunkt.core.notices.templates import missing_language, template_mistakes
 
 LONGEST = {"code": "123456", "tenant": "T" * 20, "until": "31.12. 20:00"}
+VALUES = {name: (value,) for name, value in LONGEST.items()}
 
 
 def wrong(text: str, **values: object) -> list[str]:
-    return template_mistakes(NoticeTemplate("pickup", {"de": text}, **values), LONGEST)  # type: ignore[arg-type]
+    return template_mistakes(NoticeTemplate("pickup", {"de": text}, **values), VALUES)  # type: ignore[arg-type]
 
 
 def test_a_template_that_fits_has_no_mistakes() -> None:
@@ -46,7 +47,7 @@ def test_a_mistake_in_a_template_is_named_with_its_language(text: str, sentence:
 
 def test_a_value_that_leaves_the_sms_alphabet_is_named() -> None:
     template = NoticeTemplate("pickup", {"de": "{tenant}: Code"})
-    assert template_mistakes(template, {"tenant": "Stadt – Land"}) == [
+    assert template_mistakes(template, {"tenant": ("Stadt – Land",)}) == [
         "pickup/de: characters outside the SMS alphabet: –"
     ]
 
@@ -80,14 +81,33 @@ def test_a_date_or_an_abbreviation_is_no_link(text: str) -> None:
 
 @pytest.mark.parametrize("place", ["name", "first_name", "surname", "citizen_name", "birth_date"])
 def test_an_sms_names_no_person_even_where_an_area_offers_the_value(place: str) -> None:
-    template = NoticeTemplate("pickup", {"de": f"Guten Tag {{{place}}}"}, longest={place: "Anna"})
+    template = NoticeTemplate("pickup", {"de": f"Guten Tag {{{place}}}"}, values={place: ("Anna",)})
     assert template_mistakes(template, {}) == [f"pickup/de: an SMS names no person: {place}"]
 
 
-def test_an_area_says_the_longest_value_of_its_own_places() -> None:
-    assert template_mistakes(NoticeTemplate("x", {"de": "{counter}"}, longest={"counter": "Rathaus"}), {}) == []
-    assert template_mistakes(NoticeTemplate("x", {"de": "{counter}"}, longest={"counter": "R" * 161}), {}) != []
-    assert template_mistakes(NoticeTemplate("x", {"de": "{box}"}, longest={"box": "B" * 161}), {"box": "B"}) != []
+def test_an_area_says_what_may_stand_in_its_own_places() -> None:
+    assert template_mistakes(NoticeTemplate("x", {"de": "{counter}"}, values={"counter": ["Rathaus"]}), {}) == []
+    assert template_mistakes(NoticeTemplate("x", {"de": "{counter}"}, values={"counter": ["R" * 161]}), {}) != []
+    long = NoticeTemplate("x", {"de": "{box}"}, values={"box": ["B" * 161]})
+    assert template_mistakes(long, {"box": ["B"]}) != []
+    assert template_mistakes(NoticeTemplate("x", {"de": "{box}"}), {"box": []}) == [], "a tenant without boxes"
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("Rathaus – Nord", "x/de: characters outside the SMS alphabet: –"),
+        ("box.seeburg.de", "x/de: an SMS holds no link"),
+        ("[Nord]" * 13, "x/de: 2 SMS instead of 1"),
+    ],
+)
+def test_every_value_is_tried_not_the_longest_alone(value: str, sentence: str) -> None:
+    """What is typed as fewer characters may take more septets."""
+    boxes = ["DokBox im Servicepunkt, im Erdgeschoss neben der Information, im Haus an der Ecke", value, "Süd"]
+    assert len(value) < max(map(len, boxes))
+    template = NoticeTemplate("x", {"de": "{box}: {code} {rest}"}, values={"box": boxes})
+    rest = "a" * 60
+    assert sentence in template_mistakes(template, {**VALUES, "rest": [rest]})
 
 
 def test_the_tenants_own_language_is_needed() -> None:

@@ -89,6 +89,8 @@ class SimulatedModem:
     submitted: list[Submitted] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     wrong_pins: int = 0
+    lock: str = "SIM PIN"
+    counts_tries: bool = True
 
     def __enter__(self) -> SimulatedModem:
         self._own, self._theirs = pty.openpty()
@@ -185,7 +187,9 @@ class SimulatedModem:
                 self._echo = upper == "ATE1"
                 self._answer("OK")
             case "AT+CPIN?":
-                self._answer("+CPIN: SIM PIN" if self.locked else "+CPIN: READY", "OK")
+                self._answer(f"+CPIN: {self.lock}" if self.locked else "+CPIN: READY", "OK")
+            case "AT+CPINR" if self.counts_tries:
+                self._answer(f"+CPINR: SIM PIN,{3 - self.wrong_pins},3", "+CPINR: SIM PUK,10,10", "OK")
             case _ if upper in facts:
                 self._answer(facts[upper], "OK")
             case _ if found := re.fullmatch(r'AT\+CPIN="(\d+)"', upper):

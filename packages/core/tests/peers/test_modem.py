@@ -160,13 +160,29 @@ async def test_a_wrong_pin_is_tried_once(office: Callable[..., Office]) -> None:
         own = office(modem, "4321")
         with pytest.raises(DeliveryError):
             await own.channel.send(message())
-        for _ in range(3):
-            with pytest.raises(SecretError, match="not tried again"):
-                await own.channel.send(message())
-        assert modem.wrong_pins == 1
-        own.pin = "1234"
+        for worker in (own, own, office(modem, "4321"), office(modem, "1234")):
+            with pytest.raises(SecretError, match="has refused a PIN"):
+                await worker.channel.send(message())
+            await worker.channel.close()
+        assert modem.wrong_pins == 1, "also after the worker was started again, and with another one"
+        modem.locked, modem.wrong_pins = "", 0  # by hand
         assert await own.channel.send(message())
         await own.channel.close()
+
+
+async def test_a_modem_that_does_not_count_tries_gets_no_pin(office: Callable[..., Office]) -> None:
+    with SimulatedModem(locked="1234", counts_tries=False) as modem:
+        with pytest.raises(SecretError, match="cannot say"):
+            await office(modem, "1234").channel.send(message())
+        assert not any(command.startswith("AT+CPIN=") for command in modem.commands)
+
+
+@pytest.mark.parametrize("lock", ["SIM PIN2", "PH-SIM PIN", "SIM PUK", "PH-NET PIN"])
+async def test_another_lock_than_the_cards_gets_no_pin(office: Callable[..., Office], lock: str) -> None:
+    with SimulatedModem(locked="1234", lock=lock) as modem:
+        with pytest.raises(SecretError, match="is locked"):
+            await office(modem, "1234").channel.send(message())
+        assert not any(command.startswith("AT+CPIN=") for command in modem.commands)
 
 
 async def test_a_locked_card_without_a_pin_is_said(office: Callable[..., Office]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from servicepunkt.core.errors import ConflictError, InvalidInputError
 from servicepunkt.core.keys.model import UnreadableError
 from servicepunkt.core.notices import store as notice_store
+from servicepunkt.core.notices.model import DeliveryError
 from servicepunkt.core.testing import FixedClock, RecordingChannel
 from servicepunkt.dokbox import care, messages, service, store
 from servicepunkt.dokbox.controller import orders
@@ -79,7 +81,12 @@ async def test_a_day_of_birth_that_cannot_be(line: Wire, born: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "email", ["", "erika", "@example.org", "a b@example.org", "erika@example", "x" * 300 + "@e.org"]
+    "email",
+    [
+        *("", "erika", "@example.org", "a b@example.org", "erika@example", "x" * 300 + "@e.org", "erika@example.o"),
+        *("erika,max@example.org", "e<max@example.org", "erika:max@example.org", '"e@example.org', "e.@example.org"),
+        *("max@web..de", "max@-web.de", "erika@1.2.3.4", "erika@" + ".".join(["b" * 60] * 5) + ".org"),
+    ],
 )
 async def test_an_address_that_cannot_be(line: Wire, email: str) -> None:
     with pytest.raises(InvalidInputError, match="e-mail"):
@@ -115,6 +122,37 @@ async def test_code_and_pick_up_number_by_mail_with_a_picture_for_the_scanner(
     assert code in message.text
     assert len(code) == 7
     assert (await line.bench.controller.present(number, code)).deposit == str(row.id)
+
+
+async def test_a_fresh_code_is_of_use_for_minutes_and_until_the_next_one(
+    line: Wire, monkeypatch: pytest.MonkeyPatch, clock: FixedClock
+) -> None:
+    mail = RecordingChannel("smtp")
+    mail.kind = "email"
+    monkeypatch.setattr("servicepunkt.core.notices.service.builtin_channels", lambda _: (mail,))
+    row = await line.announce(kind="letter", email="erika@example.org", phone="")
+    await line.loaded(row)
+    await line.deliver(row)
+    await line.both()
+    number, _, code = mail.messages[0].qr.partition(".")
+    visit = await line.bench.controller.present(number, code)
+    made = []
+    for _ in range(2):
+        await line.bench.controller.send_fresh(visit.token)
+        await line.up()
+        async with line.deployment.database.tenant(line.ctx) as tx:
+            made.append((await notice_store.of_case(tx, row.id))[-1])
+        line.bench.clock.forward(minutes=2)
+        clock.forward(minutes=2)
+    async with line.deployment.database.tenant(line.ctx) as tx:
+        told, first, last = await notice_store.of_case(tx, row.id)
+    assert [first.id, last.id] == [notice.id for notice in made]
+    assert (first.state, first.reference) == ("permanent-failure", "superseded")
+    assert told.state == "sent"
+    assert [notice.until for notice in made] == [notice.created_at + timedelta(minutes=10) for notice in made]
+    clock.forward(minutes=8)
+    await line.deliver(row)
+    assert len(mail.messages) == 1, "ten minutes are over"
 
 
 # --- time -----------------------------------------------------------------------------------------------------------
@@ -182,6 +220,30 @@ async def test_keeping_longer(line: Wire, channel: RecordingChannel) -> None:
         await care.extend(line.deployment, line.ctx, actor=CLERK, deposit_id=usual.id)
 
 
+async def test_a_reminder_that_could_not_be_sent_by_day_waits_for_the_next_one(
+    line: Wire, channel: RecordingChannel, clock: FixedClock
+) -> None:
+    row = await ready(line)
+    sent = len(channel.messages)
+    clock.forward(days=3, hours=15)
+    assert clock.now().astimezone(line.ctx.zone_info).hour == 10
+    channel.failure = DeliveryError("down", permanent=False)
+    await messages.remind.function(line.deployment, line.ctx)
+    with pytest.raises(DeliveryError):
+        await line.deliver(row)
+    channel.failure = None
+    clock.forward(hours=9)
+    await line.deliver(row)
+    assert len(channel.messages) == sent, "nobody is reminded at night"
+    clock.forward(hours=15)
+    await messages.remind.function(line.deployment, line.ctx)
+    await line.deliver(row)
+    assert len(channel.messages) == sent + 1
+    await messages.remind.function(line.deployment, line.ctx)
+    await line.deliver(row)
+    assert len(channel.messages) == sent + 1
+
+
 async def test_overdue(line: Wire, channel: RecordingChannel, clock: FixedClock) -> None:
     row = await ready(line)
     assert row.until is not None
@@ -207,6 +269,20 @@ async def test_who_was_told_is_told_where_it_lies_now_and_then_forgotten(
         last = (await notice_store.of_case(tx, row.id))[-1]
         with pytest.raises(UnreadableError):
             await line.deployment.keyring.unseal(tx, row.id, last.recipient, field=f"notice:{last.id}")
+
+
+async def test_that_it_is_gone_can_be_said_after_its_last_day(
+    line: Wire, channel: RecordingChannel, clock: FixedClock
+) -> None:
+    row = await ready(line)
+    clock.forward(days=20)
+    line.bench.clock.forward(days=20)
+    line.bench.controller.tick()
+    await line.up()
+    await take_back(line, await line.fresh(row))
+    await line.deliver(row)
+    assert "Rathaus, Zimmer 1" in channel.messages[-1].text
+    assert channel.messages[-1].until is None
 
 
 async def test_who_was_never_told_is_not_told_that_it_is_gone(

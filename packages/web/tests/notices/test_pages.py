@@ -36,6 +36,8 @@ async def fail(here: Town, reference: str, state: str = "permanent-failure", pro
         ("number", "Keine Handynummer"),
         ("rehearsal", "Probe: Dieser Empfänger steht nicht auf der Liste"),
         ("unreadable", "Der Vorgang wurde abgeschlossen"),
+        ("incomplete", "Der Text hat eine Stelle, für die es keinen Wert gibt"),
+        ("expired", "Sie konnte nicht rechtzeitig gesendet werden"),
     ],
 )
 async def test_why_a_message_was_not_sent(here: Town, visit: Visit, reference: str, sentence: str) -> None:
@@ -58,6 +60,17 @@ async def test_what_the_provider_calls_it_is_shown(here: Town, visit: Visit) -> 
     assert "south · limit" in page, "a provider may call a message so"
 
 
+@pytest.mark.parametrize(
+    ("state", "sentence"), [("created", "vielleicht läuft kein Worker"), ("sending", "das Protokoll des Workers")]
+)
+async def test_what_nobody_was_asked_to_send_is_shown(here: Town, visit: Visit, state: str, sentence: str) -> None:
+    await fail(here, "", state=state)
+    await visit.sign_in("clerk")
+    assert sentence not in (await visit.get("/t/alpha/staff/notices")).text
+    here.deployment.clock.forward(minutes=16)  # type: ignore[attr-defined]  # it is a FixedClock
+    assert sentence in (await visit.get("/t/alpha/staff/notices")).text
+
+
 async def test_without_trouble_the_page_says_so(here: Town, visit: Visit) -> None:
     await fail(here, "superseded")
     await visit.sign_in("clerk")
@@ -71,4 +84,4 @@ async def test_it_is_not_for_everybody(visit: Visit) -> None:
 
 def test_every_reason_has_its_words() -> None:
     assert set(REASON_WORDS) == set(NEVER_SENT) - {"superseded"}
-    assert set(STATE_WORDS) == set(STATES) - {"created", "sending", "delivered"}
+    assert set(STATE_WORDS) == set(STATES) - {"delivered"}

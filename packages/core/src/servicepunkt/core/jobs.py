@@ -13,7 +13,7 @@ from uuid import UUID
 
 import procrastinate
 import structlog
-from procrastinate import JobContext, PsycopgConnector, RetryStrategy
+from procrastinate import BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision, RetryStrategy
 from procrastinate.exceptions import ConnectorException
 
 from servicepunkt.core.db.migrate import conninfo
@@ -31,14 +31,28 @@ STALLED_SECONDS = 30.0
 RETRY = RetryStrategy(max_attempts=12, exponential_wait=3)
 
 
+class Waits(BaseRetryStrategy):
+    """Try again after each of these seconds, from then on after the last ones, without end: for a job whose rows say
+    when it is over."""
+
+    def __init__(self, *seconds: int) -> None:
+        self.seconds = seconds
+
+    def get_retry_decision(self, *, exception: BaseException, job: procrastinate.jobs.Job) -> RetryDecision:  # noqa: ARG002 - the base class names them
+        return RetryDecision(retry_in={"seconds": self.seconds[min(job.attempts, len(self.seconds) - 1)]})
+
+
 class Job:
     """A function `(deployment, ctx, **ids)` under a stable name, belonging to a plugin."""
 
-    def __init__(self, function: JobFunction, *, plugin: str, name: str, every: str | None) -> None:
+    def __init__(
+        self, function: JobFunction, *, plugin: str, name: str, every: str | None, retry: BaseRetryStrategy
+    ) -> None:
         self.function = function
         self.plugin = plugin
         self.name = name
         self.every = every
+        self.retry = retry
 
     async def defer(
         self, tx: Transaction, *, lock: str | None = None, in_seconds: int = 0, **ids: UUID | int | str
@@ -56,9 +70,12 @@ class Job:
         await deferrer.defer_async(tenant_id=tx.tenant_id, **arguments)
 
 
-def job(*, plugin: str, name: str, every: str | None = None) -> Callable[[JobFunction], Job]:
-    """Make a job of a function. `every` (cron) runs it for each tenant that has the plugin."""
-    return lambda function: Job(function, plugin=plugin, name=name, every=every)
+def job(
+    *, plugin: str, name: str, every: str | None = None, retry: BaseRetryStrategy = RETRY
+) -> Callable[[JobFunction], Job]:
+    """Make a job of a function. `every` (cron) runs it for each tenant that has the plugin; `retry` says when it is
+    tried again after it raised."""
+    return lambda function: Job(function, plugin=plugin, name=name, every=every, retry=retry)
 
 
 # Deferring needs no connection of its own: it uses the one of the transaction.
@@ -82,7 +99,7 @@ def _register(app: procrastinate.App, deployment: Deployment, entry: Job) -> Non
             return
         await _perform(deployment, ctx, entry, ids)
 
-    app.task(name=entry.name, pass_context=True, retry=RETRY)(run)
+    app.task(name=entry.name, pass_context=True, retry=entry.retry)(run)
     if entry.every:
 
         async def for_each(timestamp: int) -> None:  # noqa: ARG001 - procrastinate passes it by name

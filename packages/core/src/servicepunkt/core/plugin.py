@@ -63,11 +63,6 @@ def tenant_sections() -> Sequence[TenantSection]:
 
 
 @hookimpl
-def staff_tasks(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[Any]:  # noqa: ARG001
-    return (sight.NoticesWithoutLuck(),) if "notices.read" in permissions else ()
-
-
-@hookimpl
 def health_checks(ctx: TenantContext) -> Sequence[Any]:
     return [sight.ProviderWell(name) for name in sight.shared_providers(ctx.section("notices", NoticeSettings))]
 

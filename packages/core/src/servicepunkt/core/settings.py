@@ -33,7 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     phone_url           the rehearsal telephone that shows SMS, only for demonstrations
     plugins             names of the plugins to load, separated by commas; without it all that are installed
     log_level           DEBUG, INFO, WARNING, ERROR or CRITICAL
-    smtp_url            the mail server: smtp://host:port/?sender=address, see the channel for user and password
+    smtp_url            the mail server: smtp://host:port/?sender=address (with STARTTLS), or smtps://; see the channel
     """
 
     home: Path = Path(platformdirs.user_data_dir("servicepunkt"))

@@ -16,7 +16,7 @@ from servicepunkt.core.hours import model as hours
 from servicepunkt.core.jobs import job
 from servicepunkt.core.keys import store as keys
 from servicepunkt.core.notices import service as notices
-from servicepunkt.core.notices.model import Notice
+from servicepunkt.core.notices.model import EXPIRED, Notice
 from servicepunkt.core.notices.store import unsent_of_case
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox import deadlines, store, wire
@@ -46,9 +46,13 @@ async def send_code(
 async def send_fresh(
     deployment: Deployment, tx: Transaction, found: DepositRow, sealed: bytes, *, version: int, at: datetime
 ) -> None:
-    """The code that is good for minutes, for somebody who stands at the box."""
+    """The code that is good for minutes, for somebody who stands at the box; it takes the place of an earlier one."""
+    await notices.supersede(tx, found.id, at=at, template=FRESH_TEMPLATE)
     context = wire.fresh_context(tx.tenant_id, found.box, str(found.id), version)
-    await _send(deployment, tx, found, FRESH_TEMPLATE, at=at, until=found.until, sealed=sealed, context=context)
+    ends = at + timedelta(minutes=policy_of(tx.ctx, found).fresh_minutes)
+    await _send(
+        deployment, tx, found, FRESH_TEMPLATE, at=at, until=found.until, ends=ends, sealed=sealed, context=context
+    )
 
 
 async def farewell(deployment: Deployment, tx: Transaction, found: DepositRow, *, after: str, at: datetime) -> None:
@@ -60,7 +64,7 @@ async def farewell(deployment: Deployment, tx: Transaction, found: DepositRow, *
     await notices.supersede(tx, found.id, at=at)
     tells = after == State.RETURNED and found.notified_at is not None and found.personal is not None
     if tells:
-        await _send(deployment, tx, found, policy.withdrawn, at=at, until=found.until)
+        await _send(deployment, tx, found, policy.withdrawn, at=at, until=None)
     await store.update_deposit(tx, found.id, personal=None, correction=None, correcting=0)
     if not tells:
         await deployment.keyring.erase(tx, found.id)
@@ -68,7 +72,10 @@ async def farewell(deployment: Deployment, tx: Transaction, found: DepositRow, *
 
 @job(plugin="dokbox", name="dokbox.remind", every="*/20 * * * *")
 async def remind(deployment: Deployment, ctx: TenantContext) -> None:
-    """Remind those who have not come, at hours in which a message disturbs nobody; each reminder goes out once."""
+    """Remind those who have not come, at hours in which a message disturbs nobody; each reminder goes out once.
+
+    What could not be sent in these hours is of no use after them: another one is made on the next day.
+    """
     now = deployment.clock.now()
     if now.astimezone(ctx.zone_info).hour not in deadlines.REMINDING_HOURS:
         return
@@ -86,7 +93,11 @@ async def _remind(deployment: Deployment, tx: Transaction, deposit_id: UUID, now
     due = _reminders_due(tx.ctx, row, now)
     if due > row.reminded:
         await store.update_deposit(tx, row.id, reminded=due)
-        await _send(deployment, tx, row, policy_of(tx.ctx, row).reminder, at=now, until=row.until)
+        evening = now.astimezone(tx.ctx.zone_info).replace(
+            hour=deadlines.REMINDING_HOURS.stop, minute=0, second=0, microsecond=0
+        )
+        reminder = policy_of(tx.ctx, row).reminder
+        await _send(deployment, tx, row, reminder, at=now, until=row.until, ends=evening)
 
 
 def _reminders_due(ctx: TenantContext, row: DepositRow, now: datetime) -> int:
@@ -109,9 +120,13 @@ async def _send(
     *,
     at: datetime,
     until: date | None,
+    ends: datetime | None = None,
     sealed: bytes | None = None,
     context: str = "",
 ) -> None:
+    """`until` is the last day that the text may name; the message is of use until it is over, or until `ends`."""
+    if until is not None and ends is None:
+        ends = hours.midnight(until + timedelta(days=1), calendar_of(tx.ctx))
     settings = settings_of(tx.ctx)
     box = settings.box(found.box)
     personal = await personal_of(deployment, tx, found)
@@ -134,7 +149,7 @@ async def _send(
         sealed=sealed,
         sealed_context=context,
         source=found.box,
-        until=hours.midnight(until + timedelta(days=1), calendar_of(tx.ctx)) if until else None,
+        until=ends,
     )
 
 
@@ -148,6 +163,9 @@ class DepositNotices:
         if found.state in store.FINAL:
             if not notice.sealed_context and not await unsent_of_case(tx, found.id):
                 await keys.erase(tx, found.id)
+            return
+        if notice.reference == EXPIRED and notice.template == policy_of(tx.ctx, found).reminder:
+            await store.update_deposit(tx, found.id, reminded=max(0, found.reminded - 1))
             return
         if not notice.sealed_context.startswith(wire.CODE):
             return

@@ -66,15 +66,14 @@ Do not pass this message on.
 QR = "{number}.{code}"
 
 
-def notice_templates(settings: DokboxSettings) -> list[NoticeTemplate]:
-    """All texts, with the longest values that this tenant's settings bring."""
-    boxes = [name for box in settings.boxes for name in box.name.values()]
-    longest = {
-        "box": max(boxes, key=len, default=""),
-        "counter": max(settings.counter.values(), key=len, default=""),
-        "until": "00.00.",
-        "number": "00000",
-        "code": "0" * max((policy.typed_digits for policy in settings.documents), default=6),
+def notice_templates(settings: DokboxSettings, tenant: str) -> list[NoticeTemplate]:
+    """All texts, with the values that this tenant's settings bring; `tenant` is its name."""
+    values = {
+        "box": [name for box in settings.boxes for name in box.name.values()],
+        "counter": list(settings.counter.values()) or [tenant],
+        "until": ["00.00."],
+        "number": ["00000"],
+        "code": ["0" * max((policy.typed_digits for policy in settings.documents), default=6)],
     }
     used = {policy.notice_template for policy in settings.documents} | {"pickup-code"}
     texts: Mapping[str, Mapping[str, str]] = {
@@ -83,5 +82,5 @@ def notice_templates(settings: DokboxSettings) -> list[NoticeTemplate]:
         # A long box name need not fit into a text that no document of this tenant uses.
         if name in used or name not in CODE_TEXTS or name == "pickup-fresh-code"
     }
-    short = [NoticeTemplate(name, by_language, longest=longest) for name, by_language in texts.items()]
-    return [*short, NoticeTemplate("pickup-code-mail", MAIL_TEXTS, channel="email", longest=longest, qr=QR)]
+    short = [NoticeTemplate(name, by_language, values=values) for name, by_language in texts.items()]
+    return [*short, NoticeTemplate("pickup-code-mail", MAIL_TEXTS, channel="email", values=values, qr=QR)]

@@ -7,12 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantSection, TerminalTile
+from servicepunkt.core.declarations import DeviceKind, Plugins, StaffEntry, TenantSection, TerminalTile
 from servicepunkt.core.notices.model import NoticeTemplate
 from servicepunkt.core.plugins import hookimpl
 from servicepunkt.core.protocols import Retention
 from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.dokbox.settings import DokboxSettings
+from servicepunkt.dokbox.settings import DokboxSettings, mistakes
 
 if TYPE_CHECKING:
     import click
@@ -80,7 +80,7 @@ def texts() -> Path:
 
 @hookimpl
 def tenant_sections() -> Sequence[TenantSection]:
-    return (TenantSection("dokbox", DokboxSettings),)
+    return (TenantSection("dokbox", DokboxSettings, check=_mistakes),)
 
 
 @hookimpl
@@ -121,7 +121,7 @@ def staff_tasks(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[Any
 def notice_templates(ctx: TenantContext) -> Sequence[NoticeTemplate]:
     from servicepunkt.dokbox.notice_templates import notice_templates
 
-    return notice_templates(ctx.section("dokbox", DokboxSettings))
+    return notice_templates(ctx.section("dokbox", DokboxSettings), ctx.name)
 
 
 @hookimpl
@@ -155,6 +155,10 @@ def tenant_applied(ctx: TenantContext) -> Any:  # noqa: ARG001
     from servicepunkt.dokbox.configuration import SyncBoxes
 
     return SyncBoxes()
+
+
+def _mistakes(plugins: Plugins, ctx: TenantContext) -> list[tuple[str, str]]:
+    return mistakes(ctx, {template.name: template for template in plugins.flat(ctx, "notice_templates")})
 
 
 async def erase_finished(tx: Transaction, before: datetime) -> int:

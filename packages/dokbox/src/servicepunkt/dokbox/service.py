@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from servicepunkt.core import mail
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 DOCUMENT_NUMBER = re.compile(r"^[A-Z0-9][A-Z0-9/.-]{3,29}$")
 REFERENCE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-
-EMAIL = re.compile(r"^[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,185}\.[^@\s.\x00-\x1f]{2,63}$")
 EARLIEST_BIRTH = date(1900, 1, 1)
 
 
@@ -191,7 +189,7 @@ def personal_from(
             mistakes.append(("phone", refused.sentence))
     if policy is not None and policy.channel == "email":
         email = wanted.email.strip()
-        if not EMAIL.match(email):
+        if not mail.ADDRESS.match(email):
             mistakes.append(("email", "Type an e-mail address such as name@example.org."))
     if policy is not None and policy.needs_birth_date:
         born = read_date(wanted.birth_date)

@@ -65,13 +65,12 @@ def _plugin_mistakes(deployment: Deployment, read: TenantFile) -> list[Mistake]:
 
 
 def _template_mistakes(template: NoticeTemplate, read: TenantFile) -> list[str]:
-    """The texts with the longest values that this tenant brings."""
-    names = [text for point in read.catalogue.points for text in point.name.values()]
+    """The texts with the values that this tenant brings."""
     usual = {
-        "tenant": read.tenant.name,
-        "code": LONGEST_CODE,
-        "until": "00.00.",
-        "box": max(names, key=len, default=""),
+        "tenant": (read.tenant.name,),
+        "code": (LONGEST_CODE,),
+        "until": ("00.00.",),
+        "box": [text for point in read.catalogue.points for text in point.name.values()],
     }
     return [
         *missing_language(template, read.tenant.locale),

@@ -96,11 +96,20 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG
 
 @hookimpl
 def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[StaffEntry]:  # noqa: ARG001
+    from servicepunkt.web.notices.tasks import HREF
+
     entries = [StaffEntry("Overview", "/staff", order=0)]
     if "help.answer" in permissions:
         entries.append(StaffEntry("Help calls", "/staff/help", order=20))
     if "notices.read" in permissions:
-        entries.append(StaffEntry("Messages", "/staff/notices", order=70))
+        entries.append(StaffEntry("Messages", HREF, order=70))
     if "devices.manage" in permissions:
         entries.append(StaffEntry("Devices", "/staff/devices", order=80))
     return entries
+
+
+@hookimpl
+def staff_tasks(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[Any]:  # noqa: ARG001
+    from servicepunkt.web.notices.tasks import NoticesWithoutLuck
+
+    return (NoticesWithoutLuck(),) if "notices.read" in permissions else ()

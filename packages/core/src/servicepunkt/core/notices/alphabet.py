@@ -52,6 +52,11 @@ def septets(text: str) -> bytes:
     return bytes(found)
 
 
+def size(text: str) -> int:
+    """How many septets a text takes; what does not fit into the alphabet counts as one."""
+    return sum(2 if character in EXTENSION else 1 for character in text)
+
+
 def sms_segments(text: str) -> tuple[str, int]:
     """(alphabet, count of segments): GSM-7 holds 160 septets or 153 in each of several, UCS-2 70 or 67."""
     if all(fits(character) for character in text):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Annotated, Literal, Protocol
 from uuid import UUID
@@ -12,12 +12,13 @@ import msgspec
 
 from servicepunkt.core.errors import ConflictError, ServicepunktError
 
-# All moves of a notice. `sending` may be entered again: a worker that died in between leaves it behind, and the
-# provider recognises the notice's id as the one it has already accepted.
+# All moves of a notice. `sending` may be entered again: a worker that died in between leaves it behind. The provider
+# that was being asked is then asked first; one that compares references knows the message, any other sends it again.
+# An attempt that failed can still become `sent`: by the word of another one that ran beside it.
 TRANSITIONS: Mapping[str, frozenset[str]] = {
     "created": frozenset({"sending", "permanent-failure"}),
     "sending": frozenset({"sending", "sent", "temporary-failure", "permanent-failure", "technical-failure"}),
-    "temporary-failure": frozenset({"sending", "permanent-failure", "technical-failure"}),
+    "temporary-failure": frozenset({"sending", "sent", "permanent-failure", "technical-failure"}),
     "sent": frozenset({"delivered", "temporary-failure", "permanent-failure"}),
     "delivered": frozenset(),
     "permanent-failure": frozenset(),
@@ -27,8 +28,9 @@ STATES = tuple(TRANSITIONS)
 UNSENT = ("created", "sending", "temporary-failure")
 
 # Why a notice ended without a provider's doing; where an attempt was made its reference is the provider's.
-SUPERSEDED, LIMIT, NUMBER, REHEARSAL, UNREADABLE = "superseded", "limit", "number", "rehearsal", "unreadable"
-NEVER_SENT = (SUPERSEDED, LIMIT, NUMBER, REHEARSAL, UNREADABLE)
+SUPERSEDED, LIMIT, NUMBER, REHEARSAL = "superseded", "limit", "number", "rehearsal"
+UNREADABLE, INCOMPLETE, EXPIRED = "unreadable", "incomplete", "expired"
+NEVER_SENT = (SUPERSEDED, LIMIT, NUMBER, REHEARSAL, UNREADABLE, INCOMPLETE, EXPIRED)
 
 Outcome = Literal["sent", "delivered", "temporary-failure", "permanent-failure"]
 MAX_REFERENCE = 200
@@ -39,8 +41,8 @@ REFERENCE = rf"^[\x21-\x7e]{{1,{MAX_REFERENCE}}}\Z"
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """One message to one person. `recipient` is sealed with the key of its case; `sealed` holds what nobody but the
     worker may read (a pick-up code), opened only while it is sent. `recipient_index` is the keyed hash by which
-    messages to one number are counted, `source` an opaque label of what caused it, `until` the last instant at which
-    the message still helps, `sent_at` when a provider accepted it."""
+    messages to one number are counted, `source` an opaque label of what caused it. At `until` and after it the message
+    is of no use. `provider` is who is being asked or was asked last, `sent_at` when one accepted it."""
 
     id: UUID
     case: UUID
@@ -71,21 +73,22 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 class NoticeTemplate(msgspec.Struct, frozen=True):
     """A text by language; places are written {name}. `segments` is the most that an SMS of it may take.
 
-    `longest`: the longest values of places that only its area knows; with it the text is checked. `qr`: what a QR code
-    beside the text says, where the channel can show one, with the same places.
+    `values`: all that may stand in places that only its area knows; with each of them the text is checked. `qr`: what a
+    QR code beside the text says, where the channel can show one, with the same places.
     """
 
     name: str
     texts: Mapping[str, str]
     channel: str = "sms"
     segments: int = 1
-    longest: Mapping[str, str] = {}
+    values: Mapping[str, Collection[str]] = {}
     qr: str = ""
 
 
 class Message(msgspec.Struct, frozen=True):
-    """What a channel is given. `reference` is the notice's id: a provider that has seen it must not send again.
-    After `until` the message is of no use, and the provider may give it up."""
+    """What a channel is given. `reference` is the notice's id, the same however often it is tried: a provider that
+    compares it sends once, of any other somebody may get the message twice after a crash. After `until` the message is
+    of no use, and the provider may give it up."""
 
     reference: str
     recipient: str

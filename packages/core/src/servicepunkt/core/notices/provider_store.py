@@ -76,17 +76,17 @@ async def add_attempt(tx: Transaction, new: Attempt) -> None:
 
 
 async def accepted_attempt(
-    tx: Transaction, provider: str, reference: str, *, before: datetime | None = None
+    tx: Transaction, provider: str, reference: str, *, between: tuple[datetime, datetime] | None = None
 ) -> Attempt | None:
-    """The newest attempt that the provider took under this reference, no later than `before`; locked."""
+    """The newest attempt that the provider took under this reference, within `between` where that is known; locked."""
     query = sa.select(notice_attempt).where(
         notice_attempt.c.tenant_id == tx.tenant_id,
         notice_attempt.c.provider == provider,
         notice_attempt.c.reference == reference,
         notice_attempt.c.outcome == "accepted",
     )
-    if before is not None:
-        query = query.where(notice_attempt.c.at <= before)
+    if between is not None:
+        query = query.where(notice_attempt.c.at.between(*between))
     return await tx.first(Attempt, query.order_by(notice_attempt.c.at.desc()).limit(1).with_for_update())
 
 

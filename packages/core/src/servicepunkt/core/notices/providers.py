@@ -92,6 +92,9 @@ class Providers:
                 await channel.open()
         except ServicepunktError as error:
             log.warning("provider_line_down", channel=provider.name, reason=error.staff_sentence)
+        except Exception:
+            # A fault of ours in one line; those of the other tenants stay open.
+            log.exception("provider_line_fault", channel=provider.name)
 
     def _leave(self, channel: NoticeChannel) -> None:
         if isinstance(channel, OpenLine):
@@ -118,6 +121,9 @@ async def lines_open(deployment: Deployment, *, look_every: float = LOOK_EVERY_S
             except SQLAlchemyError as error:
                 # The database is away for a moment; the lines that are open stay so.
                 log.warning("provider_lines_not_looked_at", exc_info=error)
+            except Exception:
+                # Nobody waits for this task: without a word here its end would be seen by nobody.
+                log.exception("provider_lines_not_looked_at")
             await asyncio.sleep(look_every)
 
     task = asyncio.create_task(keep())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -32,10 +32,19 @@ async def take(deployment: Deployment, ctx: TenantContext, provider: str, receip
 
 @job(plugin="core", name="core.notice.receipt")
 async def take_later(
-    deployment: Deployment, ctx: TenantContext, *, provider: str, reference: str, outcome: str, looked: int
+    deployment: Deployment,
+    ctx: TenantContext,
+    *,
+    provider: str,
+    reference: str,
+    outcome: str,
+    looked: int,
+    accepted_at: str = "",
 ) -> None:
-    """Look for the message of a receipt once more. The arguments are a provider's name and its own reference."""
-    receipt = Receipt(reference, outcome)  # type: ignore[arg-type]  # as it was when it was put into the queue
+    """Look for the message of a receipt once more. The arguments are a provider's name, its own reference, and the
+    instant (ISO 8601) at which it took the message, empty where it says none."""
+    accepted = datetime.fromisoformat(accepted_at) if accepted_at else None
+    receipt = Receipt(reference, outcome, accepted)  # type: ignore[arg-type]  # as it was when it was put into the queue
     async with deployment.database.tenant(ctx) as tx:
         await _take(deployment, tx, provider, receipt, looked=looked)
 
@@ -43,8 +52,10 @@ async def take_later(
 async def _take(deployment: Deployment, tx: Transaction, provider: str, receipt: Receipt, *, looked: int) -> None:
     if receipt.outcome == "sent":
         return
-    before = receipt.accepted_at + CLOCKS_DIFFER if receipt.accepted_at else None
-    attempt = await provider_store.accepted_attempt(tx, provider, receipt.reference, before=before)
+    # A modem uses a reference again after 255 others: which of them is meant, the time says.
+    taken = receipt.accepted_at
+    between = (taken - CLOCKS_DIFFER, taken + CLOCKS_DIFFER) if taken else None
+    attempt = await provider_store.accepted_attempt(tx, provider, receipt.reference, between=between)
     if attempt is None:
         await _look_again(tx, provider, receipt, looked)
         return
@@ -69,4 +80,5 @@ async def _look_again(tx: Transaction, provider: str, receipt: Receipt, looked: 
         reference=receipt.reference,
         outcome=receipt.outcome,
         looked=looked + 1,
+        accepted_at=receipt.accepted_at.isoformat() if receipt.accepted_at else "",
     )

@@ -12,7 +12,7 @@ import structlog
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.errors import MissingLibraryError, NotFoundError, SettingsError
 from servicepunkt.core.ids import new_id
-from servicepunkt.core.jobs import job
+from servicepunkt.core.jobs import Waits, job
 from servicepunkt.core.keys import service as keys
 from servicepunkt.core.keys.model import UnreadableError
 from servicepunkt.core.metrics import ATTEMPTS
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from servicepunkt.core.deployment import Deployment
 
 log = structlog.get_logger("servicepunkt.notices")
-MAX_ATTEMPTS = 12
+# The first tries are quick, because most faults are; ten minutes are how long a person waits after a long one.
+RETRY = Waits(5, 15, 30, 60, 120, 300, 600)
+#: Sixteen hours of them: an outage that begins in the evening may be looked at in the morning.
+MAX_ATTEMPTS = 100
 INDEX = "notice.recipient"
 #: What a sealed message is made of: a code, a number, by the names of their places.
 SealedValues = dict[str, Annotated[str, msgspec.Meta(max_length=40)]]
@@ -74,19 +77,24 @@ async def create(
         updated_at=at,
     )
     await store.insert(tx, notice)
-    await deliver.defer(tx, lock=f"case/{case}", notice_id=notice_id)
+    await deliver.defer(tx, lock=f"notice/{notice_id}", notice_id=notice_id)
     return notice
 
 
-async def supersede(tx: Transaction, case: UUID, *, at: datetime) -> None:
-    """Give up what was not sent yet for a case, because something newer takes its place."""
-    for notice in await store.unsent_of_case(tx, case):
-        state = model.move(notice.state, "permanent-failure")
-        await store.update(tx, notice.id, at=at, state=state, reference=model.SUPERSEDED, sealed=None)
+async def supersede(tx: Transaction, case: UUID, *, at: datetime, **same: str) -> None:
+    """Give up what was not sent yet for a case, because something newer takes its place. `same` names columns that are
+    the same for all that is given up (template)."""
+    for notice in await store.unsent_of_case(tx, case, **same):
+        await _give_up(tx, notice, at=at)
+
+
+async def _give_up(tx: Transaction, notice: Notice, *, at: datetime) -> None:
+    state = model.move(notice.state, "permanent-failure")
+    await store.update(tx, notice.id, at=at, state=state, reference=model.SUPERSEDED, sealed=None)
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A notice in hand: who is asked in which order, and what is sent."""
+    """A notice in hand: who is asked in which order, and what is sent. Its `attempts` say which attempt this is."""
 
     notice: Notice
     channels: tuple[NoticeChannel, ...]
@@ -103,25 +111,34 @@ class Trial(msgspec.Struct, frozen=True):
     error: DeliveryError
 
 
-@job(plugin="core", name="core.notice.deliver")
+@job(plugin="core", name="core.notice.deliver", retry=RETRY)
 async def deliver(deployment: Deployment, ctx: TenantContext, *, notice_id: str) -> None:
     """Send one notice by the first provider that takes it. A temporary failure of all raises, so that the queue tries
     again later."""
-    prepared = await _prepare(deployment, ctx, UUID(notice_id))
+    try:
+        prepared = await _prepare(deployment, ctx, UUID(notice_id))
+    except SettingsError as error:
+        if await _unprepared(deployment, ctx, UUID(notice_id), error):
+            return
+        raise
     if prepared is None:
         return
-    trials: list[Trial] = []
+    notice, trials = prepared.notice, list[Trial]()
     for channel in prepared.channels:
-        if trials and not await _still_wanted(deployment, ctx, prepared.notice.id):
+        if trials and not await _turn_to(deployment, ctx, notice, channel.name):
             return
         try:
             reference = await channel.send(prepared.message)
         except (DeliveryError, SettingsError) as error:
-            trials.append(_trial(prepared.notice, channel.name, error))
+            trials.append(_trial(notice, channel.name, error))
             continue
-        await _accepted(deployment, ctx, prepared.notice.id, channel.name, reference, trials)
+        except Exception:
+            # A fault of the channel, and no crash: it is not asked first for that when the queue tries again.
+            await _turn_to(deployment, ctx, notice, "")
+            raise
+        await _accepted(deployment, ctx, notice, channel.name, reference, trials)
         return
-    await _failed(deployment, ctx, prepared.notice.id, trials)
+    await _failed(deployment, ctx, notice, trials)
 
 
 def _trial(notice: Notice, channel: str, error: DeliveryError | SettingsError) -> Trial:
@@ -134,32 +151,100 @@ def _trial(notice: Notice, channel: str, error: DeliveryError | SettingsError) -
 
 async def _prepare(deployment: Deployment, ctx: TenantContext, notice_id: UUID) -> Prepared | None:
     """Mark the notice as being sent and open what is sealed; None when there is nothing to send any more."""
+    channels = await _whom_to_ask(deployment, ctx, notice_id)
     async with deployment.database.tenant(ctx) as tx:
         notice = await store.find(tx, notice_id, lock=True)
-        if notice is None or not notice.sendable:
+        if notice is None or not notice.sendable or await _is_over(deployment, tx, notice):
             return None
-        channels = await channels_for(deployment, tx, notice.channel)
-        try:
-            message = await _message(deployment, tx, notice)
-        except UnreadableError:
-            # Its case was closed and the key erased before it went out; or what was sealed is not what it seems.
-            await settling.end(deployment, tx, notice, to="permanent-failure", reference=model.UNREADABLE)
-            return None
-        if (reason := await _refusal(tx, notice, message.recipient)) is not None:
-            log.warning("notice_not_sent", notice=str(notice.id), channel=notice.channel, reason=reason)
-            await settling.end(deployment, tx, notice, to="permanent-failure", reference=reason)
+        message = await _message_or_reason(deployment, tx, notice)
+        if not isinstance(message, Message):
+            log.warning("notice_not_sent", notice=str(notice.id), channel=notice.channel, reason=message)
+            await settling.end(deployment, tx, notice, to="permanent-failure", reference=message)
             return None
         if _is_diverted(tx.ctx, message.recipient):
             channels = (PhoneChannel(deployment.settings.phone_url, notice.channel),)
-        state = model.move(notice.state, "sending")
-        await store.update(tx, notice.id, at=deployment.clock.now(), state=state, attempts=notice.attempts + 1)
-    return Prepared(notice, channels, message)
+        if notice.state == "sending":
+            # A worker died while this one was asked: it may have the message, and may know its reference again.
+            channels = tuple(sorted(channels, key=lambda channel: channel.name != notice.provider))
+        asked = await _attempted(deployment, tx, notice, provider=channels[0].name)
+    return Prepared(asked, channels, message)
+
+
+async def _unprepared(deployment: Deployment, ctx: TenantContext, notice_id: UUID, error: SettingsError) -> bool:
+    """Count an attempt that came to no provider (a template, a channel that is not there); whether it was the last."""
+    log.warning("notice_failed", notice=str(notice_id), reason=error.staff_sentence)
+    async with deployment.database.tenant(ctx) as tx:
+        notice = await store.find(tx, notice_id, lock=True)
+        if notice is None or not notice.sendable:
+            return True
+        notice = await _attempted(deployment, tx, notice, provider="")
+        to = _after_failing(notice)
+        await settling.end(deployment, tx, notice, to=to, reference="")
+    return to == "technical-failure"
+
+
+async def _whom_to_ask(deployment: Deployment, ctx: TenantContext, notice_id: UUID) -> tuple[NoticeChannel, ...]:
+    """The channels in their order. Not in the transaction that settles: a weight that moves holds the audit chain, and
+    who listens waits for rows that others hold while they wait for that chain."""
+    async with deployment.database.tenant(ctx) as tx:
+        notice = await store.find(tx, notice_id)
+        return await channels_for(deployment, tx, notice.channel) if notice is not None and notice.sendable else ()
+
+
+async def _is_over(deployment: Deployment, tx: Transaction, notice: Notice) -> bool:
+    """Whether a notice has had its time; it is given up then."""
+    if await store.has_newer_code(tx, notice):
+        await _give_up(tx, notice, at=deployment.clock.now())
+        return True
+    if notice.attempts >= MAX_ATTEMPTS:  # the last one took its worker with it
+        await settling.end(deployment, tx, notice, to="technical-failure", reference="")
+        return True
+    return False
+
+
+async def _attempted(deployment: Deployment, tx: Transaction, notice: Notice, *, provider: str) -> Notice:
+    """The notice in its next attempt. Who is asked is written down before he is: a crash forgets nothing else."""
+    values = {"state": model.move(notice.state, "sending"), "attempts": notice.attempts + 1, "provider": provider}
+    await store.update(tx, notice.id, at=deployment.clock.now(), **values)
+    return msgspec.structs.replace(notice, **values)
+
+
+async def _turn_to(deployment: Deployment, ctx: TenantContext, notice: Notice, provider: str) -> bool:
+    """Write down who is asked next; False when another attempt goes on with the notice, or something newer took its
+    place while a provider was asked in vain."""
+    async with deployment.database.tenant(ctx) as tx:
+        found = await store.find(tx, notice.id, lock=True)
+        if found is None or not _is_same_attempt(found, notice):
+            return False
+        if await store.has_newer_code(tx, found):
+            await _give_up(tx, found, at=deployment.clock.now())
+            return False
+        await store.update(tx, notice.id, at=deployment.clock.now(), provider=provider)
+    return True
+
+
+def _is_same_attempt(found: Notice, own: Notice) -> bool:
+    """Whether the row is as this attempt left it: a job that was taken for dead runs on beside its successor."""
+    return found.state == "sending" and found.attempts == own.attempts
+
+
+async def _message_or_reason(deployment: Deployment, tx: Transaction, notice: Notice) -> Message | str:
+    """What is sent, or why it may not be. Raises SettingsError."""
+    if notice.until is not None and notice.until <= deployment.clock.now():
+        return model.EXPIRED
+    try:
+        message = await _message(deployment, tx, notice)
+    except UnreadableError:
+        # Its case was closed and the key erased before it went out; or what was sealed is not what it seems.
+        return model.UNREADABLE
+    return model.INCOMPLETE if message is None else await _refusal(tx, notice, message.recipient) or message
 
 
 async def _refusal(tx: Transaction, notice: Notice, recipient: str) -> str | None:
     """Why a notice may not go out: one too many, not a mobile number, or not among those who rehearse."""
     settings = settings_of(tx.ctx)
-    if notice.attempts == 0 and await limits.over(tx, notice, settings.limits):
+    # What a provider was asked for once was within them then.
+    if not notice.provider and await limits.over(tx, notice, settings.limits):
         return model.LIMIT
     if notice.channel == "sms" and mobile_number_or_none(recipient, settings.countries) != recipient:
         return model.NUMBER
@@ -175,15 +260,18 @@ def _is_diverted(ctx: TenantContext, recipient: str) -> bool:
     return rehearsal is not None and rehearsal.others == "phone" and recipient not in rehearsal.recipients
 
 
-async def _message(deployment: Deployment, tx: Transaction, notice: Notice) -> Message:
+async def _message(deployment: Deployment, tx: Transaction, notice: Notice) -> Message | None:
+    """What is sent; None when the text has a place without a value. Raises UnreadableError, SettingsError."""
     recipient = await deployment.keyring.unseal(tx, notice.case, notice.recipient, field=f"notice:{notice.id}")
     values = await _values(deployment, tx, notice)
     template = template_for(deployment, tx.ctx, notice.template)
-    text = template.texts.get(notice.locale) or template.texts[tx.ctx.locale]
+    text = template.texts.get(notice.locale) or template.texts.get(tx.ctx.locale)
+    if text is None:
+        raise SettingsError(f"the notice template {notice.template!r} has no text in {tx.ctx.locale}")
     try:
         filled, qr = text.format(**values), template.qr.format(**values)
-    except LookupError:
-        raise UnreadableError from None
+    except (LookupError, ValueError):
+        return None
     return Message(str(notice.id), recipient.decode(), filled, subject=tx.ctx.name, qr=qr, until=notice.until)
 
 
@@ -198,35 +286,45 @@ async def _values(deployment: Deployment, tx: Transaction, notice: Notice) -> di
         raise UnreadableError from None
 
 
-async def _still_wanted(deployment: Deployment, ctx: TenantContext, notice_id: UUID) -> bool:
-    """Whether nothing newer has taken the notice's place while a provider was asked in vain."""
-    async with deployment.database.tenant(ctx) as tx:
-        notice = await store.find(tx, notice_id)
-    return notice is not None and notice.sendable
-
-
 async def _accepted(
-    deployment: Deployment, ctx: TenantContext, notice_id: UUID, provider: str, reference: str, trials: list[Trial]
+    deployment: Deployment, ctx: TenantContext, own: Notice, provider: str, reference: str, trials: list[Trial]
 ) -> None:
     async with deployment.database.tenant(ctx) as tx:
         # What one refuses for good and another takes was no fault of the message.
         for trial in trials:
-            await _note_attempt(tx, notice_id, trial.channel, "failed")
-        await _note_attempt(tx, notice_id, provider, "accepted", reference)
-        await _settle(deployment, tx, notice_id, to="sent", provider=provider, reference=reference)
+            await _note_attempt(tx, own.id, trial.channel, "failed")
+        await _note_attempt(tx, own.id, provider, "accepted", reference)
+        notice = await store.find(tx, own.id, lock=True)
+        if notice is None:
+            raise NotFoundError
+        if notice.sendable:
+            await settling.end(deployment, tx, notice, to="sent", provider=provider, reference=reference)
+        elif notice.sent_at is None:
+            # It was given up while the provider took it: it stays so, and counts as sent.
+            at = deployment.clock.now()
+            await store.update(tx, notice.id, at=at, provider=provider, sent_at=at)
 
 
-async def _failed(deployment: Deployment, ctx: TenantContext, notice_id: UUID, trials: list[Trial]) -> None:
+async def _failed(deployment: Deployment, ctx: TenantContext, own: Notice, trials: list[Trial]) -> None:
     passing = [trial for trial in trials if not trial.error.permanent]
+    last = (passing or trials)[-1]
+    to = "permanent-failure" if not passing else _after_failing(own)
     async with deployment.database.tenant(ctx) as tx:
         for trial in trials:
-            await _note_attempt(tx, notice_id, trial.channel, "refused" if trial.error.permanent else "failed")
-        notice = await store.find(tx, notice_id, lock=True)
-        worn_out = notice is not None and notice.attempts >= MAX_ATTEMPTS
-        to = "permanent-failure" if not passing else "technical-failure" if worn_out else "temporary-failure"
-        await _settle(deployment, tx, notice_id, to=to, provider=(passing or trials)[-1].channel)
-    if to == "temporary-failure":
-        raise passing[-1].error
+            await _note_attempt(tx, own.id, trial.channel, "refused" if trial.error.permanent else "failed")
+        notice = await store.find(tx, own.id, lock=True)
+        if notice is None:
+            raise NotFoundError
+        if not notice.sendable:
+            return
+        if same := _is_same_attempt(notice, own):
+            await settling.end(deployment, tx, notice, to=to, provider=last.channel, reference="")
+    if to == "temporary-failure" or not same:
+        raise last.error
+
+
+def _after_failing(notice: Notice) -> str:
+    return "technical-failure" if notice.attempts >= MAX_ATTEMPTS else "temporary-failure"
 
 
 async def _note_attempt(
@@ -244,17 +342,6 @@ async def _note_attempt(
         reference=reference,
     )
     await provider_store.add_attempt(tx, made)
-
-
-async def _settle(
-    deployment: Deployment, tx: Transaction, notice_id: UUID, *, to: str, provider: str, reference: str = ""
-) -> None:
-    notice = await store.find(tx, notice_id, lock=True)
-    if notice is None:
-        raise NotFoundError
-    if notice.state == "permanent-failure" and notice.reference == model.SUPERSEDED:
-        return
-    await settling.end(deployment, tx, notice, to=to, provider=provider, reference=reference)
 
 
 def settings_of(ctx: TenantContext) -> NoticeSettings:

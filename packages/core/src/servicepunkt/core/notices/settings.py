@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 from msgspec import Meta
 
 from servicepunkt.core.errors import SecretError
+from servicepunkt.core.mail import ADDRESS, LABEL
 from servicepunkt.core.notices.channels.profiles import PROFILES, RestShape
 from servicepunkt.core.phone import NumberRefused, mobile_number
 from servicepunkt.core.secrets import tenant_secret
@@ -21,11 +22,15 @@ from servicepunkt.core.secrets import tenant_secret
 BUILTIN = frozenset({("phone", "sms"), ("phone", "email"), ("smtp", "email")})
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,30}\Z")]
 Weight = Annotated[int, Meta(ge=1, le=100)]
-HostName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?\Z")]
+HostName = Annotated[str, Meta(min_length=1, max_length=253)]
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
+# SMPP's C-octet strings are ASCII (3.4, 3.1).
+PRINTABLE = r"^[\x20-\x7e]*\Z"
 Short = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f]*\Z")]
 # A number that can be answered, or up to eleven letters that cannot (3GPP TS 23.040, 9.1.2.5).
 SENDER = re.compile(r"^(\+?[1-9]\d{2,14}|(?=.*[A-Za-z])[A-Za-z0-9 .&-]{1,11})\Z")
+# Labels between single dots (RFC 1123, 2.1), or an address of IPv6.
+HOST = re.compile(rf"^(?:(?=[^:]{{1,253}}\Z){LABEL}(?:\.{LABEL})*|(?=.*:.*:)[0-9A-Fa-f:.]{{2,45}})\Z")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 Mistake = tuple[str, str]
 
@@ -62,9 +67,9 @@ class SmppProvider(Part, frozen=True, kw_only=True, tag_field="protocol", tag="s
     host: HostName
     port: PortNumber = 2775
     tls: bool = True
-    system_id: Annotated[str, Meta(min_length=1, max_length=15)]
+    system_id: Annotated[str, Meta(min_length=1, max_length=15, pattern=PRINTABLE)]
     password: Short
-    system_type: Annotated[str, Meta(max_length=12)] = ""
+    system_type: Annotated[str, Meta(max_length=12, pattern=PRINTABLE)] = ""
     receipt_ids: Literal["same", "decimal"] = "same"
     longest_hours: Annotated[int, Meta(ge=1, le=720)] = 72
 
@@ -85,7 +90,7 @@ class SmtpProvider(Part, frozen=True, kw_only=True, tag_field="protocol", tag="s
 
     name: Name
     weight: Weight = 50
-    sender: Annotated[str, Meta(pattern=r"^[^@\s<>]{1,64}@[^@\s<>]{1,190}\Z")]
+    sender: Short
     host: HostName
     port: PortNumber = 465
     encryption: Literal["tls", "starttls", "none"] = "tls"
@@ -216,8 +221,22 @@ def _provider_mistakes(provider: Provider, slug: str) -> Iterator[str]:
             yield "password: a user needs one"
         case _:
             pass
+    if isinstance(provider, (SmppProvider, SmtpProvider)) and not HOST.match(provider.host):
+        yield "host: it is neither the name of a computer nor its address"
+    if isinstance(provider, SmtpProvider) and not ADDRESS.match(provider.sender):
+        yield "sender: it is no mail address"
     if isinstance(provider, (RestProvider, SmppProvider)) and not SENDER.match(provider.sender):
         yield "sender: a number with its country, or up to eleven letters and digits"
+
+
+def _address_of(url: str) -> SplitResult | None:
+    """The parts of an address; None where its host or its port cannot be."""
+    try:
+        parsed = urlsplit(url)
+        port = parsed.port
+    except ValueError:
+        return None
+    return parsed if port != 0 and HOST.match(parsed.hostname or "none") else None
 
 
 def _rest_mistakes(provider: RestProvider) -> Iterator[str]:
@@ -230,14 +249,16 @@ def _rest_mistakes(provider: RestProvider) -> Iterator[str]:
     shape = provider.shape or profile.shape
     yield from (f"shape: {sentence}" for sentence in shape.mistakes())
     url = provider.url or profile.url
-    parsed = urlsplit(url)
+    parsed = _address_of(url)
     if not url:
         yield "url: it is missing"
+    elif parsed is None:
+        yield "url: its host or its port cannot be"
     elif parsed.scheme != "https" and not (parsed.scheme == "http" and parsed.hostname in LOOPBACK):
         yield "url: https is needed, on this computer http will do"
     elif not parsed.hostname or parsed.username or parsed.password or parsed.query or parsed.fragment:
         yield "url: only a host, a port and a path stand here"
-    if shape.encoding == "query" and parsed.hostname not in LOOPBACK:
+    if shape.encoding == "query" and (parsed is None or parsed.hostname not in LOOPBACK):
         yield "shape: an address with the number in it is only for a gateway on this computer"
     if shape.auth != "none" and not provider.key:
         yield "key: it is missing"

@@ -1,22 +1,10 @@
-"""What staff see of notices: those that did not arrive or were not answered, and providers that are avoided."""
+"""What staff see of providers: those that are avoided."""
 
 from __future__ import annotations
 
 from servicepunkt.core.db.session import Transaction
-from servicepunkt.core.notices import provider_store, store
+from servicepunkt.core.notices import provider_store
 from servicepunkt.core.notices.settings import NoticeSettings
-
-HREF = "/staff/notices"
-
-
-class NoticesWithoutLuck:
-    """Messages that failed, and those of which no provider has said for a day what became of them."""
-
-    title = "Messages that did not arrive"
-    href = HREF
-
-    async def count(self, tx: Transaction) -> int:
-        return await store.count_unfortunate(tx, tx.now())
 
 
 class ProviderWell:

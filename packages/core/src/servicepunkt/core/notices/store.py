@@ -17,6 +17,8 @@ from servicepunkt.core.notices.provider_store import notice_attempt
 # The last word of an SMS comes within its validity, and nearly always within minutes.
 ANSWER_WITHIN = timedelta(hours=24)
 SHOWN_FOR = timedelta(days=7)
+# A worker that runs has asked a provider long before.
+ASKED_WITHIN = timedelta(minutes=15)
 
 notice = tenant_table(
     "notice",
@@ -66,15 +68,28 @@ async def update(tx: Transaction, notice_id: UUID, *, at: datetime, **values: An
     await tx.execute(statement.values(updated_at=at, **values))
 
 
-async def unsent_of_case(tx: Transaction, case: UUID) -> list[Notice]:
+async def unsent_of_case(tx: Transaction, case: UUID, **same: Any) -> list[Notice]:
+    """What was not sent yet, locked; `same` names columns that are the same for all of it."""
     query = sa.select(notice).where(
         notice.c.tenant_id == tx.tenant_id,
         notice.c.case == case,
         notice.c.state.in_(UNSENT),
         notice.c.sent_at.is_(None),
+        *(notice.c[name] == value for name, value in same.items()),
     )
-    # Not waiting: what the worker has in hand at this moment is being settled by the worker.
+    # Not waiting: the worker may have one in hand and wait for what we hold. It looks for newer ones at each turn.
     return await tx.all(Notice, query.with_for_update(skip_locked=True))
+
+
+async def has_newer_code(tx: Transaction, old: Notice) -> bool:
+    """Whether a newer notice of the same case brings a code."""
+    newer = sa.or_(
+        notice.c.created_at > old.created_at, sa.and_(notice.c.created_at == old.created_at, notice.c.id > old.id)
+    )
+    query = sa.select(sa.func.count()).where(
+        notice.c.tenant_id == tx.tenant_id, notice.c.case == old.case, notice.c.sealed_context != "", newer
+    )
+    return int(await tx.scalar(query)) > 0
 
 
 async def count_before(tx: Transaction, new: Notice, *, since: timedelta, **same: Any) -> int:
@@ -86,14 +101,15 @@ async def count_before(tx: Transaction, new: Notice, *, since: timedelta, **same
         notice.c.created_at > new.created_at - since,
         notice.c.created_at <= new.created_at,
         notice.c.id < new.id,
-        notice.c.reference.not_in(NEVER_SENT),
+        sa.or_(notice.c.reference.not_in(NEVER_SENT), notice.c.sent_at.is_not(None)),
         *(notice.c[name] == value for name, value in same.items()),
     )
     return int(await tx.scalar(query))
 
 
 def _unfortunate(tx: Transaction, now: datetime) -> sa.ColumnElement[bool]:
-    """Notices that did not arrive, and those that were accepted and of which nothing was heard for a day."""
+    """Notices that did not arrive, those that wait although nobody refused them, and those that were accepted and of
+    which nothing was heard for a day."""
     unanswered = sa.select(notice_attempt.c.notice).where(
         notice_attempt.c.tenant_id == tx.tenant_id,
         notice_attempt.c.at > now - SHOWN_FOR,
@@ -105,8 +121,9 @@ def _unfortunate(tx: Transaction, now: datetime) -> sa.ColumnElement[bool]:
         notice.c.state.in_(("permanent-failure", "technical-failure", "temporary-failure")),
         notice.c.reference != SUPERSEDED,
     )
+    waiting = sa.and_(notice.c.state.in_(("created", "sending")), notice.c.created_at < now - ASKED_WITHIN)
     recent = notice.c.created_at > now - SHOWN_FOR
-    return sa.and_(notice.c.tenant_id == tx.tenant_id, recent, sa.or_(silent, failed))
+    return sa.and_(notice.c.tenant_id == tx.tenant_id, recent, sa.or_(silent, failed, waiting))
 
 
 async def unfortunate(tx: Transaction, now: datetime, *, limit: int = 200) -> list[Notice]:

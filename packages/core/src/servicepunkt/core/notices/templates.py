@@ -1,12 +1,12 @@
-"""What is wrong with the texts of notices, filled with the longest values of a tenant. Pure."""
+"""What is wrong with the texts of notices, filled with the values of a tenant. Pure."""
 
 from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 
-from servicepunkt.core.notices.alphabet import fits, sms_segments
+from servicepunkt.core.notices.alphabet import fits, size, sms_segments
 from servicepunkt.core.notices.model import NoticeTemplate
 
 # An address with or without its scheme: phones make a link of both. A date (28.11.) or a time has no letters there.
@@ -17,15 +17,15 @@ LINK = re.compile(
 PERSON = re.compile(r"(?:^|_)(?:name|first_?name|last_?name|surname|citizen|person|birth_?date|salutation)(?:$|_)")
 
 
-def template_mistakes(template: NoticeTemplate, longest: Mapping[str, str]) -> list[str]:
-    """What is wrong with the texts when every place is filled with its longest value; empty when all is well.
+def template_mistakes(template: NoticeTemplate, values: Mapping[str, Collection[str]]) -> list[str]:
+    """What is wrong with the texts, whatever of `values` stands in their places; empty when all is well.
 
-    The template's own longest values go before those in `longest`.
+    The template's own values go before those in `values`.
     """
     mistakes = []
-    longest = {**longest, **template.longest}
+    values = {**values, **template.values}
     for language, text in (*template.texts.items(), *([("qr", template.qr)] if template.qr else [])):
-        mistakes += [f"{template.name}/{language}: {found}" for found in _text_mistakes(template, text, longest)]
+        mistakes += [f"{template.name}/{language}: {found}" for found in _text_mistakes(template, text, values)]
     return mistakes
 
 
@@ -34,18 +34,32 @@ def missing_language(template: NoticeTemplate, locale: str) -> list[str]:
     return [] if template.texts.get(locale) else [f"{template.name}/{locale}: there is no text in this language"]
 
 
-def _text_mistakes(template: NoticeTemplate, text: str, longest: Mapping[str, str]) -> list[str]:
+def places(text: str) -> set[str]:
+    """The places of a text, without their braces. Raises ValueError for a text that is none."""
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def _text_mistakes(template: NoticeTemplate, text: str, values: Mapping[str, Collection[str]]) -> list[str]:
     try:
-        names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-        if unknown := sorted(names - set(longest)):
+        names = places(text)
+        if unknown := sorted(names - set(values)):
             return [f"unknown places {', '.join(unknown)}"]
-        filled = text.format(**longest)
+        filled = [text.format(**filling) for filling in _fillings({name: values[name] for name in names})]
     except (ValueError, LookupError) as error:
         return [str(error)]
     if template.channel != "sms":
         return []
     persons = sorted(name for name in names if PERSON.search(name))
-    return [*_sms_mistakes(filled, template.segments), *(f"an SMS names no person: {name}" for name in persons)]
+    found = [mistake for each in filled for mistake in _sms_mistakes(each, template.segments)]
+    # Many values make the same mistake.
+    return [*dict.fromkeys(found), *(f"an SMS names no person: {name}" for name in persons)]
+
+
+def _fillings(values: Mapping[str, Collection[str]]) -> Iterator[dict[str, str]]:
+    """Each value of each place once, beside the longest of all others."""
+    longest = {name: max(offered, key=size, default="") for name, offered in values.items()}
+    yield longest
+    yield from ({**longest, name: value} for name, offered in values.items() for value in offered)
 
 
 def _sms_mistakes(text: str, most: int) -> list[str]:

@@ -14,6 +14,7 @@ from servicepunkt.core.notices.model import NEVER_SENT, Notice
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.web import access
 from servicepunkt.web.frame import language
+from servicepunkt.web.notices.tasks import HREF
 from servicepunkt.web.sessions.model import Visitor
 from servicepunkt.web.staff.frame import staff_page
 from servicepunkt.web.staff.overview import spoken_moment
@@ -24,8 +25,12 @@ REASON_WORDS = {
     "number": "Not a mobile number to which messages are sent: not sent.",
     "rehearsal": "Rehearsal: this recipient is not on the list, so it was not sent.",
     "unreadable": "The case was closed before the message went out: not sent.",
+    "incomplete": "The text has a place for which there is no value: not sent. The tenant file names the text.",
+    "expired": "It could not be sent in time, and is of no use any more: not sent.",
 }
 STATE_WORDS = {
+    "created": "Waits for more than a quarter of an hour; perhaps no worker runs.",
+    "sending": "Waits for more than a quarter of an hour; the log of the worker says why.",
     "sent": "Accepted more than a day ago, and nothing was heard since.",
     "temporary-failure": "Could not be delivered so far.",
     "permanent-failure": "Refused: the number or the address cannot be reached.",
@@ -56,7 +61,7 @@ def seen(notice: Notice, when: str) -> NoticeSeen:
     )
 
 
-@get("/staff/notices", guards=[access.permission("notices.read")])
+@get(HREF, guards=[access.permission("notices.read")])
 async def notices(
     request: Request[Any, Any, Any],
     ctx: NamedDependency[TenantContext],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 
 from servicepunkt.core.notices.channels import TIMEOUT_SECONDS
+from servicepunkt.core.notices.channels.requests import FAULTS
 from servicepunkt.core.notices.model import DeliveryError, Message
 
 # Too late, too early, too much: the request itself is in order.
@@ -35,7 +36,7 @@ class PhoneChannel:
         try:
             async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
                 answer = await client.post(f"{self._url}/messages", json=body)
-        except httpx.HTTPError as error:
+        except FAULTS as error:
             raise DeliveryError(
                 f"the rehearsal telephone does not answer ({type(error).__name__})", permanent=False
             ) from None

@@ -11,6 +11,7 @@ import msgspec
 
 from servicepunkt.core.notices.channels import TIMEOUT_SECONDS
 from servicepunkt.core.notices.channels.profiles import RestShape
+from servicepunkt.core.notices.channels.requests import FAULTS
 from servicepunkt.core.notices.model import DeliveryError, Message, is_reference
 
 MAX_ANSWER = 64 * 1024
@@ -54,7 +55,7 @@ class RestChannel:
                 ) as answer,
             ):
                 body = await _bounded(answer)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except FAULTS as error:
             # The class alone: the text of an error may hold the address, and that the number.
             raise DeliveryError(f"the provider does not answer ({type(error).__name__})", permanent=False) from None
         return read_answer(self._shape, answer.status_code, body, own=message.reference)

@@ -39,7 +39,6 @@ class GsmChannel:
         self._read_pin, self._on_receipt, self._now, self._patience = read_pin, on_receipt, now, patience
         self._modem: Modem | None = None
         self._opening = asyncio.Lock()
-        self._refused_pin = ""
         self._taking: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -76,24 +75,15 @@ class GsmChannel:
         modem: Modem | None = None
         try:
             modem = Modem(provider.device, provider.baud, on_report=self._hear, patience=self._patience)
-            await modem.start(self._pin if self._read_pin else None)
+            await modem.start(self._read_pin)
         except (ModemError, PortLostError, SecretError) as error:
             if modem is not None:
                 modem.close()
             if isinstance(error, SecretError):
                 raise
             raise DeliveryError(error.staff_sentence, permanent=False) from None
-        self._refused_pin = ""
         log.info("modem_ready", channel=self.name)
         return modem
-
-    def _pin(self) -> str:
-        """The PIN, once: the third wrong one locks the card."""
-        pin = self._read_pin() if self._read_pin else ""
-        if pin == self._refused_pin:
-            raise SecretError("the SIM card has refused this PIN; it is not tried again")
-        self._refused_pin = pin
-        return pin
 
     def _hear(self, pdu: str) -> None:
         try:

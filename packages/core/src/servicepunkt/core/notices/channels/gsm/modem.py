@@ -18,6 +18,12 @@ END_OF_PDU, GIVE_UP = b"\x1a", b"\x1b"
 SET_UP = ("ATE0", "AT+CMEE=1", "AT+CMGF=0", "AT+CSMS=0", "AT+CNMI=2,0,0,1,0")
 SUBMITTED = re.compile(r"\+CMGS: ?(\d{1,3})")
 PIN = re.compile(r"^\d{4,8}\Z")
+# TS 27.007, 8.3. There are other locks, such as SIM PIN2 and PH-SIM PIN, which this PIN does not open.
+LOCK = re.compile(r"\+CPIN: ?(.+)\Z")
+TRIES = re.compile(r"\+CPINR: ?\"?SIM PIN\"?, ?(\d{1,2})\b")
+# The third wrong one locks the card for good. What a PIN did before the worker was started, the card alone remembers;
+# therefore one is typed only while none was wrong since the last right one.
+ALL_TRIES = 3
 
 
 class ModemError(ServicepunktError):
@@ -56,15 +62,25 @@ class Modem:
             await self._ask(command)
 
     async def _unlock(self, read_pin: Callable[[], str] | None) -> None:
-        state = " ".join(await self._ask("AT+CPIN?"))
-        if "READY" in state:
+        state = next((found[1] for line in await self._ask("AT+CPIN?") if (found := LOCK.match(line))), "")
+        if state == "READY":
             return
-        if "SIM PIN" not in state or read_pin is None:
+        if state != "SIM PIN" or read_pin is None:
             raise SecretError("the SIM card is locked and the tenant file names no PIN for it")
         pin = read_pin()
         if not PIN.match(pin):
             raise SecretError("a PIN has four to eight digits")
+        if await self._tries_left() < ALL_TRIES:
+            raise SecretError("the SIM card has refused a PIN, or cannot say that it has not; type the PIN by hand")
         await self._ask(f'AT+CPIN="{pin}"')
+
+    async def _tries_left(self) -> int:
+        """How many wrong PINs the card still takes (TS 27.007, 8.65); 0 where the modem does not know."""
+        try:
+            lines = await self._ask("AT+CPINR")
+        except ModemError:
+            return 0
+        return next((int(found[1]) for line in lines if (found := TRIES.match(line))), 0)
 
     async def submit(self, pdu: str, octets: int) -> int:
         """Hand over an SMS-SUBMIT; returns its reference (TP-MR, 0 to 255). Raises PortLostError, ModemError."""

@@ -14,7 +14,7 @@ from servicepunkt.core.notices.alphabet import septets
 from servicepunkt.core.notices.channels import TIMEOUT_SECONDS
 from servicepunkt.core.notices.channels.smpp import pdus
 from servicepunkt.core.notices.channels.smpp.pdus import Pdu
-from servicepunkt.core.notices.channels.smpp.receipt import read_receipt
+from servicepunkt.core.notices.channels.smpp.receipt import plain_reference, read_receipt
 from servicepunkt.core.notices.channels.smpp.session import LineLostError, RefusedError, Session, connect
 from servicepunkt.core.notices.model import DeliveryError, Message, Receipt, is_reference
 from servicepunkt.core.notices.settings import SmppProvider
@@ -38,6 +38,7 @@ class SmppChannel:
     ) -> None:
         self.name = provider.name
         self._provider = provider
+        self._decimal = provider.receipt_ids == "decimal"
         self._read_password, self._on_receipt, self._now, self._timeout = read_password, on_receipt, now, timeout
         self._session: Session | None = None
         self._binding = asyncio.Lock()
@@ -61,7 +62,9 @@ class SmppChannel:
             raise DeliveryError(error.staff_sentence, permanent=permanent) from None
         except LineLostError as error:
             raise DeliveryError(error.staff_sentence, permanent=False) from None
-        return answer.reference if is_reference(answer.reference) else message.reference
+        if not is_reference(answer.reference):
+            return message.reference
+        return plain_reference(answer.reference, base=16) if self._decimal else answer.reference
 
     def _fields(self, message: Message) -> dict[str, Any]:
         """submit_sm (4.4.1). GSM-7 goes unpacked, an octet a septet; numbers go without a plus."""
@@ -109,9 +112,7 @@ class SmppChannel:
         return session
 
     async def _take(self, pdu: Pdu) -> None:
-        receipt = read_receipt(
-            pdu.text, reference=pdu.reference, state=pdu.state, decimal=self._provider.receipt_ids == "decimal"
-        )
+        receipt = read_receipt(pdu.text, reference=pdu.reference, state=pdu.state, decimal=self._decimal)
         if receipt is None:
             log.warning("receipt_unreadable", channel=self.name)
             return

@@ -28,6 +28,7 @@ WORDS: dict[bytes, Outcome] = {
     b"REJECTD": "permanent-failure",
 }
 IDENTIFIER = re.compile(rb"\bid:([\x21-\x7e]{1,65})")
+DECIMAL, HEXADECIMAL = re.compile(r"[0-9]+\Z"), re.compile(r"[0-9A-Fa-f]+\Z")
 STATE = re.compile(rb"\bstat:([A-Z]{1,7})")
 
 
@@ -43,6 +44,13 @@ def read_receipt(text: bytes, *, reference: str, state: int | None, decimal: boo
         outcome = WORDS.get(said[1])
     if outcome is None or not is_reference(reference):
         return None
-    if decimal and reference.isdecimal():
-        reference = f"{int(reference):x}"
-    return Receipt(reference, outcome)
+    return Receipt(plain_reference(reference, base=10) if decimal else reference, outcome)
+
+
+def plain_reference(reference: str, *, base: int) -> str:
+    """A number that a centre wrote to this base, as we compare it: hexadecimal, small, without zeros in front.
+
+    What is no number stays as it is.
+    """
+    digits = {10: DECIMAL, 16: HEXADECIMAL}[base]
+    return f"{int(reference, base):x}" if digits.match(reference) else reference

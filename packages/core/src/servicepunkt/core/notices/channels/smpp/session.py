@@ -172,7 +172,7 @@ async def connect(
     try:
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection(host, port, ssl=context)
-    except (OSError, TimeoutError) as error:
+    except (OSError, TimeoutError, ValueError) as error:  # ValueError: a host that is none
         raise LineLostError(f"the message centre cannot be reached ({type(error).__name__})") from None
     session = Session(reader, writer, take_receipt=take_receipt, timeout=timeout)
     session.start()

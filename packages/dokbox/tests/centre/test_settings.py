@@ -1,0 +1,107 @@
+"""Section [dokbox]: every mistake that a schema cannot see is named when the file is read, all of them at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from servicepunkt.core.declarations import TenantSection
+from servicepunkt.core.notices.model import NoticeTemplate
+from servicepunkt.core.notices.settings import NoticeSettings
+from servicepunkt.core.plugins import PluginHost
+from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.dokbox.settings import DokboxSettings, mistakes
+
+BOX = {
+    "id": "box-1",
+    "point": "p",
+    "name": {"de": "DokBox"},
+    "compartments": 16,
+    "rows_by_reach": [7, 8],
+    "low_rows": [8],
+}
+PASSPORT = {"type": "passport", "name": {"de": "Reisepass"}}
+LETTER = {
+    "type": "letter", "name": {"de": "Urkunde"}, "channel": "email",
+    "steps": ["pickup_number", "code", "open", "close"],
+}  # fmt: skip
+GOOD = {"boxes": [BOX], "documents": [PASSPORT, LETTER]}
+
+
+def context(section: dict[str, Any], **notices: Any) -> TenantContext:
+    settings = {
+        "dokbox": msgspec.convert(section, DokboxSettings),
+        "notices": msgspec.convert(notices, NoticeSettings),
+    }
+    return TenantContext(id=1, slug="alpha", name="Alpha", plugins=frozenset({"web", "dokbox"}), settings=settings)
+
+
+def wrong(plugins: PluginHost, section: dict[str, Any], **notices: Any) -> list[str]:
+    """What the section's check says, with the texts that the house has."""
+    sections: list[TenantSection] = [
+        section for answer in plugins.startup("tenant_sections") for section in answer.value
+    ]
+    check = next(each.check for each in sections if each.name == "dokbox")
+    assert check is not None
+    return [f"{place}: {sentence}" for place, sentence in check(plugins, context(section, **notices))]
+
+
+def test_a_good_section(plugins: PluginHost) -> None:
+    assert wrong(plugins, GOOD) == []
+    assert wrong(plugins, {}) == []
+    assert wrong(plugins, GOOD | {"countries": ["DE", "AT"]}, countries=["DE", "AT"]) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "sentence"),
+    [
+        ({"boxes": [BOX, BOX]}, "boxes box-1: this id is taken"),
+        ({"documents": [PASSPORT, PASSPORT]}, "documents passport: this type is taken"),
+        ({"countries": ["AT"]}, "countries: they are not those of section [notices]"),
+        ({"boxes": [BOX | {"low_rows": [9, 8]}]}, "boxes box-1: low_rows: rows go from 1 to 8, there is no 9"),
+        ({"boxes": [BOX | {"rows_by_reach": [0]}]}, "boxes box-1: rows_by_reach: rows go from 1 to 8, there is no 0"),
+        ({"boxes": [BOX | {"rows_by_reach": [1, 1]}]}, "boxes box-1: rows_by_reach: a row stands there twice"),
+        ({"documents": [PASSPORT | {"notice": "x"}]}, "documents passport: notice: there is no text 'x'"),
+        ({"documents": [PASSPORT | {"reminder": "x"}]}, "documents passport: reminder: there is no text 'x'"),
+        ({"documents": [PASSPORT | {"withdrawn": "x"}]}, "documents passport: withdrawn: there is no text 'x'"),
+        (
+            {"documents": [PASSPORT | {"withdrawn": "pickup-fresh-code"}]},
+            "documents passport: withdrawn: 'pickup-fresh-code' has {code} in de, which is not known then",
+        ),
+        (
+            {"documents": [PASSPORT | {"notice": "pickup-reminder"}]},
+            "documents passport: notice: 'pickup-reminder' has no {code} in de",
+        ),
+        (
+            {"documents": [LETTER | {"notice": "pickup-code"}]},
+            "documents letter: notice: 'pickup-code' has no {number} in de",
+        ),
+        (
+            {"documents": [PASSPORT | {"notice": "pickup-code-mail"}]},
+            "documents passport: notice: 'pickup-code-mail' is a text for mail",
+        ),
+    ],
+)  # fmt: skip
+def test_every_mistake_has_its_sentence(plugins: PluginHost, section: dict[str, Any], sentence: str) -> None:
+    assert sentence in wrong(plugins, section)
+
+
+def test_all_mistakes_are_named_at_once(plugins: PluginHost) -> None:
+    section = {
+        "boxes": [BOX, BOX | {"low_rows": [9]}],
+        "documents": [PASSPORT | {"notice": "x", "reminder": "y"}],
+        "countries": ["AT"],
+    }
+    assert len(wrong(plugins, section)) == 5
+
+
+def test_a_text_of_somebody_else_is_checked_in_every_language() -> None:
+    own = NoticeTemplate("own", {"de": "Code {code}", "en": "Come and get it"})
+    others = {name: NoticeTemplate(name, {"de": "x"}) for name in ("pickup-reminder", "pickup-withdrawn")}
+    section = context({"documents": [PASSPORT | {"notice": "own"}]})
+    expected = [("documents passport", "notice: 'own' has no {code} in en")]
+    assert mistakes(section, {"own": own, **others}) == expected
+    broken = NoticeTemplate("own", {**own.texts, "tr": "{code"})
+    assert mistakes(section, {"own": broken, **others}) == expected, "a broken text is named with all texts"
