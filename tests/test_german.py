@@ -16,6 +16,7 @@ from jinja2.ext import babel_extract
 
 import servicepunkt
 from servicepunkt.core.errors import ServicepunktError
+from servicepunkt.dokbox import health
 from servicepunkt.dokbox.controller.pages import QUESTIONS
 from servicepunkt.dokbox.staff import words
 
@@ -44,10 +45,10 @@ def in_templates() -> Iterator[tuple[str, str]]:
 
 
 def in_tables() -> Iterator[tuple[str, str]]:
-    for name, table in vars(words).items():
+    for name, table in (vars(words) | vars(health)).items():
         if isinstance(table, dict) and name.isupper():
             yield from ((name, sentence) for sentence in table.values() if isinstance(sentence, str))
-    yield from (("words", sentence) for sentence in (words.NEEDS_YOU, words.WAITS_FOR_YOU))
+    yield from (("words", sentence) for sentence in (words.NEEDS_YOU, words.WAITS_FOR_YOU, health.DISPUTED))
     yield from (("QUESTIONS", sentence) for pair in QUESTIONS.values() for sentence in pair)
 
 

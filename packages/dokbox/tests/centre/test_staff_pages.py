@@ -14,7 +14,7 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import FixedClock
 from servicepunkt.dokbox import model, store
-from servicepunkt.dokbox.staff.words import TROUBLE_WORDS
+from servicepunkt.dokbox.health import TROUBLE_WORDS
 from servicepunkt.dokbox.wire import OPENING_TTL_SECONDS
 
 if TYPE_CHECKING:

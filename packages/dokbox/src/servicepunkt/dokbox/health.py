@@ -6,9 +6,17 @@ from datetime import timedelta
 
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.dokbox import store
-from servicepunkt.dokbox.staff.words import TROUBLE_WORDS
 
 MISSING_AFTER = timedelta(minutes=2)
+# Why a box hands nothing out, as it says itself. That its journal is not believed stands among its events.
+TROUBLE_WORDS = {
+    "disk": "The disk of the box fails: it hands nothing out. Look at the disk, then start the box again.",
+    "pepper": "The box has no key for its codes since its last start: it hands nothing out until the centre sends it.",
+    "revoked": "The centre has switched this computer off: it hands nothing out.",
+    "vault": "The keys of the box are not those of its documents, or cannot be changed: it hands nothing out.",
+    "clock": "The clock of the box is wrong by months: it hands nothing out. Set the clock right.",
+    "counter": "The security chip of the box does not answer: it hands nothing out until somebody has looked.",
+}
 DISPUTED = "The box reports what cannot be; it needs somebody to look into it."
 
 

@@ -18,10 +18,10 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ForbiddenError, NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox import care, service, store
-from servicepunkt.dokbox.health import DISPUTED
+from servicepunkt.dokbox.health import DISPUTED, TROUBLE_WORDS
 from servicepunkt.dokbox.settings import settings_of
 from servicepunkt.dokbox.staff.seen import deposit_seen, is_away
-from servicepunkt.dokbox.staff.words import EVENT_WORDS, KEYS_IN_FILES, TROUBLE_WORDS
+from servicepunkt.dokbox.staff.words import EVENT_WORDS, KEYS_IN_FILES
 from servicepunkt.dokbox.store import BoxRow
 from servicepunkt.web import access
 from servicepunkt.web.forms import convert, typed

@@ -108,15 +108,6 @@ EVENT_WORDS = {
     "pepper_new": "New key for codes in use",
     "pepper_erased": "Old key for codes erased",
 }
-# Why a box hands nothing out, as it says itself. That its journal is not believed stands among its events.
-TROUBLE_WORDS = {
-    "disk": "The disk of the box fails: it hands nothing out. Look at the disk, then start the box again.",
-    "pepper": "The box has no key for its codes since its last start: it hands nothing out until the centre sends it.",
-    "revoked": "The centre has switched this computer off: it hands nothing out.",
-    "vault": "The keys of the box are not those of its documents, or cannot be changed: it hands nothing out.",
-    "clock": "The clock of the box is wrong by months: it hands nothing out. Set the clock right.",
-    "counter": "The security chip of the box does not answer: it hands nothing out until somebody has looked.",
-}
 KEYS_IN_FILES = "The keys of this box lie in files: whoever takes its computer can find out the codes."
 # What staff may ask for, and what they may see waiting for the box's answer.
 ACTION_WORDS: dict[str, str] = {
