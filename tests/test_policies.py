@@ -5,39 +5,25 @@ Two are those of the tenants that come with the product, the third is the one th
 
 from __future__ import annotations
 
-import asyncio
 import random
-import secrets
-import time
 import tomllib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 from playwright.async_api import Page, async_playwright
 
 from servicepunkt.dokbox import wire
-from servicepunkt.dokbox.cabinet import Pace, open_cabinet
 from servicepunkt.dokbox.controller.pages import create_box_app
-from servicepunkt.dokbox.controller.service import Controller, Timing
-from servicepunkt.dokbox.journal import Journal
+from servicepunkt.dokbox.controller.service import Timing
 from servicepunkt.dokbox.policy import DocumentPolicy
 from servicepunkt.dokbox.simulator import Cabinet, Line
 from servicepunkt.dokbox.simulator.kinds import KINDS
 from servicepunkt.dokbox.simulator.osdp import OsdpLocks
-from servicepunkt.dokbox.testing import (
-    CHEAP,
-    Always,
-    example_config,
-    newest_message,
-    plain_number,
-    sealed_person,
-)
-from servicepunkt.dokbox.vault import FileVault
+from servicepunkt.dokbox.testing import RunningBox, example_config, newest_message, running_box, sealed_person
 from servicepunkt.tenants import files
 from servicepunkt.web.server import serving
 from servicepunkt.web.testing import CHROMIUM, CHROMIUM_ARGUMENTS, PORTRAIT, require_chromium
@@ -46,7 +32,6 @@ ROOT = Path(__file__).resolve().parent.parent
 NUMBER, BORN = "+4915112345678", date(1964, 8, 12)
 DEPOSIT = "01980000-0000-7000-8000-000000000001"
 KEY = bytes(range(16))
-PATIENCE = 20.0
 BOARDS = {"krcu16": 16, "xor8a": 24, "modbus": 16, "osdp": 8}  # kinds with how many locks a board has
 WITHOUT_SENSORS = {"xor8a"}
 
@@ -69,26 +54,11 @@ def policies() -> dict[str, DocumentPolicy]:
     return {name: msgspec.convert(tenant["dokbox"]["documents"][0], DocumentPolicy) for name, tenant in found.items()}
 
 
-class Box:
+class Box(RunningBox):
     """A running box with its pages, and the hands of the people in front of it."""
 
-    def __init__(self, steel: Cabinet, controller: Controller, vault: FileVault, journal: Journal, kind: str) -> None:
-        self.steel, self.controller, self.vault, self.journal, self.kind = steel, controller, vault, journal, kind
-        self.commands = 0
-
-    async def command(self, kind: wire.CommandKind, **fields: Any) -> None:
-        self.commands += 1
-        until = datetime(2099, 1, 1, tzinfo=UTC)
-        await self.controller.handle(wire.Command(seq=self.commands, kind=kind, valid_until=until, **fields))
-
-    def events(self) -> list[str]:
-        return [entry.event for entry in self.journal.entries()]
-
-    async def until(self, holds: Callable[[], object]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not holds():
-            assert time.monotonic() < deadline, self.events()
-            await asyncio.sleep(0.02)
+    steel: Cabinet
+    kind: str
 
     async def load(self, kind: str) -> int:
         """Two clerks lay a document in; the compartment."""
@@ -120,33 +90,15 @@ async def running(folder: Path, kind: str, policy: DocumentPolicy) -> AsyncItera
     (folder / "key").write_text(KEY.hex())
     secret = f"&key=file:{folder}/key" if kind == "osdp" else ""
     with Line(boards, link=folder / "line", baud=None):
-        journal, vault = Journal(folder / "journal.sqlite"), FileVault(folder / "vault", secrets.token_bytes)
         count = -(-16 // BOARDS[kind])
         address = f"{kind}:{folder}/line?boards={count}&compartments=16{secret}"
-        async with open_cabinet(address, pace=Pace(idle=0.05, watched=0.02)) as cabinet:
-            controller = Controller(
-                journal,
-                vault,
-                cabinet,
-                clock=Now(),
-                randomness=secrets.token_bytes,
-                randbelow=secrets.randbelow,
-                numbers=plain_number,
-                hours=lambda _: Always(),
-                timing=Timing(refusal=0.0, tick=0.05),
-                cost=CHEAP,
-                monotonic=time.monotonic,
-            )
-            controller.configure(msgspec.structs.replace(example_config(), policies=(policy,)))
-            ticking = asyncio.create_task(controller.run())
-            app = create_box_app(controller, clock=Now(), link=Now(), secure_cookies=False)
-            try:
-                async with serving(app, host="127.0.0.1", port=0) as port:
-                    yield Box(steel, controller, vault, journal, kind), f"http://127.0.0.1:{port}"
-            finally:
-                ticking.cancel()
-                await asyncio.wait([ticking])
-                journal.close()
+        config = msgspec.structs.replace(example_config(), policies=(policy,))
+        timing = Timing(refusal=0.0, tick=0.05)
+        async with running_box(folder, address, config=config, timing=timing, made=Box) as box:
+            box.steel, box.kind = steel, kind
+            app = create_box_app(box.controller, clock=Now(), link=Now(), secure_cookies=False)
+            async with serving(app, host="127.0.0.1", port=0) as port:
+                yield box, f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

@@ -5,22 +5,16 @@ Simulator and driver share no code; what one says, the other has to understand f
 
 from __future__ import annotations
 
-import asyncio
 import random
-import secrets
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from servicepunkt.dokbox import wire
-from servicepunkt.dokbox.cabinet import Pace, open_cabinet
-from servicepunkt.dokbox.controller.service import Controller, Timing, Visit
+from servicepunkt.dokbox.controller.service import Timing, Visit
 from servicepunkt.dokbox.errors import OutOfOrderError, RefusedError
-from servicepunkt.dokbox.journal import Journal
 from servicepunkt.dokbox.model import State
 from servicepunkt.dokbox.simulator import (
     BlindSensor,
@@ -35,40 +29,19 @@ from servicepunkt.dokbox.simulator import (
     NoReply,
     StuckLatch,
 )
-from servicepunkt.dokbox.testing import (
-    CHEAP,
-    Always,
-    example_config,
-    newest_message,
-    plain_number,
-    sealed_person,
-)
-from servicepunkt.dokbox.vault import FileVault
+from servicepunkt.dokbox.testing import RunningBox, newest_message, running_box, sealed_person
 
 NUMBER = "+4915112345678"
 DEPOSIT = "01980000-0000-7000-8000-000000000001"
-PATIENCE = 8.0
 TIMING = Timing(opens_within=1.5, left_open=0.6, refusal=0.0, tick=0.05)
 
 
-class Real:
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-
-class Box:
+class Box(RunningBox):
     """A running box, and the hands of the people in front of it."""
 
-    def __init__(
-        self, cabinet: Cabinet, line: Line, controller: Controller, vault: FileVault, journal: Journal
-    ) -> None:
-        self.cabinet, self.line, self.controller, self.vault, self.journal = cabinet, line, controller, vault, journal
-        self.commands = 0
-
-    async def command(self, kind: wire.CommandKind, **fields: object) -> None:
-        self.commands += 1
-        until = datetime(2099, 1, 1, tzinfo=UTC)
-        await self.controller.handle(wire.Command(seq=self.commands, kind=kind, valid_until=until, **fields))  # type: ignore[arg-type]
+    patience = 8.0
+    cabinet: Cabinet
+    line: Line
 
     async def reserve(self) -> None:
         sealed = sealed_person(self.vault.public_key, DEPOSIT, wire.Person(phone=NUMBER))
@@ -77,15 +50,6 @@ class Box:
     @property
     def state(self) -> str:
         return [e.state for e in self.journal.entries() if e.deposit == DEPOSIT and e.state][-1]
-
-    def events(self) -> list[str]:
-        return [entry.event for entry in self.journal.entries()]
-
-    async def until(self, holds: Callable[[], object]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not holds():
-            assert time.monotonic() < deadline, (self.state, self.events())
-            await asyncio.sleep(0.02)
 
     async def load(self) -> str:
         await self.until(lambda: self.controller.healthy)
@@ -115,31 +79,10 @@ class Box:
 async def running(folder: Path, cabinet: Cabinet | None = None) -> AsyncIterator[Box]:
     cabinet = cabinet or Cabinet(16)
     with Line(KrCu16Boards(cabinet, random.Random(3)), link=folder / "line", baud=None) as line:
-        journal = Journal(folder / "journal.sqlite")
-        vault = FileVault(folder / "vault", secrets.token_bytes)
-        pace = Pace(idle=0.05, watched=0.02)
-        async with open_cabinet(f"krcu16:{folder}/line?boards=1&compartments=16", pace=pace) as opened:
-            controller = Controller(
-                journal,
-                vault,
-                opened,
-                clock=Real(),
-                randomness=secrets.token_bytes,
-                randbelow=secrets.randbelow,
-                numbers=plain_number,
-                hours=lambda _: Always(),
-                timing=TIMING,
-                cost=CHEAP,
-                monotonic=time.monotonic,
-            )
-            controller.configure(example_config())
-            serving = asyncio.create_task(controller.run())
-            try:
-                yield Box(cabinet, line, controller, vault, journal)
-            finally:
-                serving.cancel()
-                await asyncio.wait([serving])
-                journal.close()
+        address = f"krcu16:{folder}/line?boards=1&compartments=16"
+        async with running_box(folder, address, timing=TIMING, made=Box) as box:
+            box.cabinet, box.line = cabinet, line
+            yield box
 
 
 @pytest.fixture

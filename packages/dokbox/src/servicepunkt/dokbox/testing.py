@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -17,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from servicepunkt.dokbox import pins, wire
 from servicepunkt.dokbox.boards import Reading
 from servicepunkt.dokbox.bus import BusLostError
+from servicepunkt.dokbox.cabinet import Pace, open_cabinet
 from servicepunkt.dokbox.controller.service import Controller, Timing
 from servicepunkt.dokbox.errors import DokboxError, VaultError
 from servicepunkt.dokbox.events import DoorClosed, DoorOpened, Event, Snapshot
@@ -256,6 +260,76 @@ class Bench:
 
     def last_state(self, deposit: str) -> str:
         return [entry.state for entry in self.journal.entries() if entry.deposit == deposit and entry.state][-1]
+
+
+class SystemClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class RunningBox:
+    """A box that runs on a real line: real cabinet, journal and vault; commands are given by hand."""
+
+    patience = 20.0  # seconds
+
+    def __init__(self, controller: Controller, vault: Vault, journal: Journal) -> None:
+        self.controller, self.vault, self.journal = controller, vault, journal
+        self.commands = 0
+
+    async def command(self, kind: wire.CommandKind, **fields: object) -> None:
+        """Give an order as the centre does; one that opens a door stays valid."""
+        self.commands += 1
+        until = datetime(2099, 1, 1, tzinfo=UTC)
+        order = wire.Command(seq=self.commands, kind=kind, valid_until=until, **fields)  # type: ignore[arg-type]
+        await self.controller.handle(order)
+
+    def events(self) -> list[str]:
+        return [entry.event for entry in self.journal.entries()]
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + self.patience
+        while not holds():
+            assert time.monotonic() < deadline, self.events()
+            await asyncio.sleep(0.02)
+
+
+BoxType = TypeVar("BoxType", bound=RunningBox)
+
+
+@asynccontextmanager
+async def running_box(
+    folder: Path,
+    address: str,
+    *,
+    config: wire.BoxConfig | None = None,
+    timing: Timing | None = None,
+    made: type[BoxType] = RunningBox,  # type: ignore[assignment]
+) -> AsyncIterator[BoxType]:
+    """A box behind the boards that `address` names, as in `krcu16:/dev/ttyUSB0?boards=1`, with its own clock: now."""
+    journal, vault = Journal(folder / "journal.sqlite"), FileVault(folder / "vault", secrets.token_bytes)
+    async with open_cabinet(address, pace=Pace(idle=0.05, watched=0.02)) as cabinet:
+        controller = Controller(
+            journal,
+            vault,
+            cabinet,
+            clock=SystemClock(),
+            randomness=secrets.token_bytes,
+            randbelow=secrets.randbelow,
+            numbers=plain_number,
+            hours=lambda _: Always(),
+            timing=timing,
+            cost=CHEAP,
+            monotonic=time.monotonic,
+        )
+        controller.configure(config or example_config())
+        running = asyncio.create_task(controller.run())
+        try:
+            yield made(controller, vault, journal)
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+            journal.close()
 
 
 def sealed_person(public_key: bytes, deposit: str, person: wire.Person) -> str:
