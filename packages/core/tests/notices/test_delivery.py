@@ -427,6 +427,18 @@ async def test_what_is_of_no_use_any_more_is_not_sent(
         assert [shown.id for shown in await store.unfortunate(tx, clock.now())] == [late.id]
 
 
+async def test_what_is_of_no_use_any_more_ends_also_where_nobody_could_be_asked(
+    running: Deployment, alpha: TenantContext, post: Post, clock: FixedClock, urls: Urls
+) -> None:
+    alpha = await make_tenant(running, urls.owner, "alpha", settings={"notices": {"sms": "nobody"}})
+    notice = await create(running, alpha, case=uuid4(), code="111111", until=clock.now() + timedelta(minutes=10))
+    with pytest.raises(SettingsError):
+        await send(running, alpha, notice)
+    clock.forward(minutes=10)
+    await send(running, alpha, notice)
+    assert (await read(running, alpha, notice)).reference == "expired"
+
+
 # --- two runs of one notice -----------------------------------------------------------------------------------
 
 

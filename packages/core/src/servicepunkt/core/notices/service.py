@@ -158,8 +158,7 @@ async def _prepare(deployment: Deployment, ctx: TenantContext, notice_id: UUID) 
             return None
         message = await _message_or_reason(deployment, tx, notice)
         if not isinstance(message, Message):
-            log.warning("notice_not_sent", notice=str(notice.id), channel=notice.channel, reason=message)
-            await settling.end(deployment, tx, notice, to="permanent-failure", reference=message)
+            await _refuse(deployment, tx, notice, message)
             return None
         if _is_diverted(tx.ctx, message.recipient):
             channels = (PhoneChannel(deployment.settings.phone_url, notice.channel),)
@@ -175,7 +174,7 @@ async def _unprepared(deployment: Deployment, ctx: TenantContext, notice_id: UUI
     log.warning("notice_failed", notice=str(notice_id), reason=error.staff_sentence)
     async with deployment.database.tenant(ctx) as tx:
         notice = await store.find(tx, notice_id, lock=True)
-        if notice is None or not notice.sendable:
+        if notice is None or not notice.sendable or await _is_over(deployment, tx, notice):
             return True
         notice = await _attempted(deployment, tx, notice, provider="")
         to = _after_failing(notice)
@@ -199,7 +198,15 @@ async def _is_over(deployment: Deployment, tx: Transaction, notice: Notice) -> b
     if notice.attempts >= MAX_ATTEMPTS:  # the last one took its worker with it
         await settling.end(deployment, tx, notice, to="technical-failure", reference="")
         return True
+    if notice.until is not None and notice.until <= deployment.clock.now():
+        await _refuse(deployment, tx, notice, model.EXPIRED)
+        return True
     return False
+
+
+async def _refuse(deployment: Deployment, tx: Transaction, notice: Notice, reason: str) -> None:
+    log.warning("notice_not_sent", notice=str(notice.id), channel=notice.channel, reason=reason)
+    await settling.end(deployment, tx, notice, to="permanent-failure", reference=reason)
 
 
 async def _attempted(deployment: Deployment, tx: Transaction, notice: Notice, *, provider: str) -> Notice:
@@ -230,8 +237,6 @@ def _is_same_attempt(found: Notice, own: Notice) -> bool:
 
 async def _message_or_reason(deployment: Deployment, tx: Transaction, notice: Notice) -> Message | str:
     """What is sent, or why it may not be. Raises SettingsError."""
-    if notice.until is not None and notice.until <= deployment.clock.now():
-        return model.EXPIRED
     try:
         message = await _message(deployment, tx, notice)
     except UnreadableError:
