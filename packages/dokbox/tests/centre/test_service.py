@@ -20,6 +20,7 @@ from servicepunkt.core.keys.model import UnreadableError
 from servicepunkt.core.notices import receipts
 from servicepunkt.core.notices import store as notice_store
 from servicepunkt.core.notices.model import DeliveryError, Outcome, Receipt
+from servicepunkt.core.notices.settings import NoticeSettings
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import FixedClock, RecordingChannel
 from servicepunkt.dokbox import configuration, intake, model, service, store, wire
@@ -94,6 +95,18 @@ async def test_the_whole_way(line: Wire, channel: RecordingChannel, tenant: Tena
 async def test_numbers_that_get_no_sms(line: Wire, tenant: TenantContext, phone: str, reason: str) -> None:
     with pytest.raises(InvalidInputError, match=reason):
         await line.announce(phone=phone)
+
+
+async def test_numbers_are_taken_of_the_countries_to_which_messages_go(line: Wire, tenant: TenantContext) -> None:
+    abroad = "+43 664 1234567"
+    with pytest.raises(InvalidInputError):
+        await line.announce(phone=abroad)
+    notices = NoticeSettings(countries=("DE", "AT"))
+    wider = msgspec.structs.replace(tenant, settings={**tenant.settings, "notices": notices})
+    await line.announce_for(wider, phone=abroad)
+    published = await CatalogueReader(line.deployment.database).current(wider)
+    told = await configuration.config_for(line.deployment, wider, "box-1", published)
+    assert told.countries == ("DE", "AT")
 
 
 async def test_all_mistakes_at_once(line: Wire, tenant: TenantContext) -> None:

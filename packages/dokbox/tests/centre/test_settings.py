@@ -9,7 +9,6 @@ import pytest
 
 from servicepunkt.core.declarations import TenantSection
 from servicepunkt.core.notices.model import NoticeTemplate
-from servicepunkt.core.notices.settings import NoticeSettings
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox.settings import DokboxSettings, mistakes
@@ -30,28 +29,24 @@ LETTER = {
 GOOD = {"boxes": [BOX], "documents": [PASSPORT, LETTER]}
 
 
-def context(section: dict[str, Any], **notices: Any) -> TenantContext:
-    settings = {
-        "dokbox": msgspec.convert(section, DokboxSettings),
-        "notices": msgspec.convert(notices, NoticeSettings),
-    }
+def context(section: dict[str, Any]) -> TenantContext:
+    settings = {"dokbox": msgspec.convert(section, DokboxSettings)}
     return TenantContext(id=1, slug="alpha", name="Alpha", plugins=frozenset({"web", "dokbox"}), settings=settings)
 
 
-def wrong(plugins: PluginHost, section: dict[str, Any], **notices: Any) -> list[str]:
+def wrong(plugins: PluginHost, section: dict[str, Any]) -> list[str]:
     """What the section's check says, with the texts that the house has."""
     sections: list[TenantSection] = [
         section for answer in plugins.startup("tenant_sections") for section in answer.value
     ]
     check = next(each.check for each in sections if each.name == "dokbox")
     assert check is not None
-    return [f"{place}: {sentence}" for place, sentence in check(plugins, context(section, **notices))]
+    return [f"{place}: {sentence}" for place, sentence in check(plugins, context(section))]
 
 
 def test_a_good_section(plugins: PluginHost) -> None:
     assert wrong(plugins, GOOD) == []
     assert wrong(plugins, {}) == []
-    assert wrong(plugins, GOOD | {"countries": ["DE", "AT"]}, countries=["DE", "AT"]) == []
 
 
 @pytest.mark.parametrize(
@@ -59,7 +54,6 @@ def test_a_good_section(plugins: PluginHost) -> None:
     [
         ({"boxes": [BOX, BOX]}, "boxes box-1: this id is taken"),
         ({"documents": [PASSPORT, PASSPORT]}, "documents passport: this type is taken"),
-        ({"countries": ["AT"]}, "countries: they are not those of section [notices]"),
         ({"boxes": [BOX | {"low_rows": [9, 8]}]}, "boxes box-1: low_rows: rows go from 1 to 8, there is no 9"),
         ({"boxes": [BOX | {"rows_by_reach": [0]}]}, "boxes box-1: rows_by_reach: rows go from 1 to 8, there is no 0"),
         ({"boxes": [BOX | {"rows_by_reach": [1, 1]}]}, "boxes box-1: rows_by_reach: a row stands there twice"),
@@ -92,9 +86,8 @@ def test_all_mistakes_are_named_at_once(plugins: PluginHost) -> None:
     section = {
         "boxes": [BOX, BOX | {"low_rows": [9]}],
         "documents": [PASSPORT | {"notice": "x", "reminder": "y"}],
-        "countries": ["AT"],
     }
-    assert len(wrong(plugins, section)) == 5
+    assert len(wrong(plugins, section)) == 4
 
 
 def test_a_text_of_somebody_else_is_checked_in_every_language() -> None:

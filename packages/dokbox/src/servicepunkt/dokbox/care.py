@@ -24,7 +24,7 @@ from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox import deadlines, model, service, store, wire
 from servicepunkt.dokbox.model import Event, State
 from servicepunkt.dokbox.service import Correction
-from servicepunkt.dokbox.settings import settings_of
+from servicepunkt.dokbox.settings import countries_of, settings_of
 from servicepunkt.dokbox.store import DepositRow
 
 MOST_WRONG_CALLERS = 3
@@ -62,7 +62,7 @@ async def correct(
         policy = settings.document(row.kind)
         before = await service.personal_of(deployment, tx, row)
         mistakes: list[tuple[str, str]] = []
-        found = service.personal_from(correction, policy, settings.countries, today=now.date(), mistakes=mistakes)
+        found = service.personal_from(correction, policy, countries_of(ctx), today=now.date(), mistakes=mistakes)
         if mistakes:
             raise InvalidInputError(mistakes)
         personal = msgspec.structs.replace(found, document_number=before.document_number)
@@ -112,7 +112,7 @@ async def lift(
         if await _wrong_callers(tx, row, since=now - timedelta(days=1)) >= MOST_WRONG_CALLERS:
             raise InvalidInputError([("phone", "There were too many wrong answers today. Please meet at the counter.")])
         personal = await service.personal_of(deployment, tx, row)
-        wrong = not _is_that_person(personal, phone, birth_date, settings_of(ctx).countries)
+        wrong = not _is_that_person(personal, phone, birth_date, countries_of(ctx))
         action = "deposit.caller_refused" if wrong else "deposit.caller_known"
         if not wrong:
             await service.queue_command(tx, row.box, "new_code", at=now, deposit=row.id, actor=actor)

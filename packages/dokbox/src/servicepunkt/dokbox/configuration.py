@@ -11,7 +11,7 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import NotFoundError, SettingsError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox import model, store, wire
-from servicepunkt.dokbox.settings import settings_of
+from servicepunkt.dokbox.settings import countries_of, settings_of
 from servicepunkt.dokbox.store import BoxRow
 
 
@@ -57,7 +57,7 @@ async def config_for(deployment: Deployment, ctx: TenantContext, box_id: str, pu
         rows_by_reach=wanted.rows_by_reach,
         low_rows=wanted.low_rows,
         policies=settings.documents,
-        countries=settings.countries,
+        countries=countries_of(ctx),
         notice_key=notice_key.hex(),
         max_attempts=settings.max_attempts,
         help_phone=point.help_phone,

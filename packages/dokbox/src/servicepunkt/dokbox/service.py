@@ -23,7 +23,7 @@ from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox import model, store, wakeups, wire
 from servicepunkt.dokbox.model import Event, State
 from servicepunkt.dokbox.policy import DocumentPolicy
-from servicepunkt.dokbox.settings import settings_of
+from servicepunkt.dokbox.settings import countries_of, settings_of
 from servicepunkt.dokbox.store import DepositRow
 from servicepunkt.dokbox.vault import seal_to
 from servicepunkt.web.devices import service as devices
@@ -121,7 +121,7 @@ async def announce(deployment: Deployment, ctx: TenantContext, *, actor: str, wa
         mistakes.append(("box", "Choose a box."))
     if wanted.locale not in ctx.languages:
         mistakes.append(("locale", "Choose a language."))
-    personal = personal_from(wanted, policy, settings.countries, today=now.date(), mistakes=mistakes)
+    personal = personal_from(wanted, policy, countries_of(ctx), today=now.date(), mistakes=mistakes)
     if mistakes or policy is None:
         raise InvalidInputError(mistakes)
     async with deployment.database.tenant(ctx) as tx:

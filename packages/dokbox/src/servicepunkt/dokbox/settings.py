@@ -1,4 +1,4 @@
-"""Section [dokbox] of a tenant file: the boxes, the document types, and to which countries codes are sent."""
+"""Section [dokbox] of a tenant file: the boxes and the document types."""
 
 from __future__ import annotations
 
@@ -42,7 +42,6 @@ class DokboxSettings(Settings, frozen=True, kw_only=True):
     boxes: tuple[BoxSettings, ...] = ()
     documents: tuple[DocumentPolicy, ...] = ()
     counter: LocalText = msgspec.field(default_factory=dict)
-    countries: tuple[str, ...] = ("DE",)
     max_attempts: Annotated[int, Meta(ge=3, le=10)] = MAX_ATTEMPTS
     retention_days: Annotated[int, Meta(ge=1, le=3650)] = 90
 
@@ -58,15 +57,17 @@ def settings_of(ctx: TenantContext) -> DokboxSettings:
     return ctx.section(SECTION, DokboxSettings)
 
 
+def countries_of(ctx: TenantContext) -> tuple[str, ...]:
+    """Whose mobile numbers desk and box take: those to which the worker sends."""
+    return ctx.section("notices", NoticeSettings).countries
+
+
 def mistakes(ctx: TenantContext, templates: Mapping[str, NoticeTemplate]) -> list[Mistake]:
     """Every mistake that a schema cannot see, as (place, sentence). `templates`: the tenant's, by name."""
     settings = settings_of(ctx)
     ids, types = Counter(box.id for box in settings.boxes), Counter(policy.type for policy in settings.documents)
     found = [(f"boxes {name}", "this id is taken") for name, count in ids.items() if count > 1]
     found += [(f"documents {name}", "this type is taken") for name, count in types.items() if count > 1]
-    # The desk and the box read the one, the worker the other: a code for a number that only one takes goes nowhere.
-    if settings.countries != ctx.section("notices", NoticeSettings).countries:
-        found.append(("countries", "they are not those of section [notices]"))
     found += [(f"boxes {box.id}", sentence) for box in settings.boxes for sentence in _row_mistakes(box)]
     return found + [
         (f"documents {policy.type}", sentence)
