@@ -381,7 +381,8 @@ async def test_staff_of_the_point_speak_for_a_person(line: Wire, channel: Record
     await line.up()
     async with line.deployment.database.tenant(line.ctx) as tx:
         assert [found.id for found in await store.waiting_for_staff(tx)] == [row.id]
-    await care.attest(line.deployment, line.ctx, actor="account:point", deposit_id=row.id, answer=True)
+    call, point = visit.called, "account:point"
+    await care.attest(line.deployment, line.ctx, actor=point, deposit_id=row.id, call=call, answer=True)
     await line.both()
     async with line.deployment.database.tenant(line.ctx) as tx:
         assert await store.waiting_for_staff(tx) == []
@@ -389,7 +390,7 @@ async def test_staff_of_the_point_speak_for_a_person(line: Wire, channel: Record
     await line.bench.controller.leave(visit.token)
     await line.up()
     with pytest.raises(ConflictError):
-        await care.attest(line.deployment, line.ctx, actor="account:point", deposit_id=row.id, answer=True)
+        await care.attest(line.deployment, line.ctx, actor=point, deposit_id=row.id, call=call, answer=True)
 
 
 async def test_a_box_that_is_emptied_takes_nothing_in(line: Wire) -> None:
@@ -460,10 +461,14 @@ async def test_that_an_old_document_is_unclear_stays_until_somebody_has_looked(
     visit = await line.bench.controller.present(PHONE, code)
     await line.bench.controller.leave(visit.token)
     await line.up()
+    await service.request(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, kind="new_code")
+    await line.both()
     after = await line.fresh(row)
-    assert (after.alert, "old_document_void" in care.allowed(line.ctx, after)) == ("old_document_unclear", True)
+    assert (after.unclear, "old_document_void" in care.allowed(line.ctx, after)) == (True, True)
+    async with line.deployment.database.tenant(line.ctx) as tx:
+        assert await store.count_needing_staff(tx) == 1
     with pytest.raises(ConflictError):  # what the staff of the point may say is another thing
-        await care.attest(line.deployment, line.ctx, actor=OTHER, deposit_id=row.id, answer=True)
+        await care.attest(line.deployment, line.ctx, actor=OTHER, deposit_id=row.id, call=1, answer=True)
 
 
 async def test_who_waits_for_staff_is_not_forgotten_for_another_order(line: Wire, channel: RecordingChannel) -> None:
@@ -478,7 +483,7 @@ async def test_who_waits_for_staff_is_not_forgotten_for_another_order(line: Wire
     await line.both()
     async with line.deployment.database.tenant(line.ctx) as tx:
         assert [found.id for found in await store.waiting_for_staff(tx)] == [row.id]
-    await care.attest(line.deployment, line.ctx, actor=OTHER, deposit_id=row.id, answer=True)
+    await care.attest(line.deployment, line.ctx, actor=OTHER, deposit_id=row.id, call=visit.called, answer=True)
     await line.both()
     assert visit.next_question is None
 
@@ -543,7 +548,7 @@ async def test_where_no_sensor_tells_staff_are_asked_what_they_found(line: Wire,
     await line.both()
     await line.deliver(row)
     assert (await line.fresh(row)).state == State.RETURNED
-    assert "liegt" in channel.messages[-1].text or "Rathaus" in channel.messages[-1].text
+    assert "Rathaus" in channel.messages[-1].text
 
 
 @pytest.mark.parametrize("kind", kinds_of_refusals(), ids=lambda kind: kind.code)
@@ -557,3 +562,95 @@ def test_whatever_the_box_declines_has_words() -> None:
     assert len(said) > 8
     silent = {"of_an_older_code", "too_late"}
     assert said - silent <= ALERT_WORDS.keys()
+
+
+async def test_an_answer_for_who_has_left_is_none_for_who_came_after(line: Wire, channel: RecordingChannel) -> None:
+    """Staff looked at one person; meanwhile another one typed the same code and called."""
+    row = await ready(line)
+    code = code_in(channel)
+    calls = []
+    for _ in range(2):
+        visit = await line.bench.controller.present(PHONE, code)
+        await line.bench.controller.prove(visit.token, "birth_date", "1964-08-12")
+        await line.bench.controller.call_staff(visit.token)
+        await line.up()
+        calls.append(visit.called)
+        if len(calls) == 1:
+            await line.bench.controller.leave(visit.token)
+    with pytest.raises(ConflictError):
+        await care.attest(line.deployment, line.ctx, actor=OTHER, deposit_id=row.id, call=calls[0], answer=True)
+    await line.both()
+    assert visit.next_question == "staff_check"
+
+
+async def test_nothing_goes_to_a_number_that_staff_have_called_wrong(line: Wire, channel: RecordingChannel) -> None:
+    """The door closes before the box has heard of the correction."""
+    row = await line.announce()
+    await line.both()
+    await service.request(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, kind="open_for_load")
+    await line.both()
+    await line.bench.opened(7)
+    right = Correction(phone="0151 87654321")
+    await care.correct(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, correction=right)
+    await line.bench.close(7, item=True)
+    await line.up()
+    await line.deliver(row)
+    assert channel.messages == []
+    await line.both()
+    await line.deliver(row)
+    assert [message.recipient for message in channel.messages] == ["+4915187654321"]
+    assert not (await line.fresh(row)).disowned
+
+
+async def test_a_number_stays_wrong_until_a_right_one_is_known(line: Wire, channel: RecordingChannel) -> None:
+    right = "0151 87654321"
+    for n in range(3):
+        await line.loaded(await line.announce(document_number=f"C01X00T5{n}", phone=right))
+    row = await line.announce()
+    await line.both()
+    await care.correct(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, correction=Correction(phone=right))
+    await line.both()
+    after = await line.fresh(row)
+    assert (after.disowned, after.correcting) == (True, 0)
+    assert "open_for_load" not in service.allowed_requests(after)
+    assert "correct" in care.allowed(line.ctx, after)
+    sent = len(channel.messages)
+    other = Correction(phone="0151 11111111")
+    await care.correct(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, correction=other)
+    await line.both()
+    await line.loaded(row)
+    await line.deliver(row)
+    assert [message.recipient for message in channel.messages[sent:]] == ["+4915111111111"]
+
+
+async def test_who_was_called_wrong_hears_nothing_of_the_end(line: Wire, channel: RecordingChannel) -> None:
+    row, _ = await plain(line, channel)
+    sent = len(channel.messages)
+    await line.bench.command("inventory")
+    right = Correction(phone="0151 87654321")
+    await care.correct(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, correction=right)
+    async with line.deployment.database.tenant(line.ctx) as tx:
+        found = await line.fresh(row)
+        await messages.farewell(line.deployment, tx, found, after=State.RETURNED, at=tx.now())
+    await line.deliver(row)
+    assert len(channel.messages) == sent
+
+
+async def test_after_an_inventory_a_new_code_goes_to_the_right_number(line: Wire, channel: RecordingChannel) -> None:
+    row, _ = await plain(line, channel)
+    await care.begin_inventory(line.deployment, line.ctx, actor=CLERK, box_id="box-1")
+    right = Correction(phone="0151 87654321")
+    await care.correct(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, correction=right)
+    await line.both()
+    assert ((await line.fresh(row)).state, (await line.fresh(row)).disowned) == (State.BLOCKED, False)
+    await service.request(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, kind="recall")
+    await line.both()
+    compartment = (await line.fresh(row)).compartment or 0
+    await line.bench.opened(compartment)
+    await line.bench.close(compartment, item=True)
+    await line.up()
+    await service.request(line.deployment, line.ctx, actor=OTHER, deposit_id=row.id, kind="confirm_loaded")
+    await line.both()
+    await line.deliver(row)
+    assert channel.messages[-1].recipient == "+4915187654321"
+    assert (await line.bench.controller.present("+4915187654321", code_in(channel))).deposit == str(row.id)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import msgspec
 import pytest
 from httpx import AsyncClient, Request, Response
 
@@ -19,15 +20,17 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, NotFoundError, SettingsError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import FixedClock, RecordingChannel
-from servicepunkt.dokbox import intake, model, renewal, service, store
+from servicepunkt.dokbox import care, intake, model, renewal, service, store, wire
 from servicepunkt.dokbox.controller.app import BoxProcess, enrolled_token
 from servicepunkt.dokbox.controller.channel import RefusedByCentreError, RevokedError, refusal
 from servicepunkt.dokbox.controller.link import Link
 from servicepunkt.dokbox.errors import OutOfOrderError, RefusedError
 from servicepunkt.dokbox.intake import JournalForkError
 from servicepunkt.dokbox.model import State
+from servicepunkt.dokbox.service import Correction
 from servicepunkt.dokbox.store import BoxRow, DepositRow
 from servicepunkt.dokbox.testing import Bench
+from servicepunkt.dokbox.trust import store as trust_store
 from servicepunkt.dokbox.vault import RemoteVault
 from servicepunkt.web.app import create_app
 from servicepunkt.web.devices import service as devices
@@ -99,6 +102,8 @@ async def test_what_lay_in_the_box_ends_and_the_next_computer_begins(
 
     states = [(await line.fresh(row)).state for row in (here, gone, waiting)]
     assert states == [State.RETURNED, State.MISSING, State.CANCELLED]
+    async with deployment.database.tenant(tenant) as tx:
+        assert await trust_store.find(tx, "box-1") is None
     assert [(await line.fresh(row)).personal for row in (gone, waiting)] == [None, None]
     await line.deliver(here)
     assert [message.recipient for message in channel.messages[sent:]] == ["+4915112345670"]
@@ -129,9 +134,13 @@ async def test_every_deposit_of_which_nothing_was_said_is_named(line: Wire, chan
     with pytest.raises(InvalidInputError) as refused:
         await renew(line, {}, empty=False)
     assert {place for place, _ in refused.value.mistakes} == {*(f"found-{row.id}" for row in rows), "empty"}
-    assert [(await line.fresh(row)).state for row in rows] == [State.NOTIFIED] * 2
-    assert (await box_row(line)).life == 1
-    assert len(channel.messages) == 2
+    reserved = await line.announce(document_number=NUMBERS[2], phone="0151 99999999")
+    await line.both()
+    with pytest.raises(InvalidInputError):
+        await renew(line, {row.id: "here" for row in rows})
+    found: dict[UUID, renewal.Found] = {row.id: "here" for row in rows}
+    await renew(line, {**found, reserved.id: "never"})
+    assert (await line.fresh(reserved)).state == State.CANCELLED
 
 
 async def test_a_box_that_does_not_exist_is_not_renewed(line: Wire) -> None:
@@ -252,6 +261,38 @@ async def test_an_old_condition_is_not_believed(
         assert (await box_row(line)).troubles == []
 
 
+async def test_another_computer_hears_nothing_that_is_meant_for_the_box(
+    line: Wire, channel: RecordingChannel, token: str, next_bench: Bench, address: str
+) -> None:
+    async with calling(address, token) as client:
+        await Link(line.bench.controller, line.bench.journal, client).pull_commands()
+    row = await told(line, NUMBERS[0], "0151 12345678")
+    async with calling(address, await line.enrol(next_bench)) as client:
+        for purpose in ("commands", "config"):
+            answer = await client.get(f"/api/v1/box/{purpose}", headers={wire.NONCE: "ab" * 16})
+            assert (answer.status_code, answer.json()["code"]) == (403, "SP3125")
+    right = Correction(phone="0151 87654321")
+    await care.correct(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, correction=right)
+    await line.both()
+    assert (await line.fresh(row)).alert == "", "it was sealed to the computer whose journal is stored here"
+
+
+async def test_staff_read_that_what_comes_is_not_signed(
+    line: Wire, token: str, address: str, clock: FixedClock
+) -> None:
+    async with calling(address, token) as client:
+        link = Link(line.bench.controller, line.bench.journal, client)
+        await link.pull_commands()
+        said = wire.Condition(vault="tpm", heard=clock.now())
+        for _ in range(2):
+            await client.post("/api/v1/box/condition", content=msgspec.json.encode(said))
+        assert (await box_row(line)).troubles == ["unsigned"]
+        line.bench.controller.ledger.note("started")
+        while await link.push_events():
+            pass
+        assert (await box_row(line)).troubles == []
+
+
 async def test_staff_say_what_they_found_on_a_page(line: Wire, channel: RecordingChannel, clerk: Clerk) -> None:
     row = await told(line, NUMBERS[0], "0151 12345678")
     page = "/boxes/box-1/renewal"
@@ -344,9 +385,12 @@ async def test_a_new_code_enrols_the_same_computer_again(
     second = await started(await code())
     assert second != first
     assert await started("") == second
-    with pytest.raises(SettingsError):
-        await started("AAAA-AAAA-AAAA")
-    assert await started("") == second
+    assert await started("AAAA-AAAA-AAAA") == second, "a code of long ago may stand in the command line"
+    (home / "enrolled-with").unlink()
+    third = await started(await code())
+    assert third not in (first, second)
+    away = BoxProcess(home=home, vault=tmp_path, cabinet="", centre="http://127.0.0.1:9", enrol="BBBB")
+    assert await enrolled_token(away, key) == third
 
 
 async def test_the_same_computer_keeps_its_peppers_under_a_new_token(line: Wire, tmp_path: Path, address: str) -> None:

@@ -46,9 +46,13 @@ class Said:
         """Raises NotSignedByBoxError."""
         signature = self._request.headers.get(wire.SIGNATURE, "")[:SIGNATURE_DIGITS]
         body = await self._request.body()
-        await trust.require_signed(
-            self._deployment, self._ctx, self._device, purpose=purpose, body=body, signature=signature
-        )
+        try:
+            await trust.require_signed(
+                self._deployment, self._ctx, self._device, purpose=purpose, body=body, signature=signature
+            )
+        except trust.NotSignedByBoxError:
+            await trust.note_unsigned(self._deployment, self._ctx, self._device)
+            raise
 
     async def answer(self, purpose: wire.Purpose, body: bytes, *, status: int = 200, etag: str = "") -> Response[bytes]:
         nonce = self._request.headers.get(wire.NONCE, "")
@@ -126,6 +130,7 @@ async def wait_for_commands(
     wait: Annotated[int, QueryParameter(ge=0, le=LONGEST_WAIT)] = 0,
 ) -> Response[bytes]:
     """Commands after `after`; with `wait` the answer comes when there is one, or after so many seconds."""
+    await trust.require_known(deployment, ctx, device)
     with _wakeups(request, deployment).waiting(ctx.id, device.target) as announced:
         found = await intake.commands_for(deployment, ctx, device.target, after=after)
         if not found and wait:
@@ -151,6 +156,7 @@ async def fetch_config(
     request: Request[Any, Any, Any], ctx: Ctx, deployment: House, device: Recognised
 ) -> Response[bytes]:
     """Everything that the box needs to work without the centre, with an ETag."""
+    await trust.require_known(deployment, ctx, device)
     published = await request.app.state["catalogue"].current(ctx)
     body = msgspec.json.encode(await configuration.config_for(deployment, ctx, device.target, published))
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'

@@ -35,11 +35,10 @@ def allowed(ctx: TenantContext, row: DepositRow) -> list[str]:
     policy = settings_of(ctx).document(row.kind)
     longer = policy is not None and policy.extension_days and row.until is not None
     found = ["extend"] if longer and service.can(row, Event.EXTEND) else []
-    found += ["lift"] if row.state == State.LOCKED_OUT else []
-    void = row.alert == store.OLD_DOCUMENT_UNCLEAR and row.state in model.COLLECTABLE
-    found += ["old_document_void"] if void else []
+    found += ["lift"] if row.state == State.LOCKED_OUT and not row.disowned else []
+    found += ["old_document_void"] if row.unclear and row.state in model.COLLECTABLE else []
     # Before the code is made the box keeps somebody's number as well as after it.
-    before = row.state in (State.RESERVED, State.LOADING, State.PRESENTED)
+    before = row.state in (State.RESERVED, State.LOADING, State.PRESENTED, State.BLOCKED)
     may_correct = not row.correcting and (before or service.can(row, Event.NEW_CODE))
     return [*found, "correct"] if may_correct else found
 
@@ -71,7 +70,9 @@ async def correct(
         public_key = await service.key_of_box(tx, row.box)
         told = service.sealed_person(public_key, personal, ctx.id, row.box, row.id)
         seq = await service.queue_command(tx, row.box, "new_person", at=now, deposit=row.id, actor=actor, sealed=told)
-        await store.update_deposit(tx, row.id, correction=sealed, correcting=seq, alert="", updated_at=now)
+        await store.update_deposit(
+            tx, row.id, correction=sealed, correcting=seq, disowned=True, alert="", updated_at=now
+        )
         await audit.record(tx, at=now, actor=actor, action="deposit.correct", subject=f"deposit:{row.id}")
     return row
 
@@ -107,7 +108,7 @@ async def lift(
     wrong = False
     async with deployment.database.tenant(ctx) as tx:
         row = await service.locked(tx, deposit_id)
-        if row.state != State.LOCKED_OUT:
+        if "lift" not in allowed(ctx, row):
             raise ConflictError(f"a deposit in state {row.state} is not locked")
         if await _wrong_callers(tx, row, since=now - timedelta(days=1)) >= MOST_WRONG_CALLERS:
             raise InvalidInputError([("phone", "There were too many wrong answers today. Please meet at the counter.")])
@@ -140,17 +141,16 @@ def _is_that_person(personal: service.Personal, phone: str, birth_date: str, cou
 
 
 async def attest(
-    deployment: Deployment, ctx: TenantContext, *, actor: str, deposit_id: UUID, answer: bool
+    deployment: Deployment, ctx: TenantContext, *, actor: str, deposit_id: UUID, call: int, answer: bool
 ) -> DepositRow:
     """Staff stand beside the person at the box: face and document fit, or not. Raises NotFoundError, ConflictError.
 
-    The answer is for whoever called them, and for nobody who types a code after him.
+    The answer is for whoever called them with the entry `call`, and for nobody who types a code after him.
     """
     now = deployment.clock.now()
     async with deployment.database.tenant(ctx) as tx:
         row = await service.locked(tx, deposit_id)
-        calls = [entry.seq for entry in await store.events_of(tx, str(row.id)) if entry.event == store.STAFF_WANTED]
-        if row.state != State.PRESENTED or row.alert != store.STAFF_WANTED or not calls:
+        if row.state != State.PRESENTED or row.alert != store.STAFF_WANTED or call != await call_of(tx, row.id):
             raise ConflictError("nobody waits at the box for this document any more")
         until = now + timedelta(seconds=wire.OPENING_TTL_SECONDS)
         await service.queue_command(
@@ -161,12 +161,18 @@ async def attest(
             deposit=row.id,
             actor=actor,
             answer=answer,
-            call=calls[-1],
+            call=call,
             valid_until=until,
         )
         action = "deposit.attest" if answer else "deposit.attest_refused"
         await audit.record(tx, at=now, actor=actor, action=action, subject=f"deposit:{row.id}")
     return row
+
+
+async def call_of(tx: Transaction, deposit_id: UUID) -> int:
+    """The entry by which somebody at the box called last, 0 without."""
+    events = await store.events_of(tx, str(deposit_id))
+    return next((entry.seq for entry in reversed(events) if entry.event == store.STAFF_WANTED), 0)
 
 
 async def old_document_void(deployment: Deployment, ctx: TenantContext, *, actor: str, deposit_id: UUID) -> DepositRow:

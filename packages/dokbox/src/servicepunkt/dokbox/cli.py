@@ -87,7 +87,8 @@ def box_set_aside(home: Path) -> None:
     except BlockingIOError:
         complain.print("[red]A box is running on this journal; stop it first.[/]")
         sys.exit(1)
-    out.print(f"Kept as {kept}; its secrets are erased. Start the box with --enrol and a new one-time code.")
+    out.print(f"Kept as {kept}. Its secrets are erased; a file that was damaged may still hold some: destroy it.")
+    out.print("Start the box with --enrol and a new one-time code.")
 
 
 @box.command("rotate")

@@ -24,11 +24,12 @@ class SyncBoxes:
 
     async def applied(self, tx: Transaction) -> None:
         settings = settings_of(tx.ctx)
-        for kind, box_id in await store.in_use(tx):
-            if settings.document(kind) is None:
-                raise SettingsError(f"documents of kind {kind} are not handed out yet: it has to stay in the file")
-            if settings.box(box_id) is None:
-                raise SettingsError(f"documents are not handed out yet at {box_id}: it has to stay in the file")
+        used = await store.in_use(tx)
+        lacking = {f"kind {kind}" for kind, _ in used if settings.document(kind) is None}
+        lacking |= {f"box {box_id}" for _, box_id in used if settings.box(box_id) is None}
+        if lacking:
+            names = ", ".join(sorted(lacking))
+            raise SettingsError(f"not everything is handed out yet, so the file has to keep {names}")
         for wanted in settings.boxes:
             await store.ensure_box(tx, BoxRow(id=wanted.id, point=wanted.point, head=model.GENESIS))
 

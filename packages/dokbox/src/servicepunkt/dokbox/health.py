@@ -14,7 +14,8 @@ TROUBLE_WORDS = {
     "pepper": "The box has no key for its codes since its last start: it hands nothing out until the centre sends it.",
     "revoked": "The centre has switched this computer off: it hands nothing out.",
     "vault": "The keys of the box are not those of its documents, or cannot be changed: it hands nothing out.",
-    "clock": "The clock of the box is wrong by months: it hands nothing out. Set the clock right.",
+    "clock": "The clock of the box is wrong by months, or was: it hands nothing out. Set it right, or begin anew.",
+    "unsigned": "What comes from the box is not signed with its key. Are its keys there? Was its token stolen?",
     "counter": "The security chip of the box does not answer: it hands nothing out until somebody has looked.",
 }
 DISPUTED = "The box reports what cannot be; it needs somebody to look into it."

@@ -23,6 +23,7 @@ from servicepunkt.dokbox import messages, model, store, wire
 from servicepunkt.dokbox.errors import IllegalMoveError
 from servicepunkt.dokbox.model import Event, State
 from servicepunkt.dokbox.store import BoxRow, DepositRow, EventRow
+from servicepunkt.dokbox.trust import service as trust
 
 if TYPE_CHECKING:
     from servicepunkt.dokbox.wire import Command, SentEntry
@@ -46,6 +47,7 @@ AUDITED = frozenset(str(event) for event in Event) - {Event.ATTEMPT, Event.ATTEM
 
 
 # After these there is a code, if the deposit is stored then.
+CORRECTED = frozenset({"person_corrected", str(Event.NEW_CODE)})
 CODE_EVENTS = frozenset(map(str, (Event.CLOSED_FULL, Event.CONFIRM_LOADED, Event.NEW_CODE)))
 
 
@@ -76,6 +78,7 @@ class Facts(msgspec.Struct, frozen=True):
     kind: str | None = None
     until: datetime | None = None
     command: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    step: str | None = None
 
 
 async def commands_for(deployment: Deployment, ctx: TenantContext, box_id: str, *, after: int) -> list[Command]:
@@ -152,6 +155,7 @@ async def _store(
             commands=max(row.commands, dealt_with),
             seen_at=now,
             disputed=0,
+            troubles=[trouble for trouble in row.troubles if trouble != trust.UNSIGNED],
         )
     return wire.Acknowledged(seq=row.acknowledged, head=row.head)
 
@@ -220,15 +224,19 @@ async def _mirror(
     elif entry.event == "command_declined":
         changed |= _declined(found, facts)
     if found.correcting and facts.command == found.correcting:
-        taken = entry.event != "command_declined"
-        found = msgspec.structs.replace(found, personal=found.correction if taken else found.personal)
-        changed |= {"personal": found.personal, "correction": None, "correcting": 0}
+        if entry.event in CORRECTED:
+            found = msgspec.structs.replace(found, personal=found.correction, disowned=False)
+            changed |= {"personal": found.personal, "disowned": False, "correction": None, "correcting": 0}
+        elif facts.kind == "new_person":  # what is kept stays wrong, until somebody says what is right
+            changed |= {"correction": None, "correcting": 0}
     if facts.version is not None:
         changed["version"] = facts.version
     changed |= _consequences(found, entry, facts) | _times(tx, found, entry, facts)
     await store.update_deposit(tx, found.id, **changed)
     makes_code = entry.event in CODE_EVENTS and entry.state == State.STORED
-    if sent.sealed and makes_code:
+    if found.disowned:
+        pass  # staff know that what is kept of the person is wrong: nothing goes there
+    elif sent.sealed and makes_code:
         await messages.send_code(deployment, tx, found, bytes.fromhex(sent.sealed), version=facts.version or 0, at=now)
     elif makes_code:
         # Its message was erased before the centre could take it: there is no code that anybody could be told.
@@ -248,8 +256,7 @@ def _declined(found: DepositRow, facts: Facts) -> dict[str, Any]:
         return {}
     if facts.kind == "attest":  # whoever called stands there no longer, or may be looked at again
         return {} if found.state == State.PRESENTED else {"alert": ""}
-    waits = found.alert in (store.STAFF_WANTED, store.OLD_DOCUMENT_UNCLEAR)
-    return {} if waits else {"alert": facts.reason or ""}
+    return {} if found.alert == store.STAFF_WANTED else {"alert": facts.reason or ""}
 
 
 def _moved(found: DepositRow, entry: model.Entry) -> str:
@@ -271,11 +278,15 @@ def _consequences(found: DepositRow, entry: model.Entry, facts: Facts) -> dict[s
             return {"attempts": facts.attempt or 0}
         case Event.NEW_CODE:
             return {"attempts": 0, "alert": ""}
-        case Event.CODE_RIGHT | Event.REDEEM | "person_corrected" if found.alert != store.OLD_DOCUMENT_UNCLEAR:
+        case Event.CODE_RIGHT | Event.REDEEM | Event.INVENTORY | "person_corrected":
             return {"alert": ""}
-        case store.STAFF_WANTED | store.OLD_DOCUMENT_UNCLEAR:
+        case store.STAFF_WANTED:
             return {"alert": str(entry.event)}
-        case Event.STEP_DONE if found.alert in (store.STAFF_WANTED, store.OLD_DOCUMENT_UNCLEAR):
+        case store.OLD_DOCUMENT_UNCLEAR:
+            return {"unclear": True}
+        case Event.STEP_DONE if facts.step == "old_document_chip":
+            return {"unclear": False}
+        case Event.STEP_DONE if found.alert == store.STAFF_WANTED:
             return {"alert": ""}
         case Event.CLOSED_UNPROVEN if found.state == State.RECALLING:
             return {"alert": str(entry.event)}

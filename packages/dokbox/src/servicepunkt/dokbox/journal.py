@@ -150,6 +150,11 @@ class Journal:
         """Keep by what something typed or read in a step is recognised."""
         self._run("INSERT OR REPLACE INTO proof VALUES (?, ?, ?)", (deposit, step, tag))
 
+    def drop_proofs(self, deposit: str) -> None:
+        """Erase by what somebody was recognised."""
+        self._run("DELETE FROM proof WHERE deposit = ?", (deposit,))
+        self._shredded = True
+
     def proof(self, deposit: str, step: str) -> bytes | None:
         rows = self._run("SELECT tag FROM proof WHERE deposit = ? AND step = ?", (deposit, step))
         return rows[0][0] if rows else None
@@ -236,7 +241,8 @@ def set_aside(path: Path, *, at: datetime) -> Path:
         finally:
             journal.close()
     except DiskError as error:
-        if getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+        # The low byte is the kind of error, the rest says more about it.
+        if getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
             raise BlockingIOError(path) from None
     kept = path.with_name(f"{path.stem}-{at:%Y%m%dT%H%M%SZ}{path.suffix}")
     for ending in ("", "-wal", "-shm"):

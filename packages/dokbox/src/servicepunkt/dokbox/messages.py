@@ -62,7 +62,8 @@ async def farewell(deployment: Deployment, tx: Transaction, found: DepositRow, *
     """
     policy = policy_of(tx.ctx, found)
     await notices.supersede(tx, found.id, at=at)
-    tells = after == State.RETURNED and found.notified_at is not None and found.personal is not None
+    knows = found.notified_at is not None and found.personal is not None and not found.disowned
+    tells = after == State.RETURNED and knows
     if tells:
         await _send(deployment, tx, found, policy.withdrawn, at=at, until=None)
     await store.update_deposit(tx, found.id, personal=None, correction=None, correcting=0)
@@ -88,7 +89,7 @@ async def remind(deployment: Deployment, ctx: TenantContext) -> None:
 
 async def _remind(deployment: Deployment, tx: Transaction, deposit_id: UUID, now: datetime) -> None:
     row = await store.find_deposit(tx, deposit_id, lock=True)
-    if row is None or row.state != State.NOTIFIED:
+    if row is None or row.state != State.NOTIFIED or row.disowned:
         return
     due = _reminders_due(tx.ctx, row, now)
     if due > row.reminded:

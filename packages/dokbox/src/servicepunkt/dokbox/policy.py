@@ -89,11 +89,6 @@ class DocumentPolicy(Settings, frozen=True, kw_only=True):
         return tuple(step for step in self.steps if step in BEFORE_THE_DOOR)
 
     @property
-    def asks_removal(self) -> bool:
-        """Whether the citizen's word counts where no sensor can tell that the document was taken."""
-        return "removal" in self.steps
-
-    @property
     def notice_template(self) -> str:
         """The name of the text with the code."""
         usual = "pickup-code" if self.locator == "phone" else "pickup-number-code"

@@ -22,14 +22,15 @@ from servicepunkt.dokbox.store import DepositRow
 from servicepunkt.dokbox.trust import service as trust
 from servicepunkt.web.devices import service as devices
 
-Found = Literal["here", "gone"]
-#: What is known of a deposit after somebody has looked: the document is with staff, or nobody knows where it is.
-ENDS: Mapping[Found, State] = {"here": State.RETURNED, "gone": State.MISSING}
+Found = Literal["here", "gone", "never"]
+#: What is known of a deposit after somebody has looked: the document is with staff, nobody knows where it is, or it was
+#: not laid in yet.
+ENDS: Mapping[Found, State] = {"here": State.RETURNED, "gone": State.MISSING, "never": State.CANCELLED}
 
 
-def was_laid_in(row: DepositRow) -> bool:
-    """Whether a document may lie in a compartment; of the others nothing has to be found."""
-    return row.state not in (store.ANNOUNCED, State.RESERVED)
+def had_compartment(row: DepositRow) -> bool:
+    """Whether a document may lie in a compartment; the old computer may have known more than it has told."""
+    return row.compartment is not None
 
 
 async def renew(
@@ -49,16 +50,17 @@ async def renew(
         mistakes = [
             (f"found-{row.id}", "Say where this document is.")
             for row in rows
-            if was_laid_in(row) and row.id not in found
+            if had_compartment(row) and row.id not in found
         ]
         if not empty:
             mistakes.append(("empty", "Open every compartment and take out what lies there, then say so here."))
         if mistakes:
             raise InvalidInputError(mistakes)
-        for row in rows:
-            end = ENDS[found[row.id]] if was_laid_in(row) else State.CANCELLED
-            await _end(deployment, tx, row, end, actor=actor)
+        # The devices' rows before the audit chain, like whoever enrols or revokes one.
         await devices.revoke_all(tx, actor=actor, kind="box", target=box_id, at=now)
+        for row in rows:
+            end = ENDS[found[row.id]] if had_compartment(row) else State.CANCELLED
+            await _end(deployment, tx, row, end, actor=actor)
         await trust.forget(deployment, tx, box_id)
         await store.forget_commands(tx, box_id)
         await store.update_box(

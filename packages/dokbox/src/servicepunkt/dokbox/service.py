@@ -25,6 +25,7 @@ from servicepunkt.dokbox.model import Event, State
 from servicepunkt.dokbox.policy import DocumentPolicy
 from servicepunkt.dokbox.settings import countries_of, settings_of
 from servicepunkt.dokbox.store import DepositRow
+from servicepunkt.dokbox.trust import store as trust
 from servicepunkt.dokbox.vault import seal_to
 from servicepunkt.web.devices import service as devices
 
@@ -216,8 +217,10 @@ def read_date(text: str) -> date | None:
 
 async def key_of_box(tx: Transaction, box_id: str) -> bytes:
     """The public key to which a box's secrets are sealed. Raises BoxUnknownError."""
-    device = await devices.active(tx, "box", box_id)
-    if device is None or device.public_key is None:
+    # The computer whose journal is stored here, also where another one has a token already.
+    trusted = await trust.find(tx, box_id)
+    device = await devices.find(tx, trusted.device) if trusted else await devices.active(tx, "box", box_id)
+    if device is None or device.public_key is None or device.state != "active":
         raise BoxUnknownError
     return device.public_key
 
@@ -293,11 +296,16 @@ REQUESTS: dict[CommandKind, Event] = {
 }
 
 
+MAKES_CODES: frozenset[CommandKind] = frozenset({"open_for_load", "confirm_loaded", "new_code"})
+
+
 def allowed_requests(row: DepositRow) -> list[CommandKind]:
     """What a clerk may ask for in the deposit's state: the same table that the box decides by."""
     if row.state == store.ANNOUNCED:
         return ["cancel"]
-    return [kind for kind, event in REQUESTS.items() if can(row, event)]
+    # While nobody knows the right number, nothing may happen after which a code goes out.
+    kinds = [kind for kind in REQUESTS if not (row.disowned and kind in MAKES_CODES)]
+    return [kind for kind in kinds if can(row, REQUESTS[kind])]
 
 
 def can(row: DepositRow, event: Event) -> bool:

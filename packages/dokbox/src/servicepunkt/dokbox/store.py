@@ -71,6 +71,8 @@ deposit = tenant_table(
     sa.Column("reminded", sa.Integer, nullable=False, server_default="0"),
     sa.Column("correction", sa.LargeBinary, nullable=True),
     sa.Column("correcting", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("disowned", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("unclear", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.ForeignKeyConstraint(["tenant_id", "box"], ["box.tenant_id", "box.id"]),
     sa.UniqueConstraint("tenant_id", "reference"),
     sa.CheckConstraint(sa.column("state").in_(STATES), name="state"),
@@ -137,7 +139,8 @@ class DepositRow(msgspec.Struct, frozen=True, kw_only=True):
 
     `low`: in a compartment that can be reached from a wheelchair. `until`: the last day that the citizen was told of,
     `notified_at`: since when, `reminded`: how often. `correction`: what is to take the place of `personal` as soon as
-    the box has carried out the command `correcting`.
+    the box has carried out the command `correcting`. `disowned`: staff have said that `personal` is wrong, so nothing
+    is sent there any more. `unclear`: an old document went into the slot, and nobody knows whether it is void.
     """
 
     id: UUID
@@ -161,6 +164,8 @@ class DepositRow(msgspec.Struct, frozen=True, kw_only=True):
     reminded: int = 0
     correction: bytes | None = None
     correcting: int = 0
+    disowned: bool = False
+    unclear: bool = False
 
 
 class EventRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,7 +245,8 @@ async def deposits(
 def _needing_staff(tx: Transaction) -> sa.ColumnElement[bool]:
     """Deposits in a state that needs staff, and those that are not finished and say why they do not go on."""
     stuck = sa.and_(deposit.c.alert != "", deposit.c.state.not_in(FINAL))
-    return sa.and_(deposit.c.tenant_id == tx.tenant_id, sa.or_(deposit.c.state.in_(NEEDS_STAFF), stuck))
+    unclear = sa.and_(deposit.c.unclear, deposit.c.state.not_in(FINAL))
+    return sa.and_(deposit.c.tenant_id == tx.tenant_id, sa.or_(deposit.c.state.in_(NEEDS_STAFF), stuck, unclear))
 
 
 async def deposits_needing_staff(tx: Transaction, *, limit: int = MOST_DEPOSITS) -> list[DepositRow]:

@@ -132,17 +132,26 @@ async def enrolled_token(box: BoxProcess, public_key: bytes) -> str:
     """The device token from disk, or a new one for a one-time code that was not used here yet. Raises SettingsError."""
     path, used = box.home / "token", box.home / "enrolled-with"
     digest = hashlib.sha256(box.enrol.encode()).digest() if box.enrol else b""
-    if path.exists() and (not box.enrol or not used.exists() or used.read_bytes() == digest):
-        return path.read_text()
+    known = path.read_text() if path.exists() else ""
+    if known and (not box.enrol or (used.exists() and used.read_bytes() == digest)):
+        return known
     if not box.enrol:
         raise SettingsError(
             "this box is not enrolled: create a one-time code on the devices page and pass --enrol CODE"
         )
     body = {"code": box.enrol, "kind": "box", "public_key": public_key.hex(), "info": {"url": box.url}}
-    async with httpx.AsyncClient(base_url=box.centre, timeout=10) as client:
-        answer = await client.post("/api/v1/devices/enrol", json=body)
-    if answer.status_code not in (200, 201):
-        raise SettingsError(f"the centre refused the one-time code ({answer.status_code})")
+    try:
+        async with httpx.AsyncClient(base_url=box.centre, timeout=10) as client:
+            answer = await client.post("/api/v1/devices/enrol", json=body)
+        made = answer.status_code in (200, 201)
+        refused = "" if made else f"the centre refused the one-time code ({answer.status_code})"
+    except httpx.HTTPError as error:
+        refused = f"the centre does not answer ({type(error).__name__})"
+    if refused:
+        if known:  # a code that was used long ago still stands in the command line, or the centre is away
+            log.warning("not_enrolled_again", reason=refused)
+            return known
+        raise SettingsError(refused)
     token = str(answer.json()["token"])
     # The code after the token: whoever starts a box again with the same command line uses the token that it has.
     write_secret(path, token.encode())

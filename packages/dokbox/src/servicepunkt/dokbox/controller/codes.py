@@ -14,7 +14,8 @@ import msgspec
 
 from servicepunkt.dokbox import model, pins, wire
 from servicepunkt.dokbox.controller.ledger import Also, Details, Ledger
-from servicepunkt.dokbox.errors import VisitOverError
+from servicepunkt.dokbox.controller.peppers import Peppers
+from servicepunkt.dokbox.errors import VaultError, VisitOverError
 from servicepunkt.dokbox.journal import Secret
 from servicepunkt.dokbox.model import Deposit, Entry, Event
 from servicepunkt.dokbox.policy import DocumentPolicy, Step
@@ -38,8 +39,10 @@ class Codes:
         randbelow: Callable[[int], int],
         cost: pins.Cost,
         config: Callable[[], wire.BoxConfig],
+        peppers: Peppers,
     ) -> None:
         self._config = config
+        self._peppers = peppers
         self._ledger = ledger
         self._journal = ledger.journal
         self._vault = vault
@@ -141,6 +144,7 @@ class Codes:
         self._journal.put_secret(Secret(deposit_id, locator, old.version if old else 0, None))
         if old is not None:
             self._journal.drop_salt(old.locator)
+        self._journal.drop_proofs(deposit_id)
         for step, value in proofs_of(person).items():
             self._journal.put_proof(deposit_id, step, self._proof(deposit_id, step, value, config))
 
@@ -167,8 +171,11 @@ class Codes:
         secret = self._journal.secret(deposit.id)
         if secret is None:
             raise VisitOverError
+        if self._peppers.foreign:
+            raise VaultError(reason="these are not the keys of this journal")
         number, locator = "", secret.locator
-        if policy.locator == "pickup_number":
+        by_number = (deposit.steps or policy.steps)[0] == "pickup_number"
+        if by_number:
             number, locator = self._new_pickup_number()
         elif person is not None:
             locator = self.locator("phone", person.phone)

@@ -115,7 +115,8 @@ class Doors:
             unwritten = isinstance(error, BusClosedError) or getattr(error, "certainly_not_written", False)
             data = {"certainly_not_written": unwritten}
             self._ledger.note("unlock_lost", deposit_id=deposit.id, compartment=deposit.compartment, data=data)
-        self._opened[deposit.id] = self._monotonic()
+        finally:
+            self._opened[deposit.id] = self._monotonic()
 
     def stop_watching(self, deposit_id: str) -> None:
         """The door is closed, or no longer ours to watch."""
@@ -217,7 +218,7 @@ class Doors:
             self._opened[after.id] = self._monotonic()
 
     async def catch_up(self) -> None:
-        """Make the codes of documents that were laid in while the vault had no pepper."""
+        """Make the codes of documents that were laid in while the vault had no pepper, or their kind had no name."""
         for deposit_id, item in list(self._uncoded.items()):
             deposit = self._ledger.deposit(deposit_id)
             if deposit is not None and deposit.state is State.LOADING:

@@ -18,7 +18,7 @@ import structlog
 from servicepunkt.dokbox import wire
 from servicepunkt.dokbox.controller.channel import FORKED, Channel, ForkedError, RefusedByCentreError, RevokedError
 from servicepunkt.dokbox.controller.service import Controller
-from servicepunkt.dokbox.errors import DiskError, DokboxError
+from servicepunkt.dokbox.errors import DiskError, DokboxError, VaultError
 from servicepunkt.dokbox.journal import Journal
 from servicepunkt.dokbox.vault import RemoteVault
 from servicepunkt.dokbox.vault.model import VaultKind
@@ -105,7 +105,9 @@ class Link:
         self._etag = answer.headers.get("etag", "")
 
     async def pull_commands(self) -> None:
-        """Wait for commands and carry them out in their order."""
+        """Wait for commands and carry them out in their order; with keys that are not the box's own it takes none."""
+        if self._controller.peppers.foreign:
+            raise VaultError(reason="these are not the keys of this journal")
         if not self._controller.vault.ready:
             await self.fetch_peppers()
         after = self._controller.ledger.box.command

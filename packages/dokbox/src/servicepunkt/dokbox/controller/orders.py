@@ -19,9 +19,12 @@ from servicepunkt.dokbox.controller.doors import Doors
 from servicepunkt.dokbox.controller.ledger import Details, Ledger
 from servicepunkt.dokbox.controller.peppers import Peppers
 from servicepunkt.dokbox.controller.visits import Visits
-from servicepunkt.dokbox.errors import VaultError, VisitOverError
+from servicepunkt.dokbox.errors import DokboxError, VaultError, VisitOverError
 from servicepunkt.dokbox.model import Deposit, Entry, Event, State
 from servicepunkt.dokbox.policy import DocumentPolicy
+
+#: No code is out, or none counts before staff have confirmed that the document is in.
+WITHOUT_CODE = frozenset({State.RESERVED, State.LOADING, State.BLOCKED, State.RECALLING})
 
 
 class Orders:
@@ -154,16 +157,22 @@ class Orders:
     async def _new_code(self, command: wire.Command) -> None:
         """A new code; with another person's data the old one's number opens nothing any more."""
         deposit = self._commanded(command)
-        policy = self._config().policy_of(deposit.kind)
         if command.kind == "new_code":
             model.move(deposit.state, Event.NEW_CODE)
             await self._codes.make(Event.NEW_CODE, deposit, ordered(command), self._config())
             return
-        person = self._person(command)
+        try:
+            await self._correct(command, deposit)
+        except DokboxError:
+            self._kill_code(self._commanded(command))
+            raise
+
+    async def _correct(self, command: wire.Command, deposit: Deposit) -> None:
+        policy, person = self._config().policy_of(deposit.kind), self._person(command)
         if policy.locator == "phone" and self._is_full_for(person, deposit.id):
             self._kill_code(deposit)
             self.decline(command, "too_many_for_this_number")
-        elif deposit.state in (State.RESERVED, State.LOADING):  # no code has been made yet
+        elif deposit.state in WITHOUT_CODE:
             also = partial(self._know, deposit.id, person, policy)
             self._ledger.note("person_corrected", deposit_id=deposit.id, data=ordered(command), also=also)
         else:
@@ -256,14 +265,19 @@ class Orders:
             await self._confirmed(command, deposit)
 
     def _looked(self, command: wire.Command, event: Event) -> None:
-        """Staff have opened the door to take the document back, and say what they found."""
+        """Staff say what they found behind a door.
+
+        Where nobody saw it open for them (a broken lock, a board that is silent, a key), the compartment is looked into
+        once more before it is used again.
+        """
         deposit = self._commanded(command)
-        if not deposit.confirmable:
-            self.decline(command, "door_was_not_open")
-        elif self._doors.items.get(deposit.compartment):
+        model.move(deposit.state, event)
+        if self._doors.items.get(deposit.compartment):
             self.decline(command, "still_inside")
-        else:
-            self._ledger.record(event, deposit, data=ordered(command))
+            return
+        if not deposit.confirmable:
+            self._doors.take_out(deposit.compartment, "taken_out_with_a_key")
+        self._ledger.record(event, deposit, data=ordered(command))
 
     async def _confirmed(self, command: wire.Command, deposit: Deposit) -> None:
         await self._codes.make(Event.CONFIRM_LOADED, deposit, ordered(command), self._config())

@@ -32,23 +32,18 @@ class Serving(msgspec.Struct, frozen=True):
 class Peppers:
     """Looks at the vault from time to time; the caller holds the controller's lock.
 
-    `troubled`: the vault is not the one with which the codes in the journal were made, or it does not do what it is
-    asked. A folder that was not mounted, or a file that is lost, would else look like an empty vault: new keys, and
-    every right code refused.
+    `foreign`: the vault is not the one with which the codes in the journal were made. A folder that was not mounted, or
+    a file that is lost, would else look like an empty vault: new keys, and every right code refused.
     """
 
     def __init__(self, ledger: Ledger, vault: Vault, *, life: timedelta) -> None:
         self._ledger = ledger
         self._vault = vault
         self._life = life
-        self._foreign = False
+        self.foreign = False
         self._failed_at: float | None = None
         raw = ledger.journal.meta(META)
         self._serving = msgspec.json.decode(raw, type=Serving) if raw else None
-
-    @property
-    def troubled(self) -> bool:
-        return self._foreign or self._failed_at is not None
 
     def compare(self) -> None:
         """Whether this is the vault of the journal, as soon as it is ready; what is new in it becomes known."""
@@ -60,8 +55,8 @@ class Peppers:
         present = {"locator": self._mark(self._vault.locator_key)}
         present |= {kid: self._mark(self._vault.pepper(kid)) for kid in self._vault.kids}
         needed = {"locator", *journal.kids()}
-        self._foreign = any(name not in present or known.get(name, present[name]) != present[name] for name in needed)
-        if not self._foreign and known != present:
+        self.foreign = any(name not in present or known.get(name, present[name]) != present[name] for name in needed)
+        if not self.foreign and known != present:
             with suppress(DiskError), journal.transaction():
                 journal.put_meta(VAULT, msgspec.json.encode(present))
 
@@ -74,11 +69,13 @@ class Peppers:
         What the vault refuses is tried again after an hour; `now` is monotonic, in seconds.
         """
         waits = self._failed_at is not None and now - self._failed_at < RETRY_SECONDS
-        if not self._vault.ready or self._foreign or waits:
+        if not self._vault.ready or self.foreign or waits:
             return
         try:
             self._look_after()
         except (VaultError, OSError):
+            if self._failed_at is None:
+                self._ledger.note("pepper_refused")
             self._failed_at = now
         else:
             self._failed_at = None

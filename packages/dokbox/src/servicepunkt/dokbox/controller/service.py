@@ -97,8 +97,15 @@ class Controller:
         self._journal = journal
         anchor = anchor_of(journal, vault.derived("anchor"), vault.counter)
         self.ledger = Ledger(journal, clock, self._heard, anchor=anchor)
+        self.peppers = Peppers(self.ledger, vault, life=pepper_life)
         self.codes = Codes(
-            self.ledger, vault, randomness=randomness, randbelow=randbelow, cost=cost, config=self._configured
+            self.ledger,
+            vault,
+            randomness=randomness,
+            randbelow=randbelow,
+            cost=cost,
+            config=self._configured,
+            peppers=self.peppers,
         )
         self._visits = Visits(
             self.ledger, self.codes, randomness=randomness, monotonic=monotonic, config=self._configured
@@ -119,7 +126,6 @@ class Controller:
         self._lock = asyncio.Lock()
         self._attempt = asyncio.Lock()
         self._handing_in = asyncio.Lock()
-        self.peppers = Peppers(self.ledger, vault, life=pepper_life)
         self._orders = Orders(
             self.ledger,
             self.codes,
@@ -163,7 +169,7 @@ class Controller:
             "disk": self._journal.failed,
             "distrusted": self.distrusted,
             "pepper": not self.vault.ready,
-            "vault": self.peppers.troubled,
+            "vault": self.peppers.foreign,
             "clock": self.ledger.clock_is_behind,
             "counter": self.ledger.anchor is not None and self.ledger.anchor.failed,
             "revoked": self._revoked,
@@ -372,6 +378,7 @@ class Controller:
             async with self._lock:
                 with suppress(DiskError):
                     self.tick()
+                    await self.doors.catch_up()
 
     def tick(self) -> None:
         """What time alone brings about; the caller holds the lock."""

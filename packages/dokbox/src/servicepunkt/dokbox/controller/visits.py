@@ -86,10 +86,17 @@ class Visits:
             state=State.PRESENTED,
             version=deposit.version,
             last_seen=self._monotonic(),
-            asked=deposit.asked,
+            asked=self._asked(deposit),
         )
         self._open[visit.token] = visit
         return visit
+
+    def _asked(self, deposit: Deposit) -> tuple[Step, ...]:
+        """What comes before the door; where its first entry does not say it, what the tenant file says, or staff."""
+        if deposit.steps:
+            return deposit.asked
+        found = self._config().policy(deposit.kind)
+        return tuple(step for step in found.asked if step not in deposit.done) if found else ("staff_check",)
 
     def of(self, token: str) -> Visit:
         """The visit of `token`. Raises VisitOverError."""
@@ -210,7 +217,7 @@ class Visits:
 
     def old_document_void(self, deposit: Deposit, *, data: Details) -> None:
         """Staff have looked into the slot: the old document, of which the box did not hear the end, is void."""
-        if "old_document_chip" not in deposit.asked or any(visit.deposit == deposit.id for visit in self):
+        if "old_document_chip" not in self._asked(deposit) or any(visit.deposit == deposit.id for visit in self):
             raise VisitOverError
         self._ledger.record(Event.STEP_DONE, deposit, data={**data, "step": "old_document_chip"})
 

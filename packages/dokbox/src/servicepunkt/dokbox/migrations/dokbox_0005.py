@@ -18,6 +18,11 @@ def upgrade() -> None:
     op.create_primary_key("pk_box_event", "box_event", ["tenant_id", "box", "life", "seq"])
     op.add_column("deposit", sa.Column("correction", sa.LargeBinary, nullable=True))
     op.add_column("deposit", sa.Column("correcting", sa.BigInteger, nullable=False, server_default="0"))
+    op.add_column("deposit", sa.Column("disowned", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.add_column("deposit", sa.Column("unclear", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.execute("ALTER TABLE deposit NO FORCE ROW LEVEL SECURITY")  # rows of all tenants
+    op.execute("UPDATE deposit SET unclear = true, alert = '' WHERE alert = 'old_document_unclear'")
+    op.execute("ALTER TABLE deposit FORCE ROW LEVEL SECURITY")
 
 
 def downgrade() -> None:
@@ -30,6 +35,8 @@ def downgrade() -> None:
     op.execute("ALTER TABLE box_event FORCE ROW LEVEL SECURITY")
     op.drop_constraint("pk_box_event", "box_event", type_="primary")
     op.create_primary_key("pk_box_event", "box_event", ["tenant_id", "box", "seq"])
+    op.drop_column("deposit", "unclear")
+    op.drop_column("deposit", "disowned")
     op.drop_column("deposit", "correcting")
     op.drop_column("deposit", "correction")
     op.drop_column("box_event", "life")

@@ -28,7 +28,10 @@ GUARDS = [access.permission("deposits.attest")]
 
 
 class AttestForm(msgspec.Struct, frozen=True, kw_only=True):
+    """`call` is the entry by which the person called of whom the page spoke."""
+
     answer: Literal["yes", "no"]
+    call: int
 
 
 class PeopleWait:
@@ -51,7 +54,8 @@ async def show_waiting(
     """The boxes at which somebody waits; who it is stands on his own document."""
     async with deployment.database.tenant(ctx) as tx:
         rows = await store.waiting_for_staff(tx)
-    shown = [deposit_seen(ctx, row, language(request)) for row in rows]
+        calls = [await care.call_of(tx, row.id) for row in rows]
+    shown = [(deposit_seen(ctx, row, language(request)), call) for row, call in zip(rows, calls, strict=True)]
     return await staff_page(request, visitor, "dokbox/attest.html", rows=shown)
 
 
@@ -65,7 +69,8 @@ async def attest(
 ) -> Redirect:
     """Say whether face and document fit; the box goes on, or ends the visit."""
     form = convert(await typed(request), AttestForm, {"answer": "Choose Yes or No."})
-    await care.attest(deployment, ctx, actor=visitor.actor, deposit_id=deposit_id, answer=form.answer == "yes")
+    answer = form.answer == "yes"
+    await care.attest(deployment, ctx, actor=visitor.actor, deposit_id=deposit_id, call=form.call, answer=answer)
     return see_other(request, "/staff/attest")
 
 

@@ -46,7 +46,7 @@ INCIDENTS = frozenset(
         "board_untrusted",
     }
 )
-KEYS = ("pepper_wanted", "pepper_new", "pepper_erased")
+KEYS = ("pepper_wanted", "pepper_new", "pepper_erased", "pepper_refused")
 LOGGED = (*sorted(INCIDENTS), "compartment_in", "inventory_begun", "bus_found", "board_back", "started", *KEYS)
 LOG_LENGTH = 20
 SENTENCES = {"compartment": "Choose a compartment."}

@@ -74,8 +74,8 @@ async def _page(
         status=422 if mistakes else 200,
         box=row,
         name=pick(wanted.name, locale) if wanted else box_id,
-        laid_in=[deposit_seen(ctx, found, locale) for found in rows if renewal.was_laid_in(found)],
-        others=[deposit_seen(ctx, found, locale) for found in rows if not renewal.was_laid_in(found)],
+        laid_in=[deposit_seen(ctx, found, locale) for found in rows if renewal.had_compartment(found)],
+        others=[deposit_seen(ctx, found, locale) for found in rows if not renewal.had_compartment(found)],
         values=values or {},
         mistakes=mistakes or [],
     )

@@ -123,11 +123,17 @@ def deposit_seen(ctx: TenantContext, row: DepositRow, locale: str) -> DepositSee
         state=row.state,
         state_words=STATE_WORDS.get(row.state, row.state),
         compartment=row.compartment,
-        alert=ALERT_WORDS.get(row.alert) or REFUSAL_WORDS.get(row.alert, row.alert),
+        alert=_alert_words(row),
         attempts=row.attempts,
         updated_at=row.updated_at.astimezone(ctx.zone_info),
         until=row.until if row.state not in store.FINAL else None,
     )
+
+
+def _alert_words(row: DepositRow) -> str:
+    alert = row.alert or (store.OLD_DOCUMENT_UNCLEAR if row.unclear and row.state not in store.FINAL else "")
+    alert = alert or ("disowned" if row.disowned and not row.correcting and row.state not in store.FINAL else "")
+    return ALERT_WORDS.get(alert) or REFUSAL_WORDS.get(alert, alert)
 
 
 async def deposit_in_full(

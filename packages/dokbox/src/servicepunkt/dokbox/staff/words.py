@@ -52,6 +52,7 @@ ALERT_WORDS = {
     "code_was_used": "Its code was used already. Please take the document back and announce it anew.",
     "unknown_document": "The tenant file does not name this kind of document.",
     "known": "The box knows this deposit already.",
+    "disowned": "The number or address is wrong, and no right one is known: nothing is sent. Please correct it.",
     "no_such_compartment": "The box has no such compartment.",
 }
 EVENT_WORDS = {
@@ -107,6 +108,7 @@ EVENT_WORDS = {
     "pepper_wanted": "New key for codes ordered",
     "pepper_new": "New key for codes in use",
     "pepper_erased": "Old key for codes erased",
+    "pepper_refused": "A new key for codes could not be made",
 }
 KEYS_IN_FILES = "The keys of this box lie in files: whoever takes its computer can find out the codes."
 # What staff may ask for, and what they may see waiting for the box's answer.

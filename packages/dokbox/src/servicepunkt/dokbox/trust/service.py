@@ -19,6 +19,7 @@ from servicepunkt.dokbox.vault.model import KEY_BYTES, is_signed, seal_to
 from servicepunkt.web.devices.model import Device, DeviceRefusedError
 
 FIELD = "peppers"
+UNSIGNED = "unsigned"  # a trouble that the box cannot tell of
 
 
 class NotSignedByBoxError(ServicepunktError):
@@ -96,6 +97,14 @@ async def forget(deployment: Deployment, tx: Transaction, box_id: str) -> None:
         await trust.delete(tx, box_id)
 
 
+async def require_known(deployment: Deployment, ctx: TenantContext, device: Device) -> None:
+    """Raises NotSignedByBoxError for a device that is not the box, or has not told its key yet."""
+    async with deployment.database.tenant(ctx) as tx:
+        known = await trust.find(tx, device.target)
+    if known is None or known.device != device.id:
+        raise NotSignedByBoxError
+
+
 async def require_signed(
     deployment: Deployment, ctx: TenantContext, device: Device, *, purpose: wire.Purpose, body: bytes, signature: str
 ) -> None:
@@ -105,6 +114,18 @@ async def require_signed(
     said = wire.signed(purpose, tenant=ctx.id, box=device.target, body=body)
     if known is None or known.device != device.id or not is_signed(known.signing_key, signature, said):
         raise NotSignedByBoxError
+
+
+async def note_unsigned(deployment: Deployment, ctx: TenantContext, device: Device) -> None:
+    """Tell staff that what comes in the box's name is not signed with its key; until it is again."""
+    now = deployment.clock.now()
+    async with deployment.database.tenant(ctx) as tx:
+        row = await store.find_box(tx, device.target, lock=True)
+        if row is None or UNSIGNED in row.troubles:
+            return
+        await store.update_box(tx, row.id, troubles=[*row.troubles, UNSIGNED])
+        subject = f"box:{row.id}"
+        await audit.record(tx, at=now, actor=f"device:{device.id}", action="box.unsigned", subject=subject)
 
 
 async def sign(

@@ -154,6 +154,11 @@ async def active(tx: Transaction, kind: str, target: str) -> Device | None:
     return await store.active(tx, kind, target)
 
 
+async def find(tx: Transaction, device_id: UUID) -> Device | None:
+    """A device by its id, in whatever state, for areas that know which one they speak to."""
+    return await store.by_id(tx, device_id)
+
+
 async def heartbeat(deployment: Deployment, ctx: TenantContext, device: Device, info: dict[str, str]) -> None:
     async with deployment.database.tenant(ctx) as tx:
         await store.update(tx, device.id, seen_at=deployment.clock.now(), info=_short(info))
