@@ -22,6 +22,7 @@ from servicepunkt.dokbox.events import BoardBack, BoardSilent, Event, Events, Li
 from servicepunkt.dokbox.lines import Unlocked
 
 from .disk import Power
+from .slot import OldDocument
 
 IDLE, WATCHED, READINGS = 0.5, 0.1, 2
 PULSE_SECONDS = 0.06
@@ -29,7 +30,11 @@ DOOR_SECONDS = 2.0  # how long a hand takes at least from the open to the closed
 
 
 class Document(msgspec.Struct):
-    """A document. `place` is where it really is: office, box, citizen, staff or thief. A thin one no sensor sees."""
+    """A document. `place` is where it really is: office, box, citizen, staff or thief. A thin one no sensor sees.
+
+    `phone`, `born` and `old`: of the person who collects it, and the document that it replaces. `number` is what the
+    newest message says that he has to type, `clerk` who announced it.
+    """
 
     id: str
     kind: str
@@ -37,6 +42,10 @@ class Document(msgspec.Struct):
     thin: bool
     place: str = "office"
     put_at: float = 0.0
+    number: str = ""
+    born: str = ""
+    clerk: str = ""
+    old: OldDocument | None = None
 
 
 class Compartment(msgspec.Struct):

@@ -42,7 +42,7 @@ async def power_in_work(world: World) -> None:
         else:
             step = world.trace.step
             while world.trace.step == step and not world.over:
-                await asyncio.sleep(0.05 if world.quiet.busy else 30.0)
+                await asyncio.sleep(0.5 if world.quiet.busy else 30.0)
             await asyncio.sleep(world.chance.uniform(0.0, 8.0))
             world.cut_power(some_time(world, 300.0))
 

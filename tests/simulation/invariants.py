@@ -33,9 +33,41 @@ INVARIANTS = (
         "all.",
     ),
     Invariant(
+        "steps_done",
+        "No door opens before every step that the document's type asks for has been done in that visit; only an old "
+        "document that is void counts from an earlier one.",
+    ),
+    Invariant(
+        "steps_of_its_day", "A document is asked for the steps that its type had on the day on which it was reserved."
+    ),
+    Invariant("steps_can_be_done", "The box was told, and keeps, what the steps of a document compare with."),
+    Invariant(
+        "looked_at_first",
+        "After somebody was at the doors with a key nothing is handed out that staff have not looked at since.",
+    ),
+    Invariant(
+        "proofs_right",
+        "What is typed besides the code counts if it is the date of birth that the box was told, or the newest fresh "
+        "code of that visit within its minutes, and nothing else does.",
+    ),
+    Invariant(
+        "call_answered",
+        "What staff say of a person counts for the visit that called them, and while their order is valid.",
+    ),
+    Invariant(
+        "old_document_void",
+        "The slot draws in no other document than the one that belongs to the deposit; one that was drawn in is void, "
+        "or staff are told to look.",
+    ),
+    Invariant(
         "one_valid_code",
         "Of all codes that were ever made for a deposit only the newest opens, each message holds the code of its own "
         "version, and two waiting documents of one number never have the same code.",
+    ),
+    Invariant(
+        "earlier_person_out",
+        "From the moment at which the correction of a person is in the journal nothing opens with the earlier one's "
+        "number, and every new code goes to who opens with it.",
     ),
     Invariant(
         "every_code_has_its_message",
@@ -49,8 +81,8 @@ INVARIANTS = (
     ),
     Invariant(
         "tries_limited",
-        "After as many wrong codes as allowed the right one opens nothing before there is a new code, whatever happens "
-        "to the power in between.",
+        "After as many wrong codes and proofs as allowed the right ones open nothing before there is a new code, "
+        "whatever happens to the power in between.",
     ),
     Invariant("one_at_a_time", "Typed codes are looked at one after the other, at however many terminals."),
     Invariant(
@@ -60,7 +92,8 @@ INVARIANTS = (
     Invariant("only_when_open", "Outside of the opening hours no code is accepted."),
     Invariant(
         "expiry_kept",
-        "A code whose hold period is over by the journal's own time opens nothing, and staff hear of it within a day.",
+        "A code whose hold period is over by the journal's own time opens nothing, and staff hear of it within a day; "
+        "it is never over before the later one of the days that its person was told of.",
     ),
     Invariant(
         "one_compartment",
@@ -77,6 +110,11 @@ INVARIANTS = (
         "end_is_true",
         "Handed over means in the citizen's hands; returned, missing or cancelled means that nothing lies in a "
         "compartment that is used on.",
+    ),
+    Invariant(
+        "four_eyes",
+        "Where a document's type wants four eyes who announced it neither has the compartment opened nor confirms that "
+        "it is in.",
     ),
     Invariant(
         "acknowledged_stays", "What was committed is on the disk after every power cut, and the centre never has more."

@@ -30,6 +30,7 @@ from .clockwork import Clocks, is_open
 from .disk import Disk, Power, PowerCut
 from .network import Transport, Weather
 from .profile import Profile
+from .slot import Reader, Slot
 
 T = TypeVar("T")
 LINGER, LINGER_TICK = 240.0, 5.0  # after somebody has gone
@@ -93,6 +94,7 @@ class Machine:
         chance: random.Random,
         clocks: Clocks,
         cabinet: Cabinet,
+        slot: Slot,
         centre: Centre,
         disk: Disk,
         weather: Weather,
@@ -103,6 +105,7 @@ class Machine:
     ) -> None:
         self.folder, self.profile, self.chance = folder, profile, chance
         self.clocks, self.cabinet, self.centre, self.disk, self.weather = clocks, cabinet, centre, disk, weather
+        self.slot = slot
         self.quiet, self._spawn, self._fired, self._crashed = quiet, spawn, fired, crashed
         self.timing = Timing(tick=profile.tick)
         self.power = Power()
@@ -144,6 +147,7 @@ class Machine:
             cost=CHEAP,
             monotonic=lambda: self.clocks.seconds,
             sleep=self._tick,
+            slot=Reader(self.slot, power, self.chance, trouble=self.profile.slot_trouble),
         )
         transport = Transport(self.centre, self.weather, power, self.chance, self._spawn)
         client = httpx.AsyncClient(transport=transport, base_url="http://centre", timeout=10)

@@ -12,7 +12,7 @@ DOKBOX = "servicepunkt.dokbox"
 SERVICE, ORDERS, VISITS, DOORS, CODES, LEDGER, LINK = (
     f"{DOKBOX}.controller.{name}" for name in ("service", "orders", "visits", "doors", "codes", "ledger", "link")
 )
-MODEL, JOURNAL = f"{DOKBOX}.model", f"{DOKBOX}.journal"
+MODEL, JOURNAL, POLICY = f"{DOKBOX}.model", f"{DOKBOX}.journal", f"{DOKBOX}.policy"
 
 
 def mutant(name: str, about: str, *changes: tuple[str, str, str]) -> Mutant:
@@ -91,6 +91,102 @@ MUTANTS: tuple[Mutant, ...] = (
             VISITS,
             "        if answer:\n            self._done(visit, step)\n        elif step in",
             "        if True:\n            self._done(visit, step)\n        elif step in",
+        ),
+    ),
+    # --- steps -------------------------------------------------------------------------------------------------
+    mutant(
+        "any_birth_date",
+        "Whatever is typed as date of birth is right.",
+        (CODES, "return expected is not None and pins.same(expected, given)", "return expected is not None"),
+    ),
+    mutant(
+        "birth_date_lost",
+        "A date of birth that was told is not kept.",
+        (CODES, "    if person.birth_date is not None:\n", "    if False:\n"),
+    ),
+    mutant(
+        "proof_survives",
+        "What else a person is recognised by stays on the disk when the deposit is over.",
+        (
+            JOURNAL,
+            "        self.drop_proofs(deposit)\n        self._shredded",
+            "        self._shredded",
+        ),
+    ),
+    mutant(
+        "proofs_for_nothing",
+        "What is typed besides the code is not counted.",
+        (
+            VISITS,
+            "counted = self._ledger.record(Event.ATTEMPT, deposit) if deposit.attempts < limit else None",
+            "counted = deposit if deposit.attempts < limit else None",
+        ),
+    ),
+    mutant(
+        "code_buys_guesses",
+        "A right code gives back all tries, and so new guesses at what else has to be typed.",
+        (
+            MODEL,
+            'changed |= {"attempts": max(0, before.attempts - 1), "notified_at"',
+            'changed |= {"attempts": 0, "notified_at"',
+        ),
+    ),
+    mutant(
+        "fresh_for_ever",
+        "A fresh code is good for as long as the visit lasts.",
+        (VISITS, " and self._monotonic() < ends", " and ends > 0"),
+    ),
+    mutant(
+        "answer_for_anybody",
+        "What staff say counts for whoever stands there.",
+        (VISITS, "visit.called == call > 0)", "call > 0)"),
+    ),
+    mutant(
+        "face_lasts",
+        "That staff have looked counts for later visits, too.",
+        (POLICY, '= ("old_document_chip",)\n', '= ("old_document_chip", "staff_check")\n'),
+    ),
+    mutant(
+        "any_old_document",
+        "The slot draws in whatever lies in it.",
+        (VISITS, '        if not self._codes.proves(deposit, "old_document_chip", number):\n', "        if False:\n"),
+    ),
+    mutant(
+        "drawn_in_unsaid",
+        "That an old document is drawn in is not on disk before it happens.",
+        (VISITS, '        self._ledger.note("old_document_unclear", deposit_id=deposit.id)\n', ""),
+    ),
+    mutant(
+        "void_too_soon",
+        "An old document counts as void before the slot has drawn it in.",
+        (
+            SERVICE,
+            "                await self._slot.keep()\n",
+            "                async with self._lock:\n                    self._visits.took_in(token)\n"
+            "                await self._slot.keep()\n",
+        ),
+    ),
+    mutant(
+        "slips_are_tries",
+        "A slip of the finger that the check digit tells counts like a guess.",
+        (
+            CODES,
+            "    return not deposit.code_checked or code[-1] == pins.check_digit(locator, code[:-1])\n",
+            "    return True\n",
+        ),
+    ),
+    mutant(
+        "steps_of_today",
+        "A document is asked for the steps that its kind has today.",
+        (VISITS, "asked=self._asked(deposit),", "asked=self._config().policy_of(deposit.kind).asked,"),
+    ),
+    mutant(
+        "no_old_one_nothing_else",
+        "Who has no old document need not prove himself in another way.",
+        (
+            VISITS,
+            'visit.asked = tuple("birth_date" if asked == step else asked for asked in visit.asked)',
+            "visit.asked = tuple(asked for asked in visit.asked if asked != step)",
         ),
     ),
     # --- codes -------------------------------------------------------------------------------------------------
@@ -238,9 +334,71 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
     ),
     mutant(
+        "extended_in_words",
+        "That a document is kept longer is written down, and nothing else.",
+        (MODEL, 'changed |= {"until": _instant(entry, "until") or before.until}', 'changed |= {"until": before.until}'),
+    ),
+    mutant(
+        "shortened",
+        "A document may be kept shorter than its person was told.",
+        (
+            ORDERS,
+            "        if until is None or (expires is not None and until <= expires):\n",
+            "        if until is None or expires is None:\n",
+        ),
+    ),
+    mutant(
+        "earlier_day_counts",
+        "A message that arrives late takes back that the document is kept longer.",
+        (MODEL, '"until": max(days, default=None)}', '"until": min(days, default=None)}'),
+    ),
+    mutant(
         "notice_of_another_code",
         "The notice of an older code counts for the newest.",
         (ORDERS, "        if deposit.version != command.version:\n", "        if False:\n"),
+    ),
+    mutant(
+        "corrected_for_the_centre_alone",
+        "A corrected number is found by the earlier one.",
+        (
+            CODES,
+            '            locator = self.locator("phone", person.phone)\n        siblings',
+            "            locator = secret.locator\n        siblings",
+        ),
+    ),
+    mutant(
+        "corrected_too_early",
+        "A correction before there is a code is written down and not kept.",
+        (
+            ORDERS,
+            'self._ledger.note("person_corrected", deposit_id=deposit.id, data=ordered(command), also=also)',
+            'self._ledger.note("person_corrected", deposit_id=deposit.id, data=ordered(command))',
+        ),
+    ),
+    mutant(
+        "correction_keeps_the_code",
+        "A corrected person gets a new code, and the earlier one's goes on opening.",
+        (
+            ORDERS,
+            "self._config(), person=person)\n",
+            "self._config(), person=person)\n            with self._journal.transaction():\n"
+            "                self._journal.put_secret(before)\n",
+        ),
+        (
+            ORDERS,
+            "            current = self._sent_away(deposit)\n            model.move(",
+            "            current, before = self._sent_away(deposit), self._journal.secret(deposit.id)\n"
+            "            model.move(",
+        ),
+    ),
+    mutant(
+        "earlier_birth_date",
+        "After a correction the earlier person's date of birth goes on counting.",
+        (
+            CODES,
+            "            self._journal.put_proof(",
+            "            if old is None or not old.version:\n                self._journal.put_proof(",
+        ),
     ),
     # --- doors and compartments ----------------------------------------------------------------------------------
     mutant(
@@ -272,6 +430,20 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
     ),
     mutant(
+        "two_eyes",
+        "Who announced a document may lay it in, whatever its kind says.",
+        (
+            ORDERS,
+            "        if event is Event.OPEN_FOR_LOAD and self._wants_other_eyes(deposit, command.actor):\n",
+            "        if False:\n",
+        ),
+    ),
+    mutant(
+        "confirmed_with_two_eyes",
+        "Who announced a document may confirm that it is in, whatever its kind says.",
+        (ORDERS, "        elif self._wants_other_eyes(deposit, command.actor):\n", "        elif False:\n"),
+    ),
+    mutant(
         "compartment_twice",
         "A compartment that is in use counts as free.",
         (
@@ -297,6 +469,11 @@ MUTANTS: tuple[Mutant, ...] = (
             "        if deposit.opened_at is not None:\n",
             "        if False:\n",
         ),
+    ),
+    mutant(
+        "key_ignored",
+        "That somebody was at the doors with a key is written down, and nothing else.",
+        (ORDERS, "            if (deposit.state, Event.INVENTORY) in model.MOVES\n", "            if False\n"),
     ),
     mutant(
         "forced_ignored",

@@ -22,8 +22,17 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     family: float = 0.2
     give_up_loading: float = 0.0
     hasty_clerk: float = 0.0
+    same_clerk: float = 0.05
     new_code: float = 0.01
+    wrong_number: float = 0.01
     message_fails: float = 0.01
+    promises: bool = True
+    extends: float = 0.01
+    longer_with_code: float = 0.1
+    put_back: float = 0.1
+    tells_all: bool = True
+    inventories_a_year: float = 2
+    new_files_a_year: float = 2
     slow_messages: float = 60.0
     # citizens
     never_come: float = 0.02
@@ -32,6 +41,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     walk_away: float = 0.01
     answer_no: float = 0.01
     press_early: float = 0.02
+    wrong_proof: float = 0.05
+    slow_proof: float = 0.02
+    walk_off: float = 0.01
+    come_back: float = 0.2
+    wrong_old: float = 0.02
+    late_attest: float = 0.02
+    guessers_a_year: float = 5
     leave_it: float = 0.003
     leave_open: float = 0.01
     say_nothing: float = 0.05
@@ -47,6 +63,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     boards_lost_a_year: float = 6
     stuck_a_year: float = 20
     lost_replies: float = 0.001
+    slot_trouble: float = 0.01
     forced_a_year: float = 2
     partitions_a_year: float = 12
     longest_partition: float = 7 * 86_400.0
@@ -75,7 +92,7 @@ def rough(seed: int) -> Profile:
         name="rough",
         compartments=compartments,
         documents=int(compartments * some(120, 180)),
-        dwell_days=some(1.0, 3.0),
+        dwell_days=some(0.5, 2.0),
         hold_days=chance.choice([2, 5, 7]),
         sensors=chance.random() < 0.85,
         tick=chance.choice([1.0, 2.0, 5.0]),
@@ -83,8 +100,16 @@ def rough(seed: int) -> Profile:
         family=some(0.1, 0.5),
         give_up_loading=some(0.02, 0.1),
         hasty_clerk=some(0.02, 0.1),
+        same_clerk=some(0.1, 0.4),
         new_code=some(0.05, 0.2),
+        wrong_number=some(0.1, 0.4),
         message_fails=some(0.02, 0.15),
+        promises=chance.random() < 0.5,
+        extends=some(0.005, 0.03),
+        longer_with_code=some(0.05, 0.3),
+        put_back=some(0.1, 0.4),
+        inventories_a_year=some(5, 50),
+        new_files_a_year=some(5, 50),
         slow_messages=chance.choice([30.0, 600.0, 7200.0]),
         never_come=some(0.02, 0.15),
         mistype=some(0.1, 0.4),
@@ -92,6 +117,13 @@ def rough(seed: int) -> Profile:
         walk_away=some(0.03, 0.1),
         answer_no=some(0.05, 0.15),
         press_early=some(0.1, 0.4),
+        wrong_proof=some(0.1, 0.4),
+        slow_proof=some(0.05, 0.3),
+        walk_off=some(0.1, 0.4),
+        come_back=some(0.2, 0.6),
+        wrong_old=some(0.05, 0.2),
+        late_attest=some(0.1, 0.5),
+        guessers_a_year=some(100, 400),
         leave_it=some(0.05, 0.15),
         leave_open=some(0.03, 0.15),
         say_nothing=some(0.1, 0.4),
@@ -106,6 +138,7 @@ def rough(seed: int) -> Profile:
         boards_lost_a_year=some(50, 200),
         stuck_a_year=some(50, 200),
         lost_replies=some(0.005, 0.05),
+        slot_trouble=some(0.02, 0.2),
         forced_a_year=some(30, 120),
         partitions_a_year=some(20, 100),
         longest_partition=chance.choice([600.0, 86_400.0, 7 * 86_400.0]),

@@ -9,8 +9,19 @@ from simulation.invariants import NAMES
 from simulation.mutants import MUTANTS
 from simulation.planting import Change, Mutant, NotPlantedError
 
-# Of doors, codes, numbers and disk. Each is found in the first days.
-QUICK = ("pulse_before_redeem", "never_locked", "salt_shredded", "no_flush")
+# Of doors, codes, numbers, disk, steps, persons, the tenant file, keys and clerks. Each is found in the first days.
+QUICK = (
+    "pulse_before_redeem",
+    "never_locked",
+    "salt_shredded",
+    "no_flush",
+    "code_buys_guesses",
+    "drawn_in_unsaid",
+    "corrected_for_the_centre_alone",
+    "steps_of_today",
+    "key_ignored",
+    "two_eyes",
+)
 
 
 def test_there_are_many_and_each_has_a_name() -> None:

@@ -12,8 +12,17 @@ import msgspec
 ENDS = frozenset({"done", "returned", "missing", "cancelled"})
 OPENS = frozenset({"redeem", "open_for_load", "recall"})
 WAITS = frozenset({"stored", "notified"})
+LIES = WAITS | {"presented", "locked_out", "expired", "blocked"}
 USABLE = WAITS | {"presented"}  # its code opens, now or when the present visitor has gone
 AT_THE_DOOR = frozenset({"loading", "releasing", "taking", "recalling"})
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What the box was told of the person who collects."""
+
+    phone: str = ""
+    birth_date: str = ""
+    old_document: str = ""
 
 
 class Known(msgspec.Struct):
@@ -34,17 +43,38 @@ class Known(msgspec.Struct):
     asked: int = 0  # all codes that were typed since then
     attempts: int = 0  # that stand in the journal since then, without those that were taken back
     codes: dict[int, str] = {}
+    number: str = ""  # by which it is found, and where it is told by what else its person is known
+    told: Told = Told()
+    announced_by: str = ""
+    named_since: int = 0  # how many tenant files there were when it was reserved
+    earlier: set[str] = set()  # numbers of persons that were corrected
+    steps: tuple[str, ...] = ()  # as they were asked on the day on which it was reserved
+    without: str = ""  # where who has no old document goes on
+    promised: datetime | None = None  # the end of the last day that the person of the newest code was told of
+    unlooked: bool = False  # somebody was at its door with a key, and staff have not looked behind it since
+    unclear: bool = False  # the disk says that somebody should look after the old document, since `unclear_at`
+    unclear_at: float = 0.0
+    lasting: set[str] = set()  # steps that stay done when a visit ends
 
 
 class Actor(msgspec.Struct):
-    """Somebody at a terminal, with what he typed. `opened` are the compartments that sprang open for him."""
+    """Somebody at a terminal, with what he typed. `opened` are the compartments that sprang open for him.
+
+    `done` are the steps that he did rightly in his visit, `typed` the last proof that he typed, `fresh` the codes that
+    were sent to him there with their seconds, `call` the entry by which he called somebody.
+    """
 
     name: str
     number: str = ""
     code: str = ""
     deposit: str = ""
-    yes: set[str] = set()
+    done: set[str] = set()
     said_no: bool = False
+    has_no_old: bool = False  # he said so, and may type his date of birth in place of it
+    typed: tuple[str, str] = ("", "")
+    fresh: list[tuple[str, float]] = []
+    call: int = 0
+    born: str = ""
     opened: list[int] = []
 
 

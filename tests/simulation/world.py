@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from servicepunkt.dokbox.errors import RefusedError
-from servicepunkt.dokbox.policy import DocumentPolicy
 from servicepunkt.dokbox.testing import HPKE_PRIVATE, example_config
 
 from .cabinet import Cabinet, Document
@@ -22,13 +21,15 @@ from .clockwork import DAY, Clocks, VirtualLoop, next_open
 from .disk import Disk
 from .invariants import Violation
 from .judge import Judge
+from .kinds import policies
 from .machine import Machine, Quiet
 from .network import Weather
 from .profile import Profile
+from .slot import Slot
 from .truth import Actor, Trace
 
 ACTOR: ContextVar[Actor | None] = ContextVar("actor", default=None)
-NO_QUESTION = frozenset({"phone", "code", "open", "removal", "close"})  # steps that ask nothing before the door opens
+Ticket = tuple[str, str]  # number and code, as a message names them
 SEEN = 6.0  # seconds after which a box has surely noticed what it sees
 LAST_DAYS = 2.0  # nobody comes any more, nothing fails: everything has to settle
 
@@ -48,11 +49,13 @@ class World:
         self.finished: asyncio.Future[None] = loop.create_future()
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self.cabinet = Cabinet(profile.compartments, sensors=profile.sensors, seconds=loop.time)
+        self.slot = Slot()
         self.disk = Disk(self.chance)
         config = make_config(profile)
         self.centre = Centre(
             config, HPKE_PRIVATE, self.chance, now=self.clocks.true, seconds=loop.time, spawn=self.spawn
         )
+        self.centre.promises = profile.promises
         self.centre.message_fails, self.centre.message_takes = profile.message_fails, profile.slow_messages
         self.machine = Machine(
             folder,
@@ -60,6 +63,7 @@ class World:
             chance=self.chance,
             clocks=self.clocks,
             cabinet=self.cabinet,
+            slot=self.slot,
             centre=self.centre,
             disk=self.disk,
             weather=self.weather,
@@ -75,16 +79,16 @@ class World:
             centre=self.centre,
             trace=self.trace,
             hold_days=profile.hold_days,
-            questions={policy.type: frozenset(policy.steps) - NO_QUESTION for policy in config.policies},
             max_attempts=config.max_attempts,
             refusal=self.machine.timing.refusal,
             refusals_free=self.machine.timing.refusals_free,
-            code_of=self.centre.code_of,
+            who=ACTOR.get,
             failed=self._failed,
         )
         self.documents: dict[str, Document] = self.judge.documents
-        self.phones: dict[str, dict[str, str]] = {}  # number: deposit: newest code that arrived
-        self.old_codes: dict[str, list[str]] = {}
+        self.phones: dict[str, dict[str, Ticket]] = {}  # telephone: deposit: what arrived last
+        self.old_codes: dict[str, list[Ticket]] = {}
+        self.fresh: dict[str, list[str]] = {}  # deposit: fresh codes that arrived
         self.arrived: dict[str, asyncio.Event] = {}
         self.dwell: list[float] = []
         self.occupancy: list[int] = []
@@ -93,9 +97,13 @@ class World:
         self._wire()
 
     def _wire(self) -> None:
+        from .staff import attend
+
         self.disk.committed = self.judge.committed
         self.disk.step = self._write
         self.centre.delivered = self._delivered
+        self.centre.called = lambda deposit, call: self.spawn(attend(self, deposit, call))
+        self.slot.drawn = self.judge.asked.drew_in
         self.centre.taken_in = self.judge.made_code
         self.centre.disagreed = lambda why: self.judge.must(False, "histories_agree", why)
         self.cabinet.opened = lambda number: self.spawn(self._stands_open(number))
@@ -155,12 +163,15 @@ class World:
                 self.cut_power(self.chance.uniform(5, 120))
                 self.machine.power.need()
 
-    def _delivered(self, message: Message, code: str) -> None:
-        self.judge.message(message.deposit, message.version, code)
-        codes = self.phones.setdefault(message.phone, {})
-        if message.deposit in codes:
-            self.old_codes.setdefault(message.deposit, []).append(codes[message.deposit])
-        codes[message.deposit] = code
+    def _delivered(self, message: Message, values: dict[str, str]) -> None:
+        if message.fresh:
+            self.fresh.setdefault(message.deposit, []).append(values["code"])
+            return
+        self.judge.message(message.deposit, message.version, values["code"], message.phone)
+        tickets = self.phones.setdefault(message.phone, {})
+        if message.deposit in tickets:
+            self.old_codes.setdefault(message.deposit, []).append(tickets[message.deposit])
+        tickets[message.deposit] = values.get("number") or message.phone, values["code"]
         if message.deposit in self.arrived:
             self.arrived[message.deposit].set()
 
@@ -185,7 +196,7 @@ class World:
                 for number in [n for n, compartment in self.cabinet.compartments.items() if not compartment.closed]:
                     self.spawn(self._stands_open(number))
             seen = self.sight
-            if not self.quiet.busy and seen is not None:
+            if not self.quiet.busy:
                 await asyncio.sleep(10 * SEEN)
 
     @property
@@ -237,6 +248,17 @@ class World:
         self.judge.accepted(actor, visit.deposit)
         return visit
 
+    async def prove(self, actor: Actor, token: str, step: Any, typed: str) -> None:
+        """Type what else is asked. Raises what the box says."""
+        began, entitled = self.clocks.seconds, self.judge.asked.types(actor, step, typed)
+        known = self.judge.known.get(actor.deposit)
+        wrong = known is not None and not self.judge.asked.is_right(known, actor)
+        try:
+            await self.machine.ask(lambda box: box.prove(token, step, typed))
+        except RefusedError:
+            self.judge.asked.refused(actor, entitled, began=began, wrong=wrong)
+            raise
+
     async def until_open(self) -> None:
         await asyncio.sleep(next_open(self.clocks.seconds) - self.clocks.seconds)
 
@@ -253,11 +275,11 @@ class World:
 
     async def run(self) -> None:
         """Until the last day, or a violation."""
-        from . import faults, people, staff
+        from . import care, faults, people, staff, tenant
 
         self.boot()
         await asyncio.sleep(60)
-        for part in (*faults.PARTS, *people.PARTS, *staff.PARTS):
+        for part in (*faults.PARTS, *people.PARTS, *staff.PARTS, *care.PARTS, *tenant.PARTS):
             self.spawn(part(self))
         self.spawn(self._sweeps())
         self.spawn(self._sees_again())
@@ -285,15 +307,6 @@ class World:
 
 
 def make_config(profile: Profile) -> Any:
-    """The box of the profile with two kinds of document: one that asks for the old one, one that asks nothing."""
-    example = example_config()
-    policies = (
-        DocumentPolicy(
-            type="passport",
-            name={"en": "Passport"},
-            steps=("phone", "code", "old_document", "open", "removal", "close"),
-            hold_days=profile.hold_days,
-        ),
-        DocumentPolicy(type="licence", name={"en": "Licence"}, hold_days=profile.hold_days),
-    )
-    return msgspec.structs.replace(example, compartments=profile.compartments, policies=policies)
+    """The box of the profile with the kinds of the world."""
+    wanted = policies(profile.hold_days)
+    return msgspec.structs.replace(example_config(), compartments=profile.compartments, policies=wanted)

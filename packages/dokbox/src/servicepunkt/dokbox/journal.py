@@ -163,7 +163,7 @@ class Journal:
         """Erase a deposit's tag and proofs, and the salt of its locator when no other code needs it."""
         found = self.secret(deposit)
         self._run("DELETE FROM secret WHERE deposit = ?", (deposit,))
-        self._run("DELETE FROM proof WHERE deposit = ?", (deposit,))
+        self.drop_proofs(deposit)
         self._shredded = True
         if found is not None:
             self.drop_salt(found.locator)
