@@ -96,7 +96,7 @@ class Centre:
         self.message_takes = 20.0
         self.answered = 0  # the last command that the box has dealt with
         self.delivered: Callable[[Message, dict[str, str]], None] = lambda message, values: None
-        self.called: Callable[[str, int], None] = lambda deposit, call: None
+        self.called: Callable[[str, int], object] = lambda deposit, call: None
         self.disagreed: Callable[[str], None] = lambda why: None
         self.taken_in: Callable[[dict[str, Any], bytes], None] = lambda entry, sealed: None
         self._messages: dict[str, Message] = {}

@@ -45,7 +45,7 @@ def policies(hold_days: int) -> tuple[DocumentPolicy, ...]:
 
 def changed(chance: random.Random, hold_days: int) -> tuple[DocumentPolicy, ...]:
     """What the tenant file may say on another day; one kind at least stays named."""
-    made = []
+    made: list[DocumentPolicy] = []
     for kind, asked in ASKED.items():
         fields: dict[str, Any] = {}
         steps = chance.choice(asked)

@@ -283,11 +283,11 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     mutant(
         "no_number",
-        "The number is left out of what finds a deposit.",
+        "The mobile number is left out of what finds a deposit.",
         (
             CODES,
             "pins.locator(self._vault.locator_key, step, number)",
-            'pins.locator(self._vault.locator_key, step, "")',
+            'pins.locator(self._vault.locator_key, step, "" if step == "phone" else number)',
         ),
     ),
     mutant(

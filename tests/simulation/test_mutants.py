@@ -9,7 +9,7 @@ from simulation.invariants import NAMES
 from simulation.mutants import MUTANTS
 from simulation.planting import Change, Mutant, NotPlantedError
 
-# Of doors, codes, numbers, disk, steps, persons, the tenant file, keys and clerks. Each is found in the first days.
+# Of doors, codes, numbers, disk, steps, persons, keys and clerks. Each is found in the first days.
 QUICK = (
     "pulse_before_redeem",
     "never_locked",
@@ -18,7 +18,6 @@ QUICK = (
     "code_buys_guesses",
     "drawn_in_unsaid",
     "corrected_for_the_centre_alone",
-    "steps_of_today",
     "key_ignored",
     "two_eyes",
 )

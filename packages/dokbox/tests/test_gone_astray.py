@@ -259,10 +259,45 @@ async def test_a_correction_that_nobody_can_read_kills_the_code(bench: Bench) ->
 async def test_what_a_person_was_known_by_goes_with_him(bench: Bench) -> None:
     with_kind(bench, steps=("phone", "code", "birth_date", "open", "close"))
     await bench.load(D1, birth_date=BORN)
-    await correct(bench)
+    right = wire.Person(phone=OTHER, birth_date=date(1999, 9, 9))
+    await bench.command("new_person", deposit=D1, sealed=bench.sealed(D1, right))
     visit = await bench.controller.present(OTHER, bench.code(D1))
     with pytest.raises(RefusedError):
         await bench.controller.prove(visit.token, "birth_date", BORN.isoformat())
+    await bench.controller.prove(visit.token, "birth_date", "1999-09-09")
+    assert visit.next_question is None
+
+
+async def test_nobody_is_asked_for_what_nobody_has_told(bench: Bench) -> None:
+    """The tenant file asks for more since the clerk typed, or for less since the document was announced."""
+    with_kind(bench, steps=("phone", "code", "birth_date", "open", "close"))
+    await bench.reserve(D2, NUMBER)
+    assert (bench.state(D2), reasons(bench)) == (None, ["person_lacks"])
+    _, code = await bench.load(D1, birth_date=BORN)
+    with_kind(bench)
+    await correct(bench)
+    assert reasons(bench) == ["person_lacks"] * 2
+    with pytest.raises(RefusedError):
+        await bench.controller.present(NUMBER, code)
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+async def test_a_deposit_is_found_by_what_its_kind_said_on_its_day(bench: Bench, loaded: bool) -> None:
+    with_kind(bench, steps=("pickup_number", "code", "open", "close"))
+    if loaded:
+        await bench.load(D1)
+    else:
+        await bench.reserve(D1, NUMBER)
+    with_kind(bench)
+    if loaded:
+        await bench.command("new_code", deposit=D1)
+    else:
+        compartment = bench.controller.ledger.box.deposits[D1].compartment
+        await bench.command("open_for_load", deposit=D1)
+        await bench.opened(compartment)
+        await bench.close(compartment, item=True)
+    message = bench.message(D1)
+    assert (await bench.controller.present(message["number"], message["code"])).deposit == D1
 
 
 async def test_what_an_older_journal_does_not_say_is_asked_of_staff_or_of_the_tenant_file(bench: Bench) -> None:

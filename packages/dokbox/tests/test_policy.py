@@ -44,6 +44,13 @@ def test_a_new_kind_is_a_block_of_toml() -> None:
         ({"steps": ["phone", "code", "pin_letter", "pin_letter", "open", "close"]}, "twice"),
         ({"steps": ["phone", "code", "old_document", "old_document_chip", "open", "close"]}, "asked for once"),
         ({"without_old_document": "birth_date"}, "takes the place"),
+        (
+            {
+                "without_old_document": "birth_date",
+                "steps": ["phone", "code", "old_document_chip", "open", "close"],
+            },
+            "takes the place",
+        ),
         ({"channel": "email"}, "goes with pickup_number"),
         ({"hold_days": 7, "reminders": [7]}, "before the hold period is over"),
         ({"reminders": [5, 3]}, "rising order"),

@@ -654,3 +654,19 @@ async def test_after_an_inventory_a_new_code_goes_to_the_right_number(line: Wire
     await line.deliver(row)
     assert channel.messages[-1].recipient == "+4915187654321"
     assert (await line.bench.controller.present("+4915187654321", code_in(channel))).deposit == str(row.id)
+
+
+async def test_a_new_code_takes_no_promised_day_back(line: Wire, channel: RecordingChannel) -> None:
+    row = await ready(line)
+    await care.extend(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id)
+    await line.both()
+    promised = (await line.fresh(row)).until
+    await service.request(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, kind="new_code")
+    await line.both()
+    await line.deliver(row)
+    await line.both()
+    assert promised is not None
+    assert (await line.fresh(row)).until == promised
+    expires = line.bench.controller.ledger.box.deposits[str(row.id)].expires_at()
+    assert expires is not None
+    assert expires.date() >= promised

@@ -38,6 +38,7 @@ async def send_code(
     policy = policy_of(tx.ctx, found)
     await notices.supersede(tx, found.id, at=at)
     until = await last_day(tx, found.box, at.astimezone(tx.ctx.zone_info).date(), policy.hold_days)
+    until = max(until, found.until or until)  # what was promised is kept
     await store.update_deposit(tx, found.id, until=until)
     context = wire.code_context(tx.tenant_id, found.box, str(found.id), version)
     await _send(deployment, tx, found, policy.notice_template, at=at, until=until, sealed=sealed, context=context)

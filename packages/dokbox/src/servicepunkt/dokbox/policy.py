@@ -124,8 +124,8 @@ def mistakes(policy: DocumentPolicy) -> list[str]:
         found.append("the last steps are open, removal (or not), close")
     if set(OLD_DOCUMENT) <= set(steps):
         found.append("the old document is asked for once")
-    if policy.without_old_document == "birth_date" and ("birth_date" in steps or not set(OLD_DOCUMENT) & set(steps)):
-        found.append("birth_date takes the place of a step for the old document")
+    if policy.without_old_document == "birth_date" and ("birth_date" in steps or "old_document" not in steps):
+        found.append("birth_date takes the place of the step old_document")
     if policy.channel == "email" and policy.locator == "phone":
         found.append("a code by e-mail goes with pickup_number")
     if list(policy.reminders) != sorted({day for day in policy.reminders if day < policy.hold_days}):

@@ -136,11 +136,13 @@ class Codes:
         else:
             self._ledger.note("attempt_refused")
 
-    def know(self, deposit_id: str, person: wire.Person, policy: DocumentPolicy, config: wire.BoxConfig) -> None:
-        """Keep, inside a transaction, by what a person is recognised; replaces what was kept before."""
+    def know(self, deposit_id: str, person: wire.Person, config: wire.BoxConfig, *, by: Step) -> None:
+        """Keep, inside a transaction, by what a person is recognised; replaces what was kept before.
+
+        `by` is what the deposit is found by: the mobile number, or a number that is made with the code.
+        """
         old = self._journal.secret(deposit_id)
-        by_phone = policy.locator == "phone"
-        locator = self.locator("phone", person.phone) if by_phone else NO_LOCATOR
+        locator = self.locator("phone", person.phone) if by == "phone" else NO_LOCATOR
         self._journal.put_secret(Secret(deposit_id, locator, old.version if old else 0, None))
         if old is not None:
             self._journal.drop_salt(old.locator)
@@ -174,8 +176,8 @@ class Codes:
         if self._peppers.foreign:
             raise VaultError(reason="these are not the keys of this journal")
         number, locator = "", secret.locator
-        by_number = (deposit.steps or policy.steps)[0] == "pickup_number"
-        if by_number:
+        by = located_by(deposit, policy)
+        if by == "pickup_number":
             number, locator = self._new_pickup_number()
         elif person is not None:
             locator = self.locator("phone", person.phone)
@@ -197,7 +199,7 @@ class Codes:
 
         def also(entry: Entry) -> None:
             if person is not None:
-                self.know(deposit.id, person, policy, config)
+                self.know(deposit.id, person, config, by=by)
             self._journal.put_salt(locator, kid, salt)
             self._journal.put_secret(new)
             if locator != secret.locator:
@@ -256,6 +258,17 @@ def fits(deposit: Deposit, locator: bytes, code: str) -> bool:
     if len(code) != deposit.code_digits:
         return False
     return not deposit.code_checked or code[-1] == pins.check_digit(locator, code[:-1])
+
+
+def located_by(deposit: Deposit, policy: DocumentPolicy) -> Step:
+    """What a deposit is found by: what its kind said on its day, not what it says now."""
+    return deposit.steps[0] if deposit.steps else policy.locator
+
+
+def lacks(person: wire.Person, steps: tuple[Step, ...], without_old_document: str) -> bool:
+    """Whether something will be asked of this person that nobody has told the box."""
+    needs_date = "birth_date" in steps or without_old_document == "birth_date"
+    return (needs_date and person.birth_date is None) or ("old_document_chip" in steps and not person.old_document)
 
 
 def proofs_of(person: wire.Person) -> dict[Step, str]:

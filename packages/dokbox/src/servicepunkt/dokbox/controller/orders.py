@@ -14,14 +14,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from servicepunkt.dokbox import model, wire
-from servicepunkt.dokbox.controller.codes import Codes
+from servicepunkt.dokbox.controller.codes import Codes, lacks, located_by
 from servicepunkt.dokbox.controller.doors import Doors
 from servicepunkt.dokbox.controller.ledger import Details, Ledger
 from servicepunkt.dokbox.controller.peppers import Peppers
 from servicepunkt.dokbox.controller.visits import Visits
 from servicepunkt.dokbox.errors import DokboxError, VaultError, VisitOverError
 from servicepunkt.dokbox.model import Deposit, Entry, Event, State
-from servicepunkt.dokbox.policy import DocumentPolicy
+from servicepunkt.dokbox.policy import Step
 
 #: No code is out, or none counts before staff have confirmed that the document is in.
 WITHOUT_CODE = frozenset({State.RESERVED, State.LOADING, State.BLOCKED, State.RECALLING})
@@ -120,6 +120,10 @@ class Orders:
             self.decline(command, "unknown_document" if policy is None else "known")
             return
         person = self._person(command)
+        if lacks(person, policy.steps, policy.without_old_document):
+            # It was announced before the tenant file asked for so much.
+            self.decline(command, "person_lacks")
+            return
         if policy.locator == "phone" and self._is_full_for(person, command.deposit):
             self.decline(command, "too_many_for_this_number")
             return
@@ -137,7 +141,7 @@ class Orders:
                 "steps": ",".join(policy.steps),
                 "without_old_document": policy.without_old_document,
             },
-            also=partial(self._know, command.deposit, person, policy),
+            also=partial(self._know, command.deposit, person, policy.locator),
         )
 
     def _person(self, command: wire.Command) -> wire.Person:
@@ -169,11 +173,15 @@ class Orders:
 
     async def _correct(self, command: wire.Command, deposit: Deposit) -> None:
         policy, person = self._config().policy_of(deposit.kind), self._person(command)
-        if policy.locator == "phone" and self._is_full_for(person, deposit.id):
+        by = located_by(deposit, policy)
+        if lacks(person, deposit.steps, deposit.without_old_document):
+            self._kill_code(deposit)
+            self.decline(command, "person_lacks")
+        elif by == "phone" and self._is_full_for(person, deposit.id):
             self._kill_code(deposit)
             self.decline(command, "too_many_for_this_number")
         elif deposit.state in WITHOUT_CODE:
-            also = partial(self._know, deposit.id, person, policy)
+            also = partial(self._know, deposit.id, person, by)
             self._ledger.note("person_corrected", deposit_id=deposit.id, data=ordered(command), also=also)
         else:
             current = self._sent_away(deposit)
@@ -192,8 +200,8 @@ class Orders:
         if (current.state, Event.LOCK) in model.MOVES:
             self._ledger.record(Event.LOCK, current, also=lambda _: self._journal.forget(deposit.id))
 
-    def _know(self, deposit_id: str, person: wire.Person, policy: DocumentPolicy, _entry: Entry) -> None:
-        self._codes.know(deposit_id, person, policy, self._config())
+    def _know(self, deposit_id: str, person: wire.Person, by: Step, _entry: Entry) -> None:
+        self._codes.know(deposit_id, person, self._config(), by=by)
 
     def _extend(self, command: wire.Command) -> None:
         """Keep a document longer; shorter it never becomes."""

@@ -52,6 +52,8 @@ ALERT_WORDS = {
     "code_was_used": "Its code was used already. Please take the document back and announce it anew.",
     "unknown_document": "The tenant file does not name this kind of document.",
     "known": "The box knows this deposit already.",
+    "person_lacks": "This document asks for more of the person than was typed. "
+    "Please type it, or take the document back.",
     "disowned": "The number or address is wrong, and no right one is known: nothing is sent. Please correct it.",
     "no_such_compartment": "The box has no such compartment.",
 }
