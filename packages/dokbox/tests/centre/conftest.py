@@ -34,6 +34,7 @@ from servicepunkt.core.testing import (
 from servicepunkt.dokbox import configuration, intake, service, store, wire
 from servicepunkt.dokbox import plugin as dokbox_plugin
 from servicepunkt.dokbox.configuration import SyncBoxes
+from servicepunkt.dokbox.controller import link
 from servicepunkt.dokbox.policy import DocumentPolicy
 from servicepunkt.dokbox.settings import BoxSettings, DokboxSettings
 from servicepunkt.dokbox.store import DepositRow
@@ -233,6 +234,12 @@ class Wire:
     async def both(self) -> None:
         await self.down()
         await self.up()
+
+
+@pytest.fixture(autouse=True)
+def answers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for commands that nobody gives."""
+    monkeypatch.setattr(link, "WAIT_SECONDS", 0)
 
 
 @pytest.fixture
