@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import psycopg
+from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from servicepunkt.core.db.embedded import Urls, embedded_postgres
@@ -55,10 +56,20 @@ class RecordingChannel:
 
 @contextmanager
 def database_server(home: Path, plugins: PluginHost) -> Iterator[Urls]:
-    """An embedded PostgreSQL with the tables of all `plugins`."""
+    """An embedded PostgreSQL with the tables of all `plugins`, which forgets everything in a power cut."""
     with embedded_postgres(home) as urls:
+        _wait_for_no_disk(urls)
         upgrade(urls.owner, plugins)
         yield urls
+
+
+def _wait_for_no_disk(urls: Urls) -> None:
+    """No test pulls the plug of this server, and waiting for the disk is most of what a small transaction does."""
+    superuser = make_url(urls.owner).set(drivername="postgresql", username="postgres", database="postgres")
+    with psycopg.connect(superuser.render_as_string(hide_password=False), autocommit=True) as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 def empty_database(owner_url: str) -> None:

@@ -48,8 +48,8 @@ async def correct(
 ) -> DepositRow:
     """The number or address was wrong: what was sent there opens nothing any more, a new code goes to the right one.
 
-    For the centre the new one counts from the moment on at which the box has taken it: until then, and when the box
-    declines it, both know the same person.
+    For the centre the new one counts from the moment on at which the box has taken it. Until then, and when the box
+    declines it, nothing is sent: what is kept of the person is known to be wrong.
     Raises InvalidInputError with every mistake, NotFoundError, ConflictError.
     """
     now = deployment.clock.now()

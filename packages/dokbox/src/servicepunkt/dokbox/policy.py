@@ -102,12 +102,17 @@ class DocumentPolicy(Settings, frozen=True, kw_only=True):
     @property
     def needs_birth_date(self) -> bool:
         """Whether the date of birth has to be known of each deposit."""
-        return "birth_date" in self.steps or self.without_old_document == "birth_date"
+        return asks_birth_date(self.steps, self.without_old_document)
 
     @property
     def typed_digits(self) -> int:
         """How many digits the citizen types."""
         return self.code_digits + self.check_digit
+
+
+def asks_birth_date(steps: tuple[Step, ...], without_old_document: str) -> bool:
+    """Whether these steps ask for the date of birth, of everybody or of those who have no old document."""
+    return "birth_date" in steps or without_old_document == "birth_date"
 
 
 def mistakes(policy: DocumentPolicy) -> list[str]:

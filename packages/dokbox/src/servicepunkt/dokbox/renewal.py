@@ -62,7 +62,7 @@ async def renew(
             end = ENDS[found[row.id]] if had_compartment(row) else State.CANCELLED
             await _end(deployment, tx, row, end, actor=actor)
         await trust.forget(deployment, tx, box_id)
-        await store.forget_commands(tx, box_id)
+        await store.delete_commands(tx, box_id, box.commands)
         await store.update_box(
             tx,
             box_id,

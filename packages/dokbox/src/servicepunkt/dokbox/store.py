@@ -263,13 +263,7 @@ async def count_needing_staff(tx: Transaction, *, box_id: str = "") -> int:
 
 async def inside(tx: Transaction, box_id: str) -> list[DepositRow]:
     """Everything for which a compartment is kept, by compartment."""
-    query = sa.select(deposit).where(
-        deposit.c.tenant_id == tx.tenant_id,
-        deposit.c.box == box_id,
-        deposit.c.state.not_in(FINAL),
-        deposit.c.compartment.is_not(None),
-    )
-    return await tx.all(DepositRow, query.order_by(deposit.c.compartment))
+    return [row for row in await unfinished(tx, box_id) if row.compartment is not None]
 
 
 async def overdue(tx: Transaction, today: date, *, limit: int = MOST_DEPOSITS) -> list[DepositRow]:
@@ -415,11 +409,6 @@ async def waiting_commands(tx: Transaction, box_id: str, *, deposit_id: UUID | N
         query = query.where(box_command.c.body["deposit"].astext == str(deposit_id))
     rows = await tx.execute(query.order_by(box_command.c.seq))
     return [WaitingCommand(msgspec.convert(row.body, Command), row.created_at) for row in rows]
-
-
-async def forget_commands(tx: Transaction, box_id: str) -> None:
-    """Nobody is there any more who would carry them out."""
-    await tx.execute(sa.delete(box_command).where(box_command.c.tenant_id == tx.tenant_id, box_command.c.box == box_id))
 
 
 async def in_use(tx: Transaction) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from servicepunkt.dokbox.controller.peppers import Peppers
 from servicepunkt.dokbox.errors import VaultError, VisitOverError
 from servicepunkt.dokbox.journal import Secret
 from servicepunkt.dokbox.model import Deposit, Entry, Event
-from servicepunkt.dokbox.policy import DocumentPolicy, Step
+from servicepunkt.dokbox.policy import DocumentPolicy, Step, asks_birth_date
 from servicepunkt.dokbox.vault import Vault, seal_to
 
 NO_CODE = "------"
@@ -267,7 +267,7 @@ def located_by(deposit: Deposit, policy: DocumentPolicy) -> Step:
 
 def lacks(person: wire.Person, steps: tuple[Step, ...], without_old_document: str) -> bool:
     """Whether something will be asked of this person that nobody has told the box."""
-    needs_date = "birth_date" in steps or without_old_document == "birth_date"
+    needs_date = asks_birth_date(steps, without_old_document)
     return (needs_date and person.birth_date is None) or ("old_document_chip" in steps and not person.old_document)
 
 

@@ -270,7 +270,7 @@ class Orders:
         elif self._journal.secret(deposit.id) is None:
             self.decline(command, "code_was_used")
         else:
-            await self._confirmed(command, deposit)
+            await self._codes.make(Event.CONFIRM_LOADED, deposit, ordered(command), self._config())
 
     def _looked(self, command: wire.Command, event: Event) -> None:
         """Staff say what they found behind a door.
@@ -286,9 +286,6 @@ class Orders:
         if not deposit.confirmable:
             self._doors.take_out(deposit.compartment, "taken_out_with_a_key")
         self._ledger.record(event, deposit, data=ordered(command))
-
-    async def _confirmed(self, command: wire.Command, deposit: Deposit) -> None:
-        await self._codes.make(Event.CONFIRM_LOADED, deposit, ordered(command), self._config())
 
     def _notice(self, command: wire.Command) -> None:
         deposit = self._commanded(command)

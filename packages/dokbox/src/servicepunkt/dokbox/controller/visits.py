@@ -93,10 +93,9 @@ class Visits:
 
     def _asked(self, deposit: Deposit) -> tuple[Step, ...]:
         """What comes before the door; where its first entry does not say it, what the tenant file says, or staff."""
-        if deposit.steps:
-            return deposit.asked
         found = self._config().policy(deposit.kind)
-        return tuple(step for step in found.asked if step not in deposit.done) if found else ("staff_check",)
+        steps = deposit.steps or (found.steps if found else ("staff_check",))
+        return msgspec.structs.replace(deposit, steps=steps).asked
 
     def of(self, token: str) -> Visit:
         """The visit of `token`. Raises VisitOverError."""

@@ -97,22 +97,22 @@ async def forget(deployment: Deployment, tx: Transaction, box_id: str) -> None:
         await trust.delete(tx, box_id)
 
 
-async def require_known(deployment: Deployment, ctx: TenantContext, device: Device) -> None:
-    """Raises NotSignedByBoxError for a device that is not the box, or has not told its key yet."""
+async def require_known(deployment: Deployment, ctx: TenantContext, device: Device) -> TrustRow:
+    """The keys of the box. Raises NotSignedByBoxError for a device that is not the box, or has not told its key yet."""
     async with deployment.database.tenant(ctx) as tx:
         known = await trust.find(tx, device.target)
     if known is None or known.device != device.id:
         raise NotSignedByBoxError
+    return known
 
 
 async def require_signed(
     deployment: Deployment, ctx: TenantContext, device: Device, *, purpose: wire.Purpose, body: bytes, signature: str
 ) -> None:
     """Raises NotSignedByBoxError when the box that is enrolled did not sign this."""
-    async with deployment.database.tenant(ctx) as tx:
-        known = await trust.find(tx, device.target)
+    known = await require_known(deployment, ctx, device)
     said = wire.signed(purpose, tenant=ctx.id, box=device.target, body=body)
-    if known is None or known.device != device.id or not is_signed(known.signing_key, signature, said):
+    if not is_signed(known.signing_key, signature, said):
         raise NotSignedByBoxError
 
 
