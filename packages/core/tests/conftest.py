@@ -13,10 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import psycopg
 import pytest
 import structlog
-from sqlalchemy import make_url
 
 from servicepunkt.core import hookimpl, logs
 from servicepunkt.core import plugin as core_plugin
@@ -43,17 +41,7 @@ def urls(plugins: PluginHost) -> Iterator[Urls]:
     """Not below pytest's own folder: as root the server runs as another user, to whom every start of pytest (in
     another terminal, say) closes that folder again."""
     with tempfile.TemporaryDirectory(prefix="servicepunkt-") as home, database_server(Path(home), plugins) as found:
-        forget_on_power_cuts(found)
         yield found
-
-
-def forget_on_power_cuts(urls: Urls) -> None:
-    """No test pulls the plug of this server, and waiting for the disk is most of what a small transaction does."""
-    superuser = make_url(urls.owner).set(drivername="postgresql", username="postgres", database="postgres")
-    with psycopg.connect(superuser.render_as_string(hide_password=False), autocommit=True) as connection:
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-            connection.execute(f"ALTER SYSTEM SET {setting} = off")  # type: ignore[call-overload]
-        connection.execute("SELECT pg_reload_conf()")
 
 
 @pytest.fixture

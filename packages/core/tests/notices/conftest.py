@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
+from servicepunkt.core.db.embedded import Urls
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.testing import FixedClock, empty_database, open_deployment
+
+
+@pytest.fixture
+async def running(
+    urls: Urls, make_host: Any, hooks: dict[str, Any], clock: FixedClock, tmp_path: Path
+) -> AsyncIterator[Deployment]:
+    """A deployment with a plugin `post`, whose hooks each module names."""
+    empty_database(urls.owner)
+    async with open_deployment(urls, tmp_path, make_host(post=hooks), clock=clock) as made:
+        yield made
 
 
 class Gateway(ThreadingHTTPServer):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,7 +22,7 @@ from servicepunkt.core.notices import service, store
 from servicepunkt.core.notices.model import DeliveryError, Message, Notice, NoticeTemplate
 from servicepunkt.core.notices.service import MAX_ATTEMPTS, RETRY, deliver, supersede
 from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.core.testing import FixedClock, RecordingChannel, empty_database, make_tenant, open_deployment
+from servicepunkt.core.testing import FixedClock, RecordingChannel, make_tenant
 
 PHONE = "+4915112345678"
 DOWN = DeliveryError("down", permanent=False)
@@ -71,12 +69,8 @@ def post() -> Post:
 
 
 @pytest.fixture
-async def running(
-    urls: Urls, make_host: Any, post: Post, clock: FixedClock, tmp_path: Path
-) -> AsyncIterator[Deployment]:
-    empty_database(urls.owner)
-    async with open_deployment(urls, tmp_path, make_host(post=post.hooks()), clock=clock) as made:
-        yield made
+def hooks(post: Post) -> dict[str, Any]:
+    return post.hooks()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,7 @@ from servicepunkt.core.notices.service import deliver, supersede
 from servicepunkt.core.notices.settings import NoticeSettings
 from servicepunkt.core.retention import erase_expired
 from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.core.testing import FixedClock, empty_database, make_tenant, open_deployment
+from servicepunkt.core.testing import FixedClock, make_tenant, open_deployment
 
 if TYPE_CHECKING:
     from conftest import Gateway
@@ -55,15 +54,16 @@ def listener() -> Listener:
 
 
 @pytest.fixture
-async def running(
-    urls: Urls, make_host: Any, listener: Listener, clock: FixedClock, tmp_path: Path
-) -> AsyncIterator[Deployment]:
-    empty_database(urls.owner)
+def hooks(listener: Listener) -> dict[str, Any]:
     template = NoticeTemplate("pickup", {"de": "{box}: Code {code}"})
-    hooks = {"notice_templates": lambda ctx: (template,), "notice_listeners": lambda ctx: (listener,)}
-    async with open_deployment(urls, tmp_path, make_host(post=hooks), clock=clock) as made:
-        made.randomness = random.Random(1).randbytes
-        yield made
+    return {"notice_templates": lambda ctx: (template,), "notice_listeners": lambda ctx: (listener,)}
+
+
+@pytest.fixture
+async def running(running: Deployment) -> Deployment:
+    """Who is asked first is drawn in the same order in every run."""
+    running.randomness = random.Random(1).randbytes
+    return running
 
 
 Tenant = Any

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,7 +22,7 @@ from servicepunkt.core.notices import service, settling, store
 from servicepunkt.core.notices.model import DeliveryError, Message, Notice, NoticeChannel, NoticeTemplate
 from servicepunkt.core.notices.service import MAX_ATTEMPTS, channels_for, deliver, supersede, template_for
 from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.core.testing import FixedClock, RecordingChannel, empty_database, make_tenant, open_deployment
+from servicepunkt.core.testing import FixedClock, RecordingChannel, make_tenant, open_deployment
 
 PHONE, CODE = "+4915112345678", "482913"
 CASE = uuid4()
@@ -73,12 +72,8 @@ def post() -> Post:
 
 
 @pytest.fixture
-async def running(
-    urls: Urls, make_host: Any, post: Post, clock: FixedClock, tmp_path: Path
-) -> AsyncIterator[Deployment]:
-    empty_database(urls.owner)
-    async with open_deployment(urls, tmp_path, make_host(post=post.hooks()), clock=clock) as made:
-        yield made
+def hooks(post: Post) -> dict[str, Any]:
+    return post.hooks()
 
 
 @pytest.fixture

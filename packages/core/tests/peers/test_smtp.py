@@ -140,18 +140,18 @@ async def test_a_refused_recipient_is_refused_for_good_only_if_the_server_says_s
     assert mailbox.kept == []
 
 
-@pytest.mark.parametrize("answer", ["554 5.7.1 Our address is on a list", "451 4.3.0 Try again"])
-async def test_a_refused_content_blames_nobody(mailbox: Mailbox, answer: str) -> None:
+@pytest.mark.parametrize(
+    ("part", "answer"),
+    [
+        ("data", "554 5.7.1 Our address is on a list"),
+        ("data", "451 4.3.0 Try again"),
+        ("sender", "530 5.7.0 Authentication required"),
+        ("sender", "553 5.7.1 Sender not allowed"),
+    ],
+)
+async def test_a_refused_content_or_sender_blames_nobody(mailbox: Mailbox, part: str, answer: str) -> None:
     """What is wrong with our server, our address or our settings loses no citizen's mail."""
-    mailbox.answer_to_data = answer
-    with pytest.raises(DeliveryError, match=answer[:3]) as caught:
-        await mailbox.channel().send(MESSAGE)
-    assert caught.value.permanent is False
-
-
-@pytest.mark.parametrize("answer", ["530 5.7.0 Authentication required", "553 5.7.1 Sender not allowed"])
-async def test_a_refused_sender_blames_nobody(mailbox: Mailbox, answer: str) -> None:
-    mailbox.answer_to_sender = answer
+    setattr(mailbox, f"answer_to_{part}", answer)
     with pytest.raises(DeliveryError, match=answer[:3]) as caught:
         await mailbox.channel().send(MESSAGE)
     assert caught.value.permanent is False

@@ -218,6 +218,20 @@ class Wire:
         await self.up()
         return compartment
 
+    async def told(self, **changed: Any) -> DepositRow:
+        """A passport in the box, or what `changed` says, of which the citizen was told."""
+        row = await self.announce(**changed)
+        await self.loaded(row)
+        await self.deliver(row)
+        await self.both()
+        return await self.fresh(row)
+
+    @staticmethod
+    def code_in(channel: RecordingChannel, number: str = "") -> str:
+        """The code of the newest message that holds one, of those to `number` if it is named."""
+        texts = [message.text for message in channel.messages if number in ("", message.recipient)]
+        return next(found.group() for text in reversed(texts) if (found := re.search(r"\b\d{6,9}\b", text)))
+
     async def deliver(self, row: DepositRow) -> None:
         """Send what was not sent yet."""
         async with self.deployment.database.tenant(self.ctx) as tx:

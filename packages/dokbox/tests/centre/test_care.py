@@ -30,12 +30,6 @@ CLERK, OTHER = "account:test", "account:other"
 PHONE = "+4915112345678"
 
 
-def code_in(channel: RecordingChannel) -> str:
-    """The code of the newest message that holds one."""
-    found = [re.search(r"\b\d{6,9}\b", message.text) for message in channel.messages]
-    return [match.group() for match in found if match][-1]
-
-
 async def ready(line: Wire, **fields: Any) -> DepositRow:
     """A card in the box, of which the citizen was told."""
     row = await line.announce(kind="card", birth_date="12.08.1964", **fields)
@@ -54,7 +48,7 @@ async def ready(line: Wire, **fields: Any) -> DepositRow:
 
 async def locked(line: Wire, channel: RecordingChannel) -> DepositRow:
     row = await ready(line)
-    code = code_in(channel)
+    code = line.code_in(channel)
     for _ in range(5):
         with pytest.raises(RefusedError):
             await line.bench.controller.present(PHONE, "000000" if code != "000000" else "111111")
@@ -106,12 +100,17 @@ async def test_a_low_compartment(line: Wire) -> None:
     assert (await line.fresh(row)).compartment == 8
 
 
+@pytest.fixture
+def mail(monkeypatch: pytest.MonkeyPatch) -> RecordingChannel:
+    made = RecordingChannel("smtp")
+    made.kind = "email"
+    monkeypatch.setattr("servicepunkt.core.notices.service.builtin_channels", lambda _: (made,))
+    return made
+
+
 async def test_code_and_pick_up_number_by_mail_with_a_picture_for_the_scanner(
-    line: Wire, monkeypatch: pytest.MonkeyPatch
+    line: Wire, mail: RecordingChannel
 ) -> None:
-    mail = RecordingChannel("smtp")
-    mail.kind = "email"
-    monkeypatch.setattr("servicepunkt.core.notices.service.builtin_channels", lambda _: (mail,))
     row = await line.announce(kind="letter", email="erika@example.org", phone="")
     await line.loaded(row)
     await line.deliver(row)
@@ -125,11 +124,8 @@ async def test_code_and_pick_up_number_by_mail_with_a_picture_for_the_scanner(
 
 
 async def test_a_fresh_code_is_of_use_for_minutes_and_until_the_next_one(
-    line: Wire, monkeypatch: pytest.MonkeyPatch, clock: FixedClock
+    line: Wire, mail: RecordingChannel, clock: FixedClock
 ) -> None:
-    mail = RecordingChannel("smtp")
-    mail.kind = "email"
-    monkeypatch.setattr("servicepunkt.core.notices.service.builtin_channels", lambda _: (mail,))
     row = await line.announce(kind="letter", email="erika@example.org", phone="")
     await line.loaded(row)
     await line.deliver(row)
@@ -185,7 +181,7 @@ async def test_who_does_not_come_is_reminded_once_a_time_and_by_day(
     clock: FixedClock,
 ) -> None:
     row = await ready(line)
-    sent, code = len(channel.messages), code_in(channel)
+    sent, code = len(channel.messages), line.code_in(channel)
 
     async def remind() -> int:
         await messages.remind.function(line.deployment, line.ctx)
@@ -305,13 +301,13 @@ async def test_the_wrong_number_is_corrected_and_the_old_code_dies(
     channel: RecordingChannel,
 ) -> None:
     row = await ready(line)
-    old = code_in(channel)
+    old = line.code_in(channel)
     correction = Correction(phone="0151 87654321", birth_date="12.08.1964")
     await care.correct(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, correction=correction)
     await line.both()
     await line.deliver(row)
     await line.both()
-    new = code_in(channel)
+    new = line.code_in(channel)
     assert channel.messages[-1].recipient == "+4915187654321"
     assert new != old
     for number, code in ((PHONE, old), (PHONE, new), ("+4915187654321", old)):
@@ -328,7 +324,7 @@ async def test_a_wrong_correction_changes_nothing(line: Wire, channel: Recording
         )
     assert {place for place, _ in refused.value.mistakes} == {"phone", "birth_date"}
     await line.both()
-    assert (await line.bench.controller.present(PHONE, code_in(channel))).deposit == str(row.id)
+    assert (await line.bench.controller.present(PHONE, line.code_in(channel))).deposit == str(row.id)
 
 
 async def test_a_lock_is_lifted_for_the_right_caller(line: Wire, channel: RecordingChannel) -> None:
@@ -338,7 +334,7 @@ async def test_a_lock_is_lifted_for_the_right_caller(line: Wire, channel: Record
     await care.lift(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, **said)
     await line.both()
     await line.deliver(row)
-    await line.bench.controller.present(PHONE, code_in(channel))
+    await line.bench.controller.present(PHONE, line.code_in(channel))
     assert (await line.fresh(row)).state == State.STORED
 
 
@@ -375,7 +371,7 @@ async def test_a_wrong_caller_learns_nothing_and_three_are_enough(
 
 async def test_staff_of_the_point_speak_for_a_person(line: Wire, channel: RecordingChannel) -> None:
     row = await ready(line)
-    visit = await line.bench.controller.present(PHONE, code_in(channel))
+    visit = await line.bench.controller.present(PHONE, line.code_in(channel))
     await line.bench.controller.prove(visit.token, "birth_date", "1964-08-12")
     await line.bench.controller.call_staff(visit.token)
     await line.up()
@@ -411,20 +407,12 @@ async def test_an_inventory_blocks_what_lies_in_the_box(line: Wire, channel: Rec
 # --- what must not get lost on the way ----------------------------------------------------------------------------
 
 
-async def plain(line: Wire, channel: RecordingChannel, **fields: Any) -> tuple[DepositRow, str]:
-    """A passport of which the citizen was told, and its code."""
-    row = await line.announce(**fields)
-    await line.loaded(row)
-    await line.deliver(row)
-    await line.both()
-    return await line.fresh(row), code_in(channel)
-
-
 async def test_a_correction_that_the_box_declines_changes_nobody(line: Wire, channel: RecordingChannel) -> None:
     right = "0151 87654321"
     for n in range(3):
         await line.loaded(await line.announce(document_number=f"C01X00T5{n}", phone=right))
-    row, code = await plain(line, channel)
+    row = await line.told()
+    code = line.code_in(channel)
     await care.correct(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, correction=Correction(phone=right))
     with pytest.raises(ConflictError):
         await care.correct(
@@ -440,7 +428,8 @@ async def test_a_correction_that_the_box_declines_changes_nobody(line: Wire, cha
 
 
 async def test_a_new_code_goes_to_the_corrected_number_and_opens_with_it(line: Wire, channel: RecordingChannel) -> None:
-    row, code = await plain(line, channel)
+    row = await line.told()
+    code = line.code_in(channel)
     visit = await line.bench.controller.present(PHONE, code)
     correction = Correction(phone="0151 87654321")
     await line.up()
@@ -450,13 +439,14 @@ async def test_a_new_code_goes_to_the_corrected_number_and_opens_with_it(line: W
     assert channel.messages[-1].recipient == "+4915187654321"
     with pytest.raises(VisitOverError):
         await line.bench.controller.release(visit.token)
-    assert (await line.bench.controller.present("+4915187654321", code_in(channel))).deposit == str(row.id)
+    assert (await line.bench.controller.present("+4915187654321", line.code_in(channel))).deposit == str(row.id)
 
 
 async def test_that_an_old_document_is_unclear_stays_until_somebody_has_looked(
     line: Wire, channel: RecordingChannel
 ) -> None:
-    row, code = await plain(line, channel)
+    row = await line.told()
+    code = line.code_in(channel)
     line.bench.controller.ledger.note("old_document_unclear", deposit_id=str(row.id))
     visit = await line.bench.controller.present(PHONE, code)
     await line.bench.controller.leave(visit.token)
@@ -473,7 +463,7 @@ async def test_that_an_old_document_is_unclear_stays_until_somebody_has_looked(
 
 async def test_who_waits_for_staff_is_not_forgotten_for_another_order(line: Wire, channel: RecordingChannel) -> None:
     row = await ready(line)
-    visit = await line.bench.controller.present(PHONE, code_in(channel))
+    visit = await line.bench.controller.present(PHONE, line.code_in(channel))
     await line.bench.controller.prove(visit.token, "birth_date", "1964-08-12")
     await line.bench.controller.call_staff(visit.token)
     await line.up()
@@ -505,7 +495,7 @@ async def test_prolonged_while_the_message_is_under_way(line: Wire, channel: Rec
 async def test_a_deposit_that_the_box_never_heard_of_can_be_undone(line: Wire) -> None:
     row = await line.announce()
     async with line.deployment.database.tenant(line.ctx) as tx:
-        await store.forget_commands(tx, "box-1")
+        await store.delete_commands(tx, "box-1", 10)
     assert service.allowed_requests(row) == ["cancel"]
     await service.request(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, kind="cancel")
     await line.both()
@@ -533,7 +523,7 @@ async def test_four_eyes_are_asked_for_when_the_document_is_confirmed(line: Wire
 
 
 async def test_where_no_sensor_tells_staff_are_asked_what_they_found(line: Wire, channel: RecordingChannel) -> None:
-    row, _ = await plain(line, channel)
+    row = await line.told()
     await line.bench.see(ItemChanged((await line.fresh(row)).compartment or 0, None, line.bench.clock.now()))
     await service.request(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, kind="recall")
     await line.both()
@@ -567,7 +557,7 @@ def test_whatever_the_box_declines_has_words() -> None:
 async def test_an_answer_for_who_has_left_is_none_for_who_came_after(line: Wire, channel: RecordingChannel) -> None:
     """Staff looked at one person; meanwhile another one typed the same code and called."""
     row = await ready(line)
-    code = code_in(channel)
+    code = line.code_in(channel)
     calls = []
     for _ in range(2):
         visit = await line.bench.controller.present(PHONE, code)
@@ -624,7 +614,7 @@ async def test_a_number_stays_wrong_until_a_right_one_is_known(line: Wire, chann
 
 
 async def test_who_was_called_wrong_hears_nothing_of_the_end(line: Wire, channel: RecordingChannel) -> None:
-    row, _ = await plain(line, channel)
+    row = await line.told()
     sent = len(channel.messages)
     await line.bench.command("inventory")
     right = Correction(phone="0151 87654321")
@@ -637,7 +627,7 @@ async def test_who_was_called_wrong_hears_nothing_of_the_end(line: Wire, channel
 
 
 async def test_after_an_inventory_a_new_code_goes_to_the_right_number(line: Wire, channel: RecordingChannel) -> None:
-    row, _ = await plain(line, channel)
+    row = await line.told()
     await care.begin_inventory(line.deployment, line.ctx, actor=CLERK, box_id="box-1")
     right = Correction(phone="0151 87654321")
     await care.correct(line.deployment, line.ctx, actor=CLERK, deposit_id=row.id, correction=right)
@@ -653,7 +643,7 @@ async def test_after_an_inventory_a_new_code_goes_to_the_right_number(line: Wire
     await line.both()
     await line.deliver(row)
     assert channel.messages[-1].recipient == "+4915187654321"
-    assert (await line.bench.controller.present("+4915187654321", code_in(channel))).deposit == str(row.id)
+    assert (await line.bench.controller.present("+4915187654321", line.code_in(channel))).deposit == str(row.id)
 
 
 async def test_a_new_code_takes_no_promised_day_back(line: Wire, channel: RecordingChannel) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -28,7 +27,7 @@ from servicepunkt.dokbox.errors import OutOfOrderError, RefusedError
 from servicepunkt.dokbox.intake import JournalForkError
 from servicepunkt.dokbox.model import State
 from servicepunkt.dokbox.service import Correction
-from servicepunkt.dokbox.store import BoxRow, DepositRow
+from servicepunkt.dokbox.store import BoxRow
 from servicepunkt.dokbox.testing import Bench
 from servicepunkt.dokbox.trust import store as trust_store
 from servicepunkt.dokbox.vault import RemoteVault
@@ -62,21 +61,6 @@ def calling(address: str, token: str) -> AsyncClient:
     return AsyncClient(base_url=address, headers={"authorization": f"Bearer {token}"})
 
 
-async def told(line: Wire, number: str, phone: str) -> DepositRow:
-    """A passport in the box, of which the citizen was told."""
-    row = await line.announce(document_number=number, phone=phone)
-    await line.loaded(row)
-    await line.deliver(row)
-    await line.both()
-    return row
-
-
-def code_for(channel: RecordingChannel, number: str) -> str:
-    """The code of the newest message that went to a number."""
-    texts = [message.text for message in channel.messages if message.recipient == number]
-    return next(found.group() for text in reversed(texts) if (found := re.search(r"\b\d{6}\b", text)))
-
-
 async def box_row(line: Wire) -> BoxRow:
     async with line.deployment.database.tenant(line.ctx) as tx:
         row = await store.find_box(tx, "box-1")
@@ -91,7 +75,9 @@ async def renew(line: Wire, found: dict[UUID, renewal.Found], *, empty: bool = T
 async def test_what_lay_in_the_box_ends_and_the_next_computer_begins(
     line: Wire, channel: RecordingChannel, next_bench: Bench, deployment: Deployment, tenant: TenantContext
 ) -> None:
-    here, gone = [await told(line, number, f"0151 1234567{at}") for at, number in enumerate(NUMBERS[:2])]
+    here, gone = [
+        await line.told(document_number=number, phone=f"0151 1234567{at}") for at, number in enumerate(NUMBERS[:2])
+    ]
     waiting = await line.announce(document_number=NUMBERS[2], phone="0151 99999999")
     before = await box_row(line)
     line.bench.controller.ledger.note("compartment_out", compartment=4)
@@ -121,7 +107,7 @@ async def test_what_lay_in_the_box_ends_and_the_next_computer_begins(
 
     await line.enrol(next_bench)
     after = type(line)(deployment, tenant, next_bench)
-    again = await told(after, NUMBERS[0], "0151 12345670")
+    again = await after.told(document_number=NUMBERS[0], phone="0151 12345670")
     assert (await after.fresh(again)).state == State.NOTIFIED
     assert (await box_row(after)).acknowledged == next_bench.controller.ledger.box.seq
     async with deployment.database.tenant(tenant) as tx:
@@ -130,7 +116,7 @@ async def test_what_lay_in_the_box_ends_and_the_next_computer_begins(
 
 
 async def test_every_deposit_of_which_nothing_was_said_is_named(line: Wire, channel: RecordingChannel) -> None:
-    rows = [await told(line, number, f"0151 1234567{at}") for at, number in enumerate(NUMBERS[:2])]
+    rows = [await line.told(document_number=number, phone=f"0151 1234567{at}") for at, number in enumerate(NUMBERS[:2])]
     with pytest.raises(InvalidInputError) as refused:
         await renew(line, {}, empty=False)
     assert {place for place, _ in refused.value.mistakes} == {*(f"found-{row.id}" for row in rows), "empty"}
@@ -151,7 +137,7 @@ async def test_a_box_that_does_not_exist_is_not_renewed(line: Wire) -> None:
 async def test_a_journal_that_is_not_believed_is_followed_by_a_new_one(
     line: Wire, channel: RecordingChannel, next_bench: Bench, deployment: Deployment, tenant: TenantContext
 ) -> None:
-    row = await told(line, NUMBERS[0], "0151 12345678")
+    row = await line.told(document_number=NUMBERS[0], phone="0151 12345678")
     stranger = type(line)(deployment, tenant, next_bench)
     await line.enrol(next_bench)
     next_bench.controller.ledger.note("started")
@@ -167,8 +153,8 @@ async def test_a_journal_that_is_not_believed_is_followed_by_a_new_one(
 async def test_the_old_computer_is_switched_off_over_restarts(
     line: Wire, channel: RecordingChannel, token: str, address: str
 ) -> None:
-    row = await told(line, NUMBERS[0], "0151 12345678")
-    code = code_for(channel, "+4915112345678")
+    row = await line.told(document_number=NUMBERS[0], phone="0151 12345678")
+    code = line.code_in(channel, "+4915112345678")
     async with calling(address, token) as client:
         link = Link(line.bench.controller, line.bench.journal, client)
         await link.pull_commands()
@@ -224,7 +210,7 @@ async def test_another_computer_is_refused_before_the_box_was_emptied(
 ) -> None:
     async with calling(address, token) as client:
         await Link(line.bench.controller, line.bench.journal, client).pull_commands()
-    row = await told(line, NUMBERS[0], "0151 12345678")
+    row = await line.told(document_number=NUMBERS[0], phone="0151 12345678")
     async with calling(address, await line.enrol(next_bench)) as client:
         answer = await client.post("/api/v1/box/keys", json={"signing_key": next_bench.vault.signing_key.hex()})
         assert (answer.status_code, answer.json()["code"]) == (409, "SP3127")
@@ -266,7 +252,7 @@ async def test_another_computer_hears_nothing_that_is_meant_for_the_box(
 ) -> None:
     async with calling(address, token) as client:
         await Link(line.bench.controller, line.bench.journal, client).pull_commands()
-    row = await told(line, NUMBERS[0], "0151 12345678")
+    row = await line.told(document_number=NUMBERS[0], phone="0151 12345678")
     async with calling(address, await line.enrol(next_bench)) as client:
         for purpose in ("commands", "config"):
             answer = await client.get(f"/api/v1/box/{purpose}", headers={wire.NONCE: "ab" * 16})
@@ -294,7 +280,7 @@ async def test_staff_read_that_what_comes_is_not_signed(
 
 
 async def test_staff_say_what_they_found_on_a_page(line: Wire, channel: RecordingChannel, clerk: Clerk) -> None:
-    row = await told(line, NUMBERS[0], "0151 12345678")
+    row = await line.told(document_number=NUMBERS[0], phone="0151 12345678")
     page = "/boxes/box-1/renewal"
     shown = await clerk.get(page)
     assert row.reference in shown.text
@@ -322,8 +308,10 @@ async def test_a_week_offline(
 ) -> None:
     """The network is gone for seven days: citizens collect, one types wrong codes, one never comes, the plug is pulled;
     afterwards the centre has the same history, and what was ordered meanwhile is done or declined."""
-    first, second, third = [await told(line, number, f"0151 1234567{at}") for at, number in enumerate(NUMBERS)]
-    codes = {row.id: code_for(channel, f"+491511234567{at}") for at, row in enumerate((first, second, third))}
+    first, second, third = [
+        await line.told(document_number=number, phone=f"0151 1234567{at}") for at, number in enumerate(NUMBERS)
+    ]
+    codes = {row.id: line.code_in(channel, f"+491511234567{at}") for at, row in enumerate((first, second, third))}
 
     async def days(count: int) -> None:
         clock.forward(days=count)
