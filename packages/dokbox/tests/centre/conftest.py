@@ -184,6 +184,11 @@ class Wire:
         for command in await intake.commands_for(self.deployment, self.ctx, "box-1", after=after):
             await self.bench.controller.handle(command)
 
+    @staticmethod
+    def calling(address: str, token: str) -> AsyncClient:
+        """What a box calls the centre with."""
+        return AsyncClient(base_url=address, headers={"authorization": f"Bearer {token}"})
+
     def entries(self, after: int = 0) -> list[SentEntry]:
         journal = self.bench.journal
         return [
@@ -248,6 +253,13 @@ class Wire:
     async def both(self) -> None:
         await self.down()
         await self.up()
+
+
+@pytest.fixture
+async def address(deployment: Deployment) -> AsyncIterator[str]:
+    """Where the centre of tenant alpha answers."""
+    async with serving(create_app(deployment), host="127.0.0.1", port=0) as port:
+        yield f"http://127.0.0.1:{port}/t/alpha"
 
 
 @pytest.fixture(autouse=True)

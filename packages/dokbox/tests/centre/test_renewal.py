@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from httpx import AsyncClient, Request, Response
+from httpx import Request, Response
 
 from servicepunkt.core.audit import store as audit_store
 from servicepunkt.core.deployment import Deployment
@@ -31,9 +31,7 @@ from servicepunkt.dokbox.store import BoxRow
 from servicepunkt.dokbox.testing import Bench
 from servicepunkt.dokbox.trust import store as trust_store
 from servicepunkt.dokbox.vault import RemoteVault
-from servicepunkt.web.app import create_app
 from servicepunkt.web.devices import service as devices
-from servicepunkt.web.server import serving
 
 if TYPE_CHECKING:
     from conftest import Clerk, Wire
@@ -43,22 +41,12 @@ NUMBERS = ("C01X00T47", "C01X0006H", "C01X0007K")
 
 
 @pytest.fixture
-async def address(deployment: Deployment) -> AsyncIterator[str]:
-    async with serving(create_app(deployment), host="127.0.0.1", port=0) as port:
-        yield f"http://127.0.0.1:{port}/t/alpha"
-
-
-@pytest.fixture
 async def next_bench(tmp_path: Path) -> AsyncIterator[Bench]:
     """The computer that comes after."""
     made = Bench(tmp_path / "next", seed=2)
     await made.look()
     yield made
     made.put_away()
-
-
-def calling(address: str, token: str) -> AsyncClient:
-    return AsyncClient(base_url=address, headers={"authorization": f"Bearer {token}"})
 
 
 async def box_row(line: Wire) -> BoxRow:
@@ -155,7 +143,7 @@ async def test_the_old_computer_is_switched_off_over_restarts(
 ) -> None:
     row = await line.told(document_number=NUMBERS[0], phone="0151 12345678")
     code = line.code_in(channel, "+4915112345678")
-    async with calling(address, token) as client:
+    async with line.calling(address, token) as client:
         link = Link(line.bench.controller, line.bench.journal, client)
         await link.pull_commands()
         await renew(line, {row.id: "here"})
@@ -182,7 +170,7 @@ async def test_the_old_computer_is_switched_off_over_restarts(
 async def test_a_centre_that_speaks_again_switches_the_box_on(line: Wire, token: str, address: str) -> None:
     line.bench.controller.switch(off=True)
     assert not line.bench.controller.healthy
-    async with calling(address, token) as client:
+    async with line.calling(address, token) as client:
         await Link(line.bench.controller, line.bench.journal, client).pull_commands()
     assert line.bench.controller.healthy
     await line.bench.restart()
@@ -208,14 +196,14 @@ async def test_another_computer_is_refused_before_the_box_was_emptied(
     deployment: Deployment,
     tenant: TenantContext,
 ) -> None:
-    async with calling(address, token) as client:
+    async with line.calling(address, token) as client:
         await Link(line.bench.controller, line.bench.journal, client).pull_commands()
     row = await line.told(document_number=NUMBERS[0], phone="0151 12345678")
-    async with calling(address, await line.enrol(next_bench)) as client:
+    async with line.calling(address, await line.enrol(next_bench)) as client:
         answer = await client.post("/api/v1/box/keys", json={"signing_key": next_bench.vault.signing_key.hex()})
         assert (answer.status_code, answer.json()["code"]) == (409, "SP3127")
     await renew(line, {row.id: "here"})
-    async with calling(address, await line.enrol(next_bench)) as client:
+    async with line.calling(address, await line.enrol(next_bench)) as client:
         link = Link(next_bench.controller, next_bench.journal, client)
         await link.pull_commands()
         next_bench.controller.ledger.note("started")
@@ -225,7 +213,7 @@ async def test_another_computer_is_refused_before_the_box_was_emptied(
 async def test_an_old_condition_is_not_believed(
     line: Wire, token: str, address: str, clock: FixedClock, deployment: Deployment, tenant: TenantContext
 ) -> None:
-    async with calling(address, token) as client:
+    async with line.calling(address, token) as client:
         link = Link(line.bench.controller, line.bench.journal, client)
         posted: list[Request] = []
 
@@ -250,10 +238,10 @@ async def test_an_old_condition_is_not_believed(
 async def test_another_computer_hears_nothing_that_is_meant_for_the_box(
     line: Wire, channel: RecordingChannel, token: str, next_bench: Bench, address: str
 ) -> None:
-    async with calling(address, token) as client:
+    async with line.calling(address, token) as client:
         await Link(line.bench.controller, line.bench.journal, client).pull_commands()
     row = await line.told(document_number=NUMBERS[0], phone="0151 12345678")
-    async with calling(address, await line.enrol(next_bench)) as client:
+    async with line.calling(address, await line.enrol(next_bench)) as client:
         for purpose in ("commands", "config"):
             answer = await client.get(f"/api/v1/box/{purpose}", headers={wire.NONCE: "ab" * 16})
             assert (answer.status_code, answer.json()["code"]) == (403, "SP3125")
@@ -266,7 +254,7 @@ async def test_another_computer_hears_nothing_that_is_meant_for_the_box(
 async def test_staff_read_that_what_comes_is_not_signed(
     line: Wire, token: str, address: str, clock: FixedClock
 ) -> None:
-    async with calling(address, token) as client:
+    async with line.calling(address, token) as client:
         link = Link(line.bench.controller, line.bench.journal, client)
         await link.pull_commands()
         said = wire.Condition(vault="tpm", heard=clock.now())
@@ -333,7 +321,7 @@ async def test_a_week_offline(
     assert [(await line.fresh(row)).state for row in (first, second, third)] == [State.NOTIFIED] * 3
     await days(5)
 
-    async with calling(address, token) as client:
+    async with line.calling(address, token) as client:
         link = Link(line.bench.controller, line.bench.journal, client)
         await link.pull_commands()
         while await link.push_events():
@@ -385,13 +373,13 @@ async def test_the_same_computer_keeps_its_peppers_under_a_new_token(line: Wire,
     folder = tmp_path / "remote"
     bench = Bench(folder, vault=lambda: RemoteVault(folder / "vault", secrets.token_bytes))
     await bench.look()
-    async with calling(address, await line.enrol(bench)) as client:
+    async with line.calling(address, await line.enrol(bench)) as client:
         await Link(bench.controller, bench.journal, client).pull_commands()
     pepper = bench.vault.pepper("1")
     async with line.deployment.database.tenant(line.ctx) as tx:
         await store.update_box(tx, "box-1", acknowledged=bench.controller.ledger.box.seq)
     await bench.restart()
-    async with calling(address, await line.enrol(bench)) as client:
+    async with line.calling(address, await line.enrol(bench)) as client:
         answer = await client.post("/api/v1/box/keys", json={"signing_key": bench.vault.signing_key.hex()})
         assert answer.status_code == 200
         await Link(bench.controller, bench.journal, client).pull_commands()

@@ -7,14 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
-import psycopg
 import pytest
 
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.audit import store as audit_store
 from servicepunkt.core.catalogue.service import CatalogueReader
-from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError, SettingsError
 from servicepunkt.core.keys.model import UnreadableError
 from servicepunkt.core.notices import receipts
@@ -341,34 +338,6 @@ def test_a_damaged_entry_is_refused_before_anything_is_written(damage: dict[str,
         msgspec.convert({"events": [{"entry": {**entry, **damage}}]}, wire.Events)
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"events": [{"entry": entry, "sealed": "xyz"}]}, wire.Events)
-
-
-async def test_what_comes_behind_a_gap_is_asked_for_from_its_beginning(
-    line: Wire, tenant: TenantContext, urls: Urls
-) -> None:
-    """The centre was restored from yesterday's backup, the box goes on from today."""
-    row = await line.announce()
-    await line.both()
-    entries = line.entries()
-    line.bench.controller.ledger.note("started")
-    later = line.entries()
-    async with line.deployment.database.tenant(tenant) as tx:
-        before = await store.find_box(tx, "box-1")
-        await store.update_box(tx, "box-1", acknowledged=0, head=model.GENESIS, commands=0)
-        await store.update_deposit(tx, row.id, state="announced")
-    with psycopg.connect(conninfo(urls.owner), autocommit=True) as owner:
-        owner.execute(f"SET app.tenant = {tenant.id:d}")
-        owner.execute("DELETE FROM box_event")
-    assert before is not None
-    known = await intake.ingest(line.deployment, tenant, "box-1", later[len(entries) :])
-    assert (known.seq, known.head) == (0, model.GENESIS)
-    known = await intake.ingest(line.deployment, tenant, "box-1", later)
-    assert known.seq == later[-1].entry.seq
-    async with line.deployment.database.tenant(tenant) as tx:
-        after = await store.find_box(tx, "box-1")
-    assert after is not None
-    assert (after.disputed, after.commands) == (0, before.commands), "no order gets a number that the box knows"
-    assert (await line.fresh(row)).state == State.RESERVED
 
 
 async def test_a_disk_that_was_set_back_is_noticed_by_its_old_numbers(line: Wire, tenant: TenantContext) -> None:

@@ -39,7 +39,7 @@ def allowed(ctx: TenantContext, row: DepositRow) -> list[str]:
     found += ["old_document_void"] if row.unclear and row.state in model.COLLECTABLE else []
     # Before the code is made the box keeps somebody's number as well as after it.
     before = row.state in (State.RESERVED, State.LOADING, State.PRESENTED, State.BLOCKED)
-    may_correct = not row.correcting and (before or service.can(row, Event.NEW_CODE))
+    may_correct = row.personal is not None and not row.correcting and (before or service.can(row, Event.NEW_CODE))
     return [*found, "correct"] if may_correct else found
 
 

@@ -19,7 +19,7 @@ from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, NotFoundError, ServicepunktError
 from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.dokbox import messages, model, store, wire
+from servicepunkt.dokbox import messages, model, service, store, wire
 from servicepunkt.dokbox.errors import IllegalMoveError
 from servicepunkt.dokbox.model import Event, State
 from servicepunkt.dokbox.store import BoxRow, DepositRow, EventRow
@@ -214,6 +214,8 @@ async def _mirror(
 ) -> None:
     entry = sent.entry
     found = await store.find_deposit(tx, UUID(entry.deposit), lock=True)
+    if found is None and entry.event == Event.RESERVE:
+        found = await _lost_here(deployment, tx, row, entry, facts, now)
     if found is None:  # erased here, after its time was over
         return
     if found.box != row.id:
@@ -245,6 +247,33 @@ async def _mirror(
         await messages.send_fresh(deployment, tx, found, bytes.fromhex(sent.sealed), version=found.version, at=now)
     if changed.get("state") in store.FINAL:
         await messages.farewell(deployment, tx, found, after=changed["state"], at=now)
+
+
+async def _lost_here(
+    deployment: Deployment, tx: Transaction, row: BoxRow, entry: model.Entry, facts: Facts, now: datetime
+) -> DepositRow:
+    """A deposit that was announced after the backup from which the centre was restored.
+
+    The box alone knows whose it is. Nothing is sent, whoever knows its code collects it, and staff may take it back.
+    """
+    found = DepositRow(
+        id=UUID(entry.deposit),
+        box=row.id,
+        reference=service.new_reference(deployment),
+        kind=facts.kind or "",
+        document_index=b"",
+        personal=None,
+        disowned=True,
+        locale=tx.ctx.locale,
+        created_by=f"box:{row.id}",
+        created_at=entry.at,
+        updated_at=now,
+    )
+    await store.insert_deposit(tx, found)
+    await audit.record(
+        tx, at=now, actor=f"box:{row.id}", action="deposit.lost_here", subject=f"deposit:{entry.deposit}"
+    )
+    return found
 
 
 def _declined(found: DepositRow, facts: Facts) -> dict[str, Any]:

@@ -138,7 +138,7 @@ async def announce(deployment: Deployment, ctx: TenantContext, *, actor: str, wa
         row = DepositRow(
             id=deposit_id,
             box=wanted.box,
-            reference=_reference(deployment),
+            reference=new_reference(deployment),
             kind=wanted.kind,
             document_index=index,
             personal=await deployment.keyring.seal(tx, deposit_id, msgspec.json.encode(personal), field="deposit"),
@@ -237,7 +237,7 @@ def sealed_person(public_key: bytes, personal: Personal, tenant: int, box: str, 
     ).hex()
 
 
-def _reference(deployment: Deployment) -> str:
+def new_reference(deployment: Deployment) -> str:
     """A short name that people can read out; it opens nothing."""
     letters = [REFERENCE_ALPHABET[b % len(REFERENCE_ALPHABET)] for b in deployment.randomness(8)]
     return f"{''.join(letters[:4])}-{''.join(letters[4:])}"
@@ -342,11 +342,16 @@ async def find_by_document(deployment: Deployment, ctx: TenantContext, document_
 async def queue_command(
     tx: Transaction, box_id: str, kind: CommandKind, *, at: datetime, deposit: UUID | None = None, **fields: Any
 ) -> int:
-    """Queue a command, and return its sequence. The row of the box is locked, so that sequences have no holes."""
+    """Queue a command, and return its sequence.
+
+    Sequences only grow: a box ignores what it has dealt with. They follow the seconds of the clock, so that they also
+    grow when the centre was restored and has forgotten the newest ones.
+    """
     row = await store.find_box(tx, box_id, lock=True)
     if row is None:
         raise NotFoundError
-    command = wire.Command(seq=row.commands + 1, kind=kind, deposit=str(deposit) if deposit else "", **fields)
+    seq = max(row.commands + 1, int(at.timestamp()))
+    command = wire.Command(seq=seq, kind=kind, deposit=str(deposit) if deposit else "", **fields)
     await store.insert_command(tx, box_id, command.seq, msgspec.to_builtins(command), at=at)
     await store.update_box(tx, box_id, commands=command.seq)
     await wakeups.announce(tx, box_id)

@@ -140,7 +140,8 @@ class DepositRow(msgspec.Struct, frozen=True, kw_only=True):
     `low`: in a compartment that can be reached from a wheelchair. `until`: the last day that the citizen was told of,
     `notified_at`: since when, `reminded`: how often. `correction`: what is to take the place of `personal` as soon as
     the box has carried out the command `correcting`. `disowned`: staff have said that `personal` is wrong, so nothing
-    is sent there any more. `unclear`: an old document went into the slot, and nobody knows whether it is void.
+    is sent there any more. `unclear`: an old document went into the slot, and nobody knows whether it is void. One that
+    is not finished and has no `personal` was lost here, when the centre was restored, and is known to the box alone.
     """
 
     id: UUID
@@ -244,9 +245,9 @@ async def deposits(
 
 def _needing_staff(tx: Transaction) -> sa.ColumnElement[bool]:
     """Deposits in a state that needs staff, and those that are not finished and say why they do not go on."""
-    stuck = sa.and_(deposit.c.alert != "", deposit.c.state.not_in(FINAL))
-    unclear = sa.and_(deposit.c.unclear, deposit.c.state.not_in(FINAL))
-    return sa.and_(deposit.c.tenant_id == tx.tenant_id, sa.or_(deposit.c.state.in_(NEEDS_STAFF), stuck, unclear))
+    says_why = sa.or_(deposit.c.alert != "", deposit.c.unclear, deposit.c.personal.is_(None))
+    stuck = sa.and_(says_why, deposit.c.state.not_in(FINAL))
+    return sa.and_(deposit.c.tenant_id == tx.tenant_id, sa.or_(deposit.c.state.in_(NEEDS_STAFF), stuck))
 
 
 async def deposits_needing_staff(tx: Transaction, *, limit: int = MOST_DEPOSITS) -> list[DepositRow]:

@@ -50,6 +50,7 @@ class Link:
         self._sleep = sleep
         self._told: tuple[VaultKind, tuple[wire.Trouble, ...]] | None = None
         self._etag = ""
+        self._again = 0
         self.connected = False
 
     async def run(self) -> None:
@@ -79,7 +80,7 @@ class Link:
                 retry = min(retry * 2, RETRY_LONGEST)
             else:
                 if not self.connected:
-                    log.info("centre_found")
+                    self.found()
                 self.connected, retry = True, RETRY_FIRST
                 await self._sleep(pause)
 
@@ -89,6 +90,12 @@ class Link:
             with suppress(DiskError):
                 await self.forget_delivered()
             await self._sleep(FORGET_SECONDS)
+
+    def found(self) -> None:
+        """After an outage the newest entry goes out once more: a centre that was restored then says what it lacks."""
+        log.info("centre_found")
+        self._again = 1
+        self._controller.changed.set()
 
     def _lost(self, error: Exception) -> None:
         if self.connected:
@@ -132,7 +139,7 @@ class Link:
         acknowledged = int(self._journal.meta("acknowledged") or b"0")
         events = [
             wire.SentEntry(entry=entry, sealed=(self._journal.envelope(entry.seq) or b"").hex())
-            for entry in self._journal.entries(after=acknowledged, limit=wire.MAX_EVENTS)
+            for entry in self._journal.entries(after=acknowledged - self._again, limit=wire.MAX_EVENTS)
         ]
         if not events:
             return False
@@ -146,6 +153,7 @@ class Link:
             # The centre has more of this box's history than the box itself, or another one: the disk was set back.
             self._controller.distrust()
             raise ForkedError(FORKED)
+        self._again = 0
         with self._journal.transaction():
             self._journal.put_meta("acknowledged", str(known.seq).encode())
         return True

@@ -131,8 +131,15 @@ def deposit_seen(ctx: TenantContext, row: DepositRow, locale: str) -> DepositSee
 
 
 def _alert_words(row: DepositRow) -> str:
-    alert = row.alert or (store.OLD_DOCUMENT_UNCLEAR if row.unclear and row.state not in store.FINAL else "")
-    alert = alert or ("disowned" if row.disowned and not row.correcting and row.state not in store.FINAL else "")
+    lasting = ""
+    if row.state not in store.FINAL:
+        if row.unclear:
+            lasting = store.OLD_DOCUMENT_UNCLEAR
+        elif row.personal is None:
+            lasting = "lost_here"
+        elif row.disowned and not row.correcting:
+            lasting = "disowned"
+    alert = row.alert or lasting
     return ALERT_WORDS.get(alert) or REFUSAL_WORDS.get(alert, alert)
 
 

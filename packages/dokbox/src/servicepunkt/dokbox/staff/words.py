@@ -55,6 +55,8 @@ ALERT_WORDS = {
     "person_lacks": "This document asks for more of the person than was typed. "
     "Please type it, or take the document back.",
     "disowned": "The number or address is wrong, and no right one is known: nothing is sent. Please correct it.",
+    "lost_here": "The centre was restored, and the box alone knows whose document this is. "
+    "Whoever has its code collects it; nobody is reminded. To announce it anew, take it back first.",
     "no_such_compartment": "The box has no such compartment.",
 }
 EVENT_WORDS = {
