@@ -87,7 +87,7 @@ def dev(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run all tests. What comes after -- goes to pytest."""
+    """Run all tests, in a process for each processor. What comes after -- goes to pytest; -n0 leaves it at one."""
     install(session, "dev")
     install_assets(session)
     in_ci = bool(os.environ.get("CI"))
@@ -96,8 +96,11 @@ def tests(session: nox.Session) -> None:
     if missing and in_ci:
         session.error(f"{', '.join(missing)} missing: in CI nothing may be left out")
     try:
+        # A file stays in one process: what it sets up, a database most of all, is set up once.
+        shared = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
         # With this set, a test whose peer is absent fails instead of being skipped.
-        session.run("pytest", *session.posargs, env=settings | ({"SERVICEPUNKT_REQUIRE_PEERS": "1"} if in_ci else {}))
+        env = settings | ({"SERVICEPUNKT_REQUIRE_PEERS": "1"} if in_ci else {})
+        session.run("pytest", *shared, *session.posargs, env=env)
     finally:
         for name in missing:
             session.warn("=" * 80)

@@ -50,7 +50,7 @@ def test_another_seed_gives_another_history() -> None:
 def test_a_short_run_violates_nothing(seed: int) -> None:
     outcome = simulate(rough(seed), seed, DAYS)
     assert outcome.finding is None, "\n".join([outcome.finding.detail, *outcome.finding.last, outcome.finding.repeat])
-    assert outcome.counts["taken"] >= 2
+    assert outcome.counts["taken"] >= 1
     assert outcome.counts["power_cut"] > 0
 
 
