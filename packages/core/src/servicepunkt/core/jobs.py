@@ -6,8 +6,8 @@ switched off does nothing.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from procrastinate.exceptions import ConnectorException
 
 from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.db.session import Transaction
+from servicepunkt.core.loops import repeating
 from servicepunkt.core.metrics import JOB_FAILURES
 from servicepunkt.core.tenancy.model import TenantContext, use
 
@@ -123,24 +124,14 @@ async def _perform(deployment: Deployment, ctx: TenantContext, entry: Job, ids: 
 
 async def run_worker(app: procrastinate.App, *, concurrency: int, look_again: float = STALLED_SECONDS) -> None:
     """Work until SIGTERM or SIGINT, and take up again what killed workers have left half done."""
-    watch = asyncio.create_task(_watch_for_stalled(app, look_again))
-    try:
+    # Not only at the start: a worker that was killed a moment ago still counts as alive then.
+    async with repeating(partial(take_up_stalled, app), pause=look_again):
         await app.run_worker_async(
             concurrency=concurrency,
             fetch_job_polling_interval=2.0,
             install_signal_handlers=True,
             delete_jobs="successful",  # what is done needs no row; what failed stays to be looked at
         )
-    finally:
-        watch.cancel()
-        await asyncio.wait([watch])
-
-
-async def _watch_for_stalled(app: procrastinate.App, look_again: float) -> None:
-    """Not only at the start: a worker that was killed a moment ago still counts as alive then."""
-    while True:
-        await take_up_stalled(app)
-        await asyncio.sleep(look_again)
 
 
 async def take_up_stalled(app: procrastinate.App) -> None:

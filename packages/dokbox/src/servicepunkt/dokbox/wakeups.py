@@ -38,6 +38,7 @@ class Wakeups:
         self._url = database_url
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._listener: asyncio.Task[None] | None = None
+        self._closing = False
 
     @contextmanager
     def waiting(self, tenant_id: int, box_id: str) -> Iterator[asyncio.Event]:
@@ -63,6 +64,8 @@ class Wakeups:
                         for event in self._waiting.get(notice.payload, set()):
                             event.set()
             except psycopg.OperationalError:
+                if self._closing:  # what a driver may make of a cancellation
+                    return
                 log.warning("wakeups_lost")
                 await asyncio.sleep(RETRY_SECONDS)
 
@@ -73,6 +76,7 @@ class Wakeups:
 
     async def close(self) -> None:
         if self._listener is not None:
+            self._closing = True
             self._listener.cancel()
             with suppress(asyncio.CancelledError):
                 await self._listener

@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from servicepunkt.core.errors import ServicepunktError
+from servicepunkt.core.loops import repeating
 from servicepunkt.core.notices import receipts
 from servicepunkt.core.notices.channels.profiles import PROFILES
 from servicepunkt.core.notices.channels.rest import RestChannel
@@ -114,24 +115,18 @@ class Providers:
 async def lines_open(deployment: Deployment, *, look_every: float = LOOK_EVERY_SECONDS) -> AsyncIterator[None]:
     """Keep the lines of all tenants open for the length of the block."""
 
-    async def keep() -> None:
-        while True:
-            try:
-                await deployment.providers.open_lines(deployment)
-            except SQLAlchemyError as error:
-                # The database is away for a moment; the lines that are open stay so.
-                log.warning("provider_lines_not_looked_at", exc_info=error)
-            except Exception:
-                # Nobody waits for this task: without a word here its end would be seen by nobody.
-                log.exception("provider_lines_not_looked_at")
-            await asyncio.sleep(look_every)
+    async def look() -> None:
+        try:
+            await deployment.providers.open_lines(deployment)
+        except SQLAlchemyError as error:
+            # The database is away for a moment; the lines that are open stay so.
+            log.warning("provider_lines_not_looked_at", exc_info=error)
+        except Exception:
+            # Nobody waits for this: without a word here its end would be seen by nobody.
+            log.exception("provider_lines_not_looked_at")
 
-    task = asyncio.create_task(keep())
-    try:
+    async with repeating(look, pause=look_every):
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 def make(deployment: Deployment, ctx: TenantContext, provider: Provider) -> NoticeChannel:
