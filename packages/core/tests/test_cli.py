@@ -46,6 +46,8 @@ def test_the_kernel_brings_its_commands(plugins: PluginHost) -> None:
         "hours",
         "plugin",
         "plugin list",
+        "catalogue",
+        "catalogue search",
     ]
 
 

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 K = "/t/alpha/k"
 SIZES = pytest.mark.parametrize("size", [PORTRAIT, LANDSCAPE], ids=["portrait", "landscape"])
-CITIZEN = ["", "/theme/energy", "/theme/events", "/theme/tourism", "/service/card", "/service/bonus", "/help", "/none"]
+CITIZEN = [
+    *("", "/theme/energy", "/theme/events", "/theme/tourism", "/service/card", "/service/bonus", "/help", "/none"),
+    *("/search", "/search?q=perso", "/search?q=xyz", "/search?q=stadt&here=yes"),
+]
 STAFF = ["", "/help", "/devices", "/devices/new", "/account", "/account/second-factor", "/notices"]
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 900}
@@ -203,6 +206,36 @@ def test_what_is_over_is_a_card_that_a_finger_hits(visit: Callable[..., Page]) -
     page.wait_for_url("**/k/service/fair")
 
 
+@SIZES
+def test_what_is_typed_on_the_screen_is_found_at_once(visit: Callable[..., Page], size: Any) -> None:
+    page = visit(size=size)
+    page.goto(K)
+    page.click(".sp-bar >> text=Suche")
+    for key in "persso":
+        page.click(f".sp-keyboard button[value={key}]")
+    page.click(".sp-keyboard button[value=back]")
+    page.click(".sp-keyboard button[value=back]")
+    page.click(".sp-keyboard button[value=o]")
+    first = page.locator(".sp-cards--found a").first
+    first.wait_for()
+    assert page.input_value("#q") == "perso"
+    box, keys = first.bounding_box(), page.locator(".sp-keyboard").bounding_box()
+    assert box["y"] + box["height"] <= keys["y"] or box["x"] >= keys["x"] + keys["width"], "in sight beside the keys"
+    bar = page.locator(".sp-bar").bounding_box()
+    assert keys["y"] + keys["height"] <= bar["y"] + 1, "no key lies under the bar"
+    first.click()
+    page.wait_for_url("**/k/service/card")
+
+
+def test_without_scripts_each_key_is_a_button(visit: Callable[..., Page]) -> None:
+    page = visit(java_script_enabled=False)
+    page.goto(K + "/search")
+    for key in "strom":
+        page.click(f".sp-keyboard button[value={key}]")
+    assert page.input_value("#q") == "strom"
+    assert page.locator(".sp-cards--found h2").first.inner_text() == "Stromvertrag"
+
+
 def test_text_is_large_enough_for_a_terminal(visit: Callable[..., Page]) -> None:
     for view, least in (("", 20), ("large", 32)):
         page = visit(view=view)
@@ -213,7 +246,18 @@ def test_text_is_large_enough_for_a_terminal(visit: Callable[..., Page]) -> None
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 def test_public_pages_are_accessible(visit: Callable[..., Page], size: Any) -> None:
     page = visit(size=size, terminal=False)
-    for path in ("/", "/theme/energy", "/service/card", "/service/bonus", "/device/enrol", "/staff/sign-in", "/none"):
+    for path in (
+        "/",
+        "/search",
+        "/search?q=perso",
+        "/search?q=xyz",
+        "/theme/energy",
+        "/service/card",
+        "/service/bonus",
+        "/device/enrol",
+        "/staff/sign-in",
+        "/none",
+    ):
         page.goto("/t/alpha" + path)
         assert axe_violations(page) == [], path
         assert small_targets(page, 44) == [], path

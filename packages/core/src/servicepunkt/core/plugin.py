@@ -32,9 +32,10 @@ HERE = Path(__file__).parent
 
 @hookimpl
 def commands() -> Sequence[click.Command]:
+    from servicepunkt.core.catalogue.cli import catalogue
     from servicepunkt.core.commands import COMMANDS
 
-    return COMMANDS
+    return (*COMMANDS, catalogue)
 
 
 @hookimpl

@@ -12,6 +12,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
+from servicepunkt.core.catalogue.search.service import CatalogueSearch
 from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ServicepunktError
@@ -43,6 +44,7 @@ def create_litestar(deployment: Deployment) -> Litestar:
         app.state["deployment"] = deployment
         app.state["frame"] = frame
         app.state["catalogue"] = CatalogueReader(deployment.database)
+        app.state["search"] = CatalogueSearch()
         closing: list[Callable[[], Awaitable[None]]] = []
         app.state["at_shutdown"] = closing
         yield

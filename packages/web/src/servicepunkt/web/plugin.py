@@ -49,6 +49,7 @@ def routes() -> Sequence[Any]:
     from servicepunkt.web.notices import pages as notice_pages
     from servicepunkt.web.staff import pages as staff_pages
     from servicepunkt.web.terminal import pages as terminal_pages
+    from servicepunkt.web.terminal import search as search_pages
 
     return (
         *device_api.HANDLERS,
@@ -58,6 +59,7 @@ def routes() -> Sequence[Any]:
         *notice_pages.HANDLERS,
         *staff_pages.HANDLERS,
         *terminal_pages.HANDLERS,
+        *search_pages.HANDLERS,
     )
 
 

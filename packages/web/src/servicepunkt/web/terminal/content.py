@@ -23,6 +23,7 @@ from servicepunkt.core.catalogue.model import (
     pick,
     point_hours,
 )
+from servicepunkt.core.catalogue.search.index import Found
 from servicepunkt.core.hours.model import Both, Calendar, Hours, Osm, State, state
 
 # What can be done, as message ids.
@@ -145,6 +146,58 @@ def other_points(sight: Sight, service: Service) -> list[Point]:
         if is_current(catalogue, service, offer, sight.day) and sight.point is not None
     }
     return [point for point in catalogue.points if point.id in held and point != sight.point]
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What else is asked of a service that was found."""
+
+    theme: str = ""
+    now: bool = False
+    here: bool = False
+    online: bool = False
+
+
+class FoundSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A service that was found, with the offer that helps most: possible now before later; None where there is none."""
+
+    service: Service
+    seen: OfferSeen | None
+    over: bool
+
+    @property
+    def now(self) -> bool:
+        return self.seen is not None and self.seen.status == "now"
+
+    @property
+    def here(self) -> bool:
+        return self.seen is not None and self.seen.status in ("now", "later")
+
+
+# How much sooner something comes that can be done here, and at once: enough for two that fit alike, no more.
+HERE, NOW, OVER = 1.1, 1.05, 0.3
+
+
+def found_here(sight: Sight, found: Iterable[Found]) -> list[FoundSeen]:
+    """Services that were found, the best first; of those that fit alike what is possible here and now."""
+    scored = []
+    for one in found:
+        service = sight.catalogue.service(one.id)
+        if service is not None:
+            offers = offers_of_service(sight, service)
+            seen = FoundSeen(service=service, seen=offers[0] if offers else None, over=is_over(sight, service))
+            weight = (HERE if seen.here else 1.0) * (NOW if seen.now else 1.0) * (OVER if seen.over else 1.0)
+            scored.append((one.score * weight, seen))
+    return [seen for _, seen in sorted(scored, key=lambda pair: -pair[0])]
+
+
+def fits(seen: FoundSeen, wanted: Wanted) -> bool:
+    """Whether what was found is what else was asked for."""
+    return (
+        (not wanted.theme or wanted.theme in seen.service.themes)
+        and (not wanted.now or seen.now)
+        and (not wanted.here or seen.here)
+        and (not wanted.online or seen.service.online.startswith("https://"))
+    )
 
 
 def non_digital_ways(offers: Iterable[OfferSeen]) -> list[Text]:

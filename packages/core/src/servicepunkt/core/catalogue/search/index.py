@@ -1,0 +1,199 @@
+"""A searchable index of one catalogue, in memory, on tantivy: what was typed becomes words with weights, never a query
+language."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+
+import msgspec
+import tantivy
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from servicepunkt.core.catalogue.search.compounds import Splitter
+from servicepunkt.core.catalogue.search.german import family, stem
+from servicepunkt.core.catalogue.search.synonyms import Stems, Thesaurus
+from servicepunkt.core.catalogue.search.words import STOP_WORDS, WEAK_WORDS, fold, words
+
+MAX_QUERY, MAX_WORDS = 200, 12
+#: How much a word counts that stands in a field, and how much where it is a part of a compound there.
+FIELDS = {"name": 6.0, "keywords": 4.0, "summary": 1.5, "body": 0.7}
+PART = 0.5
+#: How certain it is that a word of the same family, the nearest known word, or one that holds the typed one was meant.
+FAMILY, TYPO, WITHIN = 0.8, 0.7, 0.6
+#: How much a word counts that fits services of any kind, and that two words meet in one service.
+WEAK, TOGETHER = 0.4, 0.8
+LEAST, MOST_LONGER = 5, 20  # letters of a word that may be part of another one, and how many such words count
+HEAP = 15_000_000  # bytes that tantivy wants at least for writing
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """What is searched of a service: plain text in one language; `keywords` are also those that nobody sees."""
+
+    id: str
+    name: str
+    keywords: Sequence[str] = ()
+    summary: str = ""
+    body: str = ""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A document, and how well it fits beside the others that were found with it."""
+
+    id: str
+    score: float
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What was found, the best first; `meant` are words that were typed otherwise than they are known."""
+
+    found: list[Found]
+    meant: dict[str, str]
+
+
+class Index:
+    """Built once for a revision, read by everybody."""
+
+    def __init__(self, documents: Iterable[Document], thesaurus: Thesaurus) -> None:
+        self._thesaurus = thesaurus
+        documents = list(documents)
+        counts = Counter(fold(word) for one in documents for text in _texts(one) for word in words(text))
+        known = Counter(counts)
+        known.update(dict.fromkeys(thesaurus.words, 2))
+        self._splitter = Splitter(known)
+        self._vocabulary = [word for word in counts if len(word) > 2 and not word.isdigit()]
+        self._stems = {stem(word) for word in counts}
+        self._stems |= {part for word in counts for part in map(stem, self._splitter.parts(word))}
+        builder = tantivy.SchemaBuilder()
+        builder.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
+        for field in FIELDS:
+            builder.add_text_field(field, tokenizer_name="whitespace", index_option="freq")
+            builder.add_text_field(f"{field}_parts", tokenizer_name="whitespace", index_option="freq")
+        self._schema = builder.build()
+        self._index = tantivy.Index(self._schema)
+        writer = self._index.writer(HEAP, 1)
+        for one in documents:
+            writer.add_document(tantivy.Document(**self._analysed(one)))
+        writer.commit()
+        writer.wait_merging_threads()
+        self._index.reload()
+        self._searcher = self._index.searcher()
+
+    def _analysed(self, document: Document) -> dict[str, list[str]]:
+        made = {"id": [document.id]}
+        for field in FIELDS:
+            value = getattr(document, field)
+            texts = [value] if isinstance(value, str) else value
+            whole = [fold(word) for text in texts for word in words(text)]
+            made[field] = [" ".join(token for word in whole for token in _tokens(word))]
+            parts = [part for word in whole for part in self._splitter.parts(word)]
+            made[f"{field}_parts"] = [" ".join(token for part in parts for token in _tokens(part))]
+        return made
+
+    def search(self, query: str, *, limit: int = 10) -> Answer:
+        """Find services; the query is whatever somebody typed, and is never read as a language."""
+        typed = words(query[:MAX_QUERY])[:MAX_WORDS]
+        asked = [word for word in typed if word not in STOP_WORDS] or typed
+        folded = [fold(word) for word in asked]
+        if not folded:
+            return Answer([], {})
+        stems = [stem(word) for word in folded]
+        weak = [word in WEAK_WORDS and len(asked) > 1 for word in asked]
+        meant: dict[str, str] = {}
+        groups = []
+        for word, found, is_weak in zip(folded, stems, weak, strict=True):
+            alternatives = dict(self._alternatives(word, found))
+            if not self._is_known(alternatives):
+                if nearest := self._nearest(word):
+                    meant[word] = nearest
+                    alternatives |= {
+                        terms: weight * TYPO for terms, weight in self._alternatives(nearest, stem(nearest))
+                    }
+                alternatives |= self._guesses(word, nearest)
+            group = self._any_of(alternatives.items())
+            groups.append(tantivy.Query.boost_query(group, WEAK) if is_weak else group)
+        clauses = [(tantivy.Occur.Should, group) for group in groups]
+        clauses += [(tantivy.Occur.Should, self._term(*meaning)) for meaning in self._phrases(stems, weak)]
+        # Two words that meet in a service say more than each alone.
+        for pair in combinations(groups, 2):
+            both = tantivy.Query.boolean_query([(tantivy.Occur.Must, group) for group in pair])
+            clauses.append((tantivy.Occur.Should, tantivy.Query.boost_query(both, TOGETHER / (len(groups) - 1))))
+        hits = self._searcher.search(tantivy.Query.boolean_query(clauses), limit).hits
+        return Answer([Found(self._searcher.doc(address)["id"][0], score) for score, address in hits], meant)
+
+    def _alternatives(self, word: str, found: str) -> Iterator[tuple[Stems, float]]:
+        """What a word stands for: stems that occur together, and how certain that is."""
+        yield (found,), 1.0
+        if root := family(word):
+            yield (stem(root),), FAMILY
+        for meaning in self._thesaurus.meanings((found,)):
+            yield meaning.stems, meaning.weight
+
+    def _guesses(self, word: str, nearest: str | None) -> dict[Stems, float]:
+        """What an unknown word may stand for: its parts, words that it is a part of, a word that it ends with."""
+        found: dict[Stems, float] = {}
+        if parts := self._splitter.parts(word):
+            found = {tuple(map(stem, parts)): 0.9, (stem(parts[0]),): 0.35, (stem(parts[-1]),): 0.5}
+        if nearest is None:
+            found |= {(one,): WITHIN for one in self._longer(word)}
+        return found
+
+    def _longer(self, word: str) -> list[str]:
+        """Stems of known words that begin or end with a word; or with which it ends."""
+        if len(word) < LEAST:
+            return []
+        begin = word.removesuffix("e")
+        longer = {stem(one) for one in self._vocabulary if one.startswith(begin) or one.endswith(word)}
+        found = longer or {stem(one) for one in self._vocabulary if len(one) >= LEAST and word.endswith(one)}
+        return sorted(found)[:MOST_LONGER]
+
+    def _is_known(self, alternatives: Iterable[Stems]) -> bool:
+        return any(all(one in self._stems for one in terms) for terms in alternatives)
+
+    def _nearest(self, word: str) -> str | None:
+        """The known word that was probably meant: one slip in a short word, two in a long one."""
+        if len(word) < 4 or not word.isalpha():
+            return None
+        slips = 1 if len(word) < 7 else 2
+        best = process.extract(word, self._vocabulary, scorer=OSA.distance, score_cutoff=slips, limit=10)
+        best = [one for one in best if one[0][0] == word[0] or one[1] == 1]
+        return (
+            min(best, key=lambda one: (one[1], one[0][0] != word[0], abs(len(one[0]) - len(word))))[0] if best else None
+        )
+
+    def _phrases(self, stems: list[str], weak: list[bool]) -> Iterator[tuple[Stems, float]]:
+        """What several words in a row stand for, and how much it counts beside single words."""
+        for size in range(2, min(self._thesaurus.longest, len(stems)) + 1):
+            for start in range(len(stems) - size + 1):
+                strength = sum(WEAK if one else 1.0 for one in weak[start : start + size])
+                if all(weak[start : start + size]):
+                    continue
+                for meaning in self._thesaurus.meanings(tuple(stems[start : start + size])):
+                    yield meaning.stems, meaning.weight * strength
+
+    def _any_of(self, alternatives: Iterable[tuple[Stems, float]]) -> tantivy.Query:
+        return tantivy.Query.disjunction_max_query([self._term(terms, weight) for terms, weight in alternatives], 0.1)
+
+    def _term(self, terms: Stems, weight: float) -> tantivy.Query:
+        each = [self._anywhere(one, weight / len(terms)) for one in terms]
+        return each[0] if len(each) == 1 else tantivy.Query.boolean_query([(tantivy.Occur.Must, one) for one in each])
+
+    def _anywhere(self, term: str, weight: float) -> tantivy.Query:
+        found = []
+        for field, boost in FIELDS.items():
+            for name, share in ((field, 1.0), (f"{field}_parts", PART)):
+                query = tantivy.Query.term_query(self._schema, name, term, "freq")
+                found.append(tantivy.Query.boost_query(query, weight * boost * share))
+        return tantivy.Query.disjunction_max_query(found, 0.2)
+
+
+def _texts(document: Document) -> Iterator[str]:
+    yield from (document.name, *document.keywords, document.summary, document.body)
+
+
+def _tokens(word: str) -> tuple[str, ...]:
+    """What stands in the index for a word: its stem, and what stands for its family."""
+    found, root = stem(word), family(word)
+    return (found,) if root is None or stem(root) == found else (found, stem(root))

@@ -1,0 +1,106 @@
+"""Search at a terminal and on the web: what is found, in which order, and what is never taken for a query language."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servicepunkt.core.testing import FixedClock
+from servicepunkt.web.terminal.search import BACK, KEYS, SPACE, pressed
+
+if TYPE_CHECKING:
+    from conftest import Visit
+
+K = "/t/alpha/k/search"
+NAME = re.compile(r'/service/([a-z]+)">')
+
+
+def names(text: str) -> list[str]:
+    return NAME.findall(text)
+
+
+async def test_the_words_of_citizens_lead_to_the_service(terminal: Visit) -> None:
+    for typed, service in (("perso", "card"), ("Strom", "contract"), ("umziehen", "moving"), ("identity card", "card")):
+        assert names((await terminal.get(K, params={"q": typed})).text)[0] == service, typed
+
+
+async def test_nothing_is_asked_yet(terminal: Visit) -> None:
+    text = (await terminal.get(K)).text
+    assert names(text) == []
+    assert "Nichts gefunden" not in text
+    assert 'name="key" value="q"' in text
+
+
+async def test_what_is_not_found_leads_to_the_themes_and_to_people(terminal: Visit) -> None:
+    text = (await terminal.get(K, params={"q": "xqzwkj"})).text
+    assert "Nichts gefunden." in text
+    assert "fragen Sie unser Personal" in text
+    assert "/k/theme/energy" in text
+
+
+async def test_a_slip_is_put_right_and_said(terminal: Visit) -> None:
+    text = (await terminal.get(K, params={"q": "Personalausweiz"})).text
+    assert "Meinten Sie „personalausweis“?" in text
+    assert names(text)[0] == "card"
+
+
+async def test_what_is_possible_elsewhere_only_says_so(terminal: Visit) -> None:
+    text = (await terminal.get(K, params={"q": "Bergführung"})).text
+    assert names(text) == ["tour"]
+    assert "Das wird hier nicht angeboten." in text
+    assert "Jetzt" in (await terminal.get("/t/alpha/search", params={"q": "Bergführung"})).text
+
+
+async def test_what_is_over_comes_last(terminal: Visit) -> None:
+    text = (await terminal.get(K, params={"q": "Stromvertrag Heizungsbonus"})).text
+    assert names(text)[-1] == "bonus"
+
+
+async def test_filters_leave_what_fits_and_say_how_much(terminal: Visit, clock: FixedClock) -> None:
+    asked = {"q": "Bergführung Personalausweis Monatskarte Umzug"}
+    everything = names((await terminal.get(K, params=asked)).text)
+    for name, value in (("theme", "mobility"), ("here", "yes"), ("now", "yes")):
+        some = names((await terminal.get(K, params=asked | {name: value})).text)
+        assert set(some) < set(everything), name
+    clock.instant = datetime(2026, 12, 25, 11, 0, tzinfo=UTC)
+    assert names((await terminal.get(K, params={"q": "Personalausweis", "now": "yes"})).text) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "key", "then"),
+    [
+        ("per", "s", "pers"),
+        ("", "ü", "ü"),
+        ("pers", BACK, "per"),
+        ("", BACK, ""),
+        ("per", SPACE, "per "),
+        ("", SPACE, ""),
+        ("per", "<script>", "per"),
+        ("per", "ab", "per"),
+        ("per", "!", "per"),
+        ("per", "", "per"),
+    ],
+)
+def test_a_key_changes_what_stands_in_the_field(typed: str, key: str, then: str) -> None:
+    assert pressed(typed, key) == then
+
+
+def test_every_letter_of_a_german_word_has_a_key() -> None:
+    assert set("abcdefghijklmnopqrstuvwxyzäöüß0123456789-") == set("".join(KEYS))
+
+
+STRANGE = ['"', "AND OR NOT (", "\x1b[31m", "a" * 4000, "name:x^9 [a TO b] {", "<b>x</b>", "%00", "\u202e\u0000", "🚗"]
+
+
+@pytest.mark.parametrize("typed", STRANGE, ids=range(len(STRANGE)))
+async def test_no_query_is_a_fault(terminal: Visit, typed: str) -> None:
+    answer = await terminal.get(K, params={"q": typed})
+    assert answer.status_code == 200
+    assert "<b>x</b>" not in answer.text
+
+
+async def test_a_query_without_end_is_refused(terminal: Visit) -> None:
+    assert (await terminal.get(K, params={"q": "a" * 5000})).status_code == 422
