@@ -9,8 +9,9 @@ from __future__ import annotations
 from .planting import Change, Mutant
 
 DOKBOX = "servicepunkt.dokbox"
-SERVICE, ORDERS, VISITS, DOORS, CODES, LEDGER, LINK = (
-    f"{DOKBOX}.controller.{name}" for name in ("service", "orders", "visits", "doors", "codes", "ledger", "link")
+SERVICE, ORDERS, VISITS, DOORS, CODES, LEDGER, LINK, CHANNEL = (
+    f"{DOKBOX}.controller.{name}"
+    for name in ("service", "orders", "visits", "doors", "codes", "ledger", "link", "channel")
 )
 MODEL, JOURNAL, POLICY = f"{DOKBOX}.model", f"{DOKBOX}.journal", f"{DOKBOX}.policy"
 
@@ -571,8 +572,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     mutant(
         "command_twice",
-        "A command that comes a second time is carried out a second time.",
+        "An old answer counts as a new one, and a command that comes a second time is carried out a second time.",
         (SERVICE, "            if command.seq <= self.ledger.box.command:\n                return\n", ""),
+        (CHANNEL, "if not silent and not is_signed(", "if False and not is_signed("),
     ),
     mutant(
         "declined_in_silence",
