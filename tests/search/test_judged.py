@@ -1,6 +1,6 @@
 """Judged queries: what citizens type, and the services that a helpful clerk would name. The floor may only rise.
 
-`queries.csv` was written before the analysis was tuned, `queries_by_another_hand.csv` by somebody who had not seen it.
+`queries.csv` was written before the analysis was tuned, the others by hands that had not seen it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from servicepunkt.tenants import files
 
 HERE = Path(__file__).parent
 MUNICH = HERE.parents[2] / "shared" / "data" / "catalogue" / "munich_dldb" / "services_de.json"
+FLOORS = {
+    "kassel": {"queries.csv": 0.98, "queries_by_another_hand.csv": 0.96, "queries_by_a_third_hand.csv": 0.95},
+    "munich": {"queries.csv": 0.95, "queries_by_another_hand.csv": 0.91, "queries_by_a_third_hand.csv": 0.86},
+}
 TAG = re.compile(r"<[^>]*>")
 
 
@@ -59,18 +63,18 @@ def munich() -> Index:
     return Index(found, shipped())
 
 
-@pytest.mark.parametrize(("name", "floor"), [("queries.csv", 0.97), ("queries_by_another_hand.csv", 0.94)])
+@pytest.mark.parametrize(("name", "floor"), FLOORS["kassel"].items())
 def test_kassel_finds_what_is_meant(kassel: Index, name: str, floor: float) -> None:
     judged = queries(name, "kassel")
-    assert len(judged) >= 60
+    assert len(judged) >= 50
     found, missed = share(kassel, judged)
     assert found >= floor, missed
 
 
 @pytest.mark.skipif(not MUNICH.is_file(), reason="Munich's catalogue is not beside this repository")
-@pytest.mark.parametrize(("name", "floor"), [("queries.csv", 0.95), ("queries_by_another_hand.csv", 0.91)])
+@pytest.mark.parametrize(("name", "floor"), FLOORS["munich"].items())
 def test_a_catalogue_of_another_town_is_searched_as_well(munich: Index, name: str, floor: float) -> None:
     judged = queries(name, "munich")
-    assert len(judged) >= 60
+    assert len(judged) >= 50
     found, missed = share(munich, judged)
     assert found >= floor, missed

@@ -21,8 +21,9 @@ MAX_QUERY, MAX_WORDS = 200, 12
 #: How much a word counts that stands in a field, and how much where it is a part of a compound there.
 FIELDS = {"name": 6.0, "keywords": 4.0, "summary": 1.5, "body": 0.7}
 PART = 0.5
-#: How certain it is that a word of the same family, the nearest known word, or one that holds the typed one was meant.
-FAMILY, TYPO, WITHIN = 0.8, 0.7, 0.6
+#: How certain it is that a word of the same family, the nearest known word, one that holds the typed one,
+#: or one that is held by it was meant.
+FAMILY, TYPO, WITHIN, HELD = 0.8, 0.7, 0.6, 0.5
 #: How much a word counts that fits services of any kind, and that two words meet in one service.
 WEAK, TOGETHER = 0.4, 0.8
 LEAST, MOST_LONGER = 5, 20  # letters of a word that may be part of another one, and how many such words count
@@ -63,6 +64,7 @@ class Index:
         known = Counter(counts)
         known.update(dict.fromkeys(thesaurus.words, 2))
         self._splitter = Splitter(known)
+        self._dictionary = frozenset(known)
         self._vocabulary = [word for word in counts if len(word) > 2 and not word.isdigit()]
         self._stems = {stem(word) for word in counts}
         self._stems |= {part for word in counts for part in map(stem, self._splitter.parts(word))}
@@ -132,22 +134,28 @@ class Index:
             yield meaning.stems, meaning.weight
 
     def _guesses(self, word: str, nearest: str | None) -> dict[Stems, float]:
-        """What an unknown word may stand for: its parts, words that it is a part of, a word that it ends with."""
+        """What an unknown word may stand for: its parts, words that hold it, words with which it begins or ends."""
         found: dict[Stems, float] = {}
         if parts := self._splitter.parts(word):
             found = {tuple(map(stem, parts)): 0.9, (stem(parts[0]),): 0.35, (stem(parts[-1]),): 0.5}
-        if nearest is None:
-            found |= {(one,): WITHIN for one in self._longer(word)}
+        if nearest is None and len(word) >= LEAST:
+            found |= {(stem(one),): WITHIN for one in self._holding(word)[:MOST_LONGER]}
+            if not found:
+                for one in self._held_by(word):
+                    found |= {terms: weight * HELD for terms, weight in self._alternatives(one, stem(one))}
         return found
 
-    def _longer(self, word: str) -> list[str]:
-        """Stems of known words that begin or end with a word; or with which it ends."""
-        if len(word) < LEAST:
-            return []
+    def _holding(self, word: str) -> list[str]:
+        """Known words that begin or end with this one."""
         begin = word.removesuffix("e")
-        longer = {stem(one) for one in self._vocabulary if one.startswith(begin) or one.endswith(word)}
-        found = longer or {stem(one) for one in self._vocabulary if len(one) >= LEAST and word.endswith(one)}
-        return sorted(found)[:MOST_LONGER]
+        return sorted(one for one in self._vocabulary if one.startswith(begin) or one.endswith(word))
+
+    def _held_by(self, word: str) -> list[str]:
+        """The longest known word with which this one begins, and the longest with which it ends."""
+        known = [one for one in self._dictionary if len(one) >= LEAST]
+        begins = [one for one in known if word.startswith(one.removesuffix("e"))]
+        ends = [one for one in known if word.endswith(one)]
+        return [max(found, key=len) for found in (begins, ends) if found]
 
     def _is_known(self, alternatives: Iterable[Stems]) -> bool:
         return any(all(one in self._stems for one in terms) for terms in alternatives)
