@@ -7,7 +7,7 @@ import multiprocessing
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from .run import Outcome, simulate
 T = TypeVar("T")
 MUTANT_YEARS = 0.2  # box-years of each seed for a planted fault
 MUTANT_SEEDS = 16
+MUTANT_SECONDS = 1800  # of a clock for one seed; a fault may also make a world that never ends
 REFUSED = 0.01
 
 
@@ -77,9 +78,10 @@ def simulate_seeds(given: argparse.Namespace) -> int:
     work = partial(one, given)
     if given.jobs > 1 and not given.plant:
         with multiprocessing.get_context("spawn").Pool(given.jobs) as pool:
-            outcomes = list(watched(pool.imap(work, given.seeds), len(given.seeds), "box-years"))
+            ended = watched(pool.imap_unordered(work, given.seeds), len(given.seeds), "box-years", report.line)
+            outcomes = sorted(ended, key=lambda outcome: outcome.seed)
     else:
-        outcomes = list(watched(map(work, given.seeds), len(given.seeds), "box-years"))
+        outcomes = list(watched(map(work, given.seeds), len(given.seeds), "box-years", report.line))
     shown = report.Campaign(outcomes, time.monotonic() - began)
     if given.json:
         sys.stdout.write(msgspec.json.encode(outcomes).decode() + "\n")
@@ -88,12 +90,13 @@ def simulate_seeds(given: argparse.Namespace) -> int:
     return 1 if any(outcome.finding for outcome in outcomes) else 0
 
 
-def watched(results: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """With a bar on standard error."""
+def watched(results: Iterable[T], total: int, what: str, line: Callable[[T], str]) -> Iterator[T]:
+    """With a bar on standard error, and a line for each result as it comes."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(what, total=total)
         for result in results:
+            progress.console.print(line(result), highlight=False, soft_wrap=True)
             progress.advance(task)
             yield result
 
@@ -101,7 +104,7 @@ def watched(results: Iterable[T], total: int, what: str) -> Iterator[T]:
 def find_mutants(given: argparse.Namespace) -> int:
     """Plant each fault; 1 when one of them is not found."""
     with ThreadPoolExecutor(given.jobs) as threads:
-        found = list(watched(threads.map(look_for, MUTANTS), len(MUTANTS), "planted faults"))
+        found = list(watched(threads.map(look_for, MUTANTS), len(MUTANTS), "planted faults", report.mutant_line))
     if given.json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:
@@ -115,7 +118,14 @@ def look_for(mutant: Mutant, *, seeds: int = MUTANT_SEEDS, years: float = MUTANT
     for seed in range(1, seeds + 1):
         command = [sys.executable, "-m", "simulation", "--plant", mutant.name, "--json"]
         command += ["--years", str(years), "--seeds", f"{seed}..{seed}"]
-        done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, check=False, text=True)
+        where = Path(__file__).parent.parent
+        try:
+            done = subprocess.run(
+                command, cwd=where, capture_output=True, check=False, text=True, timeout=MUTANT_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            seconds += MUTANT_SECONDS
+            continue
         if not done.stdout:
             raise RuntimeError(f"{mutant.name}, seed {seed}: {done.stderr[-2000:]}")
         (outcome,) = msgspec.json.decode(done.stdout, type=list[Outcome])

@@ -64,6 +64,21 @@ class Lost(Protocol):
     def seconds(self) -> float: ...
 
 
+def line(outcome: Outcome) -> str:
+    """One seed in one line, as it ends."""
+    end = f"{outcome.finding.invariant} on day {outcome.finding.day}" if outcome.finding else "held"
+    return (
+        f"seed {outcome.seed}: {end}, {outcome.days / 365:.2f} box-years, {outcome.steps} steps, "
+        f"{outcome.counts.get('taken', 0)} taken, {outcome.seconds:.0f} s of a processor, {outcome.digest[:12]}"
+    )
+
+
+def mutant_line(one: Lost) -> str:
+    """One planted fault in one line, as its search ends."""
+    found = f"{one.invariant}, seed {one.seed}, day {one.day}" if one.seed else "NOT FOUND"
+    return f"{one.mutant}: {found}, {one.seconds:.0f} s of a processor"
+
+
 class Campaign(msgspec.Struct, frozen=True):
     """All outcomes, and the real seconds that they took together."""
 
