@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from servicepunkt.core.catalogue.model import LEIKA_KEY, Catalogue, is_current, mistakes, offer_hours, point_hours
+from servicepunkt.core.catalogue.checks import mistakes
+from servicepunkt.core.catalogue.model import LEIKA_KEY, Catalogue, is_current, offer_hours, point_hours
 from servicepunkt.core.hours.model import Calendar, state
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -211,7 +212,7 @@ def test_an_amount_is_printed_only_where_it_has_a_source(catalogue: Catalogue) -
 
 
 def test_leika_keys_have_the_right_form(catalogue: Catalogue) -> None:
-    keys = [service.leika for service in catalogue.services if service.leika]
+    keys = [key for service in catalogue.services for key in service.leika]
     assert len(keys) >= 8
     assert [key for key in keys if not LEIKA_KEY.match(key)] == []
 
@@ -221,4 +222,4 @@ def test_leika_keys_exist(catalogue: Catalogue) -> None:
     with LEIKA.open(encoding="utf-8", newline="") as file:
         known = {row["leistungsschluessel"] for row in csv.DictReader(file)}
     assert len(known) > 4000
-    assert {service.leika for service in catalogue.services if service.leika} - known == set()
+    assert {key for service in catalogue.services for key in service.leika} - known == set()

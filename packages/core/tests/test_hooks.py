@@ -20,6 +20,7 @@ from alembic.script import ScriptDirectory
 
 from servicepunkt.core import cli, hookimpl
 from servicepunkt.core import plugin as core_plugin
+from servicepunkt.core.catalogue.formats.model import Format
 from servicepunkt.core.db import migrate
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.db.session import Transaction
@@ -146,6 +147,10 @@ class Locker:
         return (DeviceKind("locker", "Locker", calls=(("POST", "/api/v1/locker/events"),)),)
 
     @hookimpl
+    def catalogue_formats(self) -> Sequence[Format]:
+        return (Format(name="locker-list", parts=("file",), is_whole=True),)
+
+    @hookimpl
     def terminal_tiles(self, ctx: TenantContext, locale: str, point: str) -> Sequence[TerminalTile]:
         return (TerminalTile(f"Locker at {point} ({locale})", f"/k/locker/{ctx.slug}"),)
 
@@ -269,6 +274,11 @@ async def test_hook_tenant_sections(running: Deployment, on: TenantContext, off:
 def test_hook_device_kinds(host: PluginHost) -> None:
     (kind,) = said(host, "device_kinds")
     assert (kind.name, kind.calls, kind.needs_public_key) == ("locker", (("POST", "/api/v1/locker/events"),), False)
+
+
+def test_hook_catalogue_formats(host: PluginHost) -> None:
+    (found,) = said(host, "catalogue_formats")
+    assert (found.name, found.is_whole) == ("locker-list", True)
 
 
 # --- tenant hooks: for the tenant that has the plugin, and for no other ---------------------------------------

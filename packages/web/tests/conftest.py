@@ -21,6 +21,7 @@ from servicepunkt.core.catalogue.model import (
     Catalogue,
     DocumentNeed,
     Host,
+    Link,
     Offer,
     Partner,
     Point,
@@ -224,7 +225,7 @@ def town(name: str = "Seeburg") -> Catalogue:
                 themes=("energy",),
                 competence="works",
                 summary=both("Beratung und Abschluss", "Advice and contract"),
-                online="https://example.org/strom",
+                links=(Link(kind="online", url="https://example.org/strom"),),
             ),
             Service(
                 id="bonus",

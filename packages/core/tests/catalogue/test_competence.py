@@ -8,16 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from servicepunkt.core.catalogue.checks import area_mistakes
 from servicepunkt.core.catalogue.competence import (
-    Area,
     Areas,
-    Responsibility,
     ags_of,
     level_of,
-    mistakes,
     resolve,
     surroundings,
 )
+from servicepunkt.core.catalogue.model import Area, Responsibility
 
 # Official keys; the town of the first is a district of its own, the second lies in a district.
 FREE_TOWN, SMALL_TOWN, NEIGHBOUR = "066110000000", "120650144144", "120650036036"
@@ -129,7 +128,7 @@ def test_successors_in_a_circle_end_the_search_and_are_a_mistake() -> None:
         Area(ars="060000000002", name="B", successor="060000000001", **ended),
     ]
     assert Areas(circle).find("060000000001", day=DAY) is None
-    found = mistakes(circle, (), services=set(), authorities=set())
+    found = area_mistakes(circle, (), services=set(), authorities=set())
     assert [place for place, _ in found] == ["areas.060000000001.successor", "areas.060000000002.successor"]
 
 
@@ -141,7 +140,7 @@ def test_every_mistake_is_named() -> None:
         Area(ars=SMALL_TOWN, name="again", successor="129999999999"),
     ]
     wrong = [Responsibility(service="none", authority="nobody", area="123")]
-    places = {place for place, _ in mistakes(areas, wrong, services={"car"}, authorities={"town"})}
+    places = {place for place, _ in area_mistakes(areas, wrong, services={"car"}, authorities={"town"})}
     assert places == {
         "areas.1206",
         "areas.12065.postcodes",
@@ -154,7 +153,9 @@ def test_every_mistake_is_named() -> None:
         "responsibilities[0] (none).area",
     }
     assert (
-        mistakes(AREAS, KNOWN, services={one.service for one in KNOWN}, authorities={one.authority for one in KNOWN})
+        area_mistakes(
+            AREAS, KNOWN, services={one.service for one in KNOWN}, authorities={one.authority for one in KNOWN}
+        )
         == []
     )
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from servicepunkt.core.catalogue.checks import mistakes
 from servicepunkt.core.catalogue.model import (
     CAPABILITIES,
     Address,
@@ -22,7 +23,6 @@ from servicepunkt.core.catalogue.model import (
     Theme,
     is_current,
     is_valid,
-    mistakes,
     offer_hours,
     pick,
     point_hours,
@@ -47,7 +47,7 @@ ENTRIES: dict[str, dict[str, Any]] = {
         "name": TEXT,
         "themes": ["living"],
         "competence": "office",
-        "leika": "99" + "0" * 12,
+        "leika": ["99" + "0" * 12],
     },
     "offers": {
         "service": "passport",
@@ -92,9 +92,9 @@ def test_a_whole_catalogue_has_no_mistake() -> None:
         ({"points": {"host": "mall"}}, "points.point.host", "there is no host 'mall'"),
         ({"services": {"competence": "x"}}, "services.passport.competence", "there is no partner 'x'"),
         ({"services": {"themes": ["x"]}}, "services.passport.themes", "there is no theme 'x'"),
-        ({"services": {"leika": "98" + "0" * 12}}, "services.passport.leika", "a LeiKa key is 99 and 12 more digits"),
-        ({"services": {"leika": "99" + "0" * 12 + "\n"}}, "services.passport.leika", "a LeiKa key is 99 and 12"),
-        ({"services": {"leika": "99" + "0" * 11}}, "services.passport.leika", "a LeiKa key is 99 and 12 more digits"),
+        ({"services": {"leika": ["98" + "0" * 12]}}, "services.passport.leika", "a LeiKa key is 99 and 12 more digits"),
+        ({"services": {"leika": ["99" + "0" * 12 + "\n"]}}, "services.passport.leika", "a LeiKa key is 99 and 12"),
+        ({"services": {"leika": ["99" + "0" * 11]}}, "services.passport.leika", "a LeiKa key is 99 and 12 more digits"),
         ({"services": {"valid_until": "2026-12-31"}}, "services.passport.ended", "a service that ends says so"),
         ({"offers": {"service": "x"}}, "offers[0] (x).service", "there is no service 'x'"),
         ({"offers": {"point": "x"}}, "offers[0] (passport).point", "there is no point 'x'"),

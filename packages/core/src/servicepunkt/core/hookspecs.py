@@ -18,6 +18,7 @@ from servicepunkt.core.tenancy.model import TenantContext
 if TYPE_CHECKING:
     import click
 
+    from servicepunkt.core.catalogue.formats.model import Format
     from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantSection, TerminalTile
     from servicepunkt.core.notices.model import NoticeChannel, NoticeTemplate
     from servicepunkt.core.protocols import HealthCheck, NoticeListener, Retention, StaffTask, TenantApplied
@@ -137,6 +138,17 @@ def device_kinds() -> Sequence[DeviceKind]:
     Called once when the web application is built. Since 0.1.
 
     Example: `return (DeviceKind("box", "DokBox controller", calls=(("POST", "/api/v1/box/events"),)),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def catalogue_formats() -> Sequence[Format]:
+    """Add formats in which catalogues of services are read or written.
+
+    Called when a catalogue is imported or exported. Since 0.1.
+
+    Example: `return (Format(name="townbook", parts=("file",), is_whole=True, read=read),)`
     """
     raise NotImplementedError
 

@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from servicepunkt.core.audit.store import audit_entry
+from servicepunkt.core.catalogue.formats import dldb
+from servicepunkt.core.catalogue.formats.model import Format
 from servicepunkt.core.catalogue.store import catalogue_revision
 from servicepunkt.core.declarations import Plugins, TenantSection
 from servicepunkt.core.jobs import Job
@@ -36,6 +38,11 @@ def commands() -> Sequence[click.Command]:
     from servicepunkt.core.commands import COMMANDS
 
     return (*COMMANDS, catalogue)
+
+
+@hookimpl
+def catalogue_formats() -> Sequence[Format]:
+    return (dldb.FORMAT,)
 
 
 @hookimpl

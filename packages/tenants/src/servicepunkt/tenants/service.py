@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicepunkt.core.audit import service as audit
-from servicepunkt.core.catalogue import model as catalogue_model
+from servicepunkt.core.catalogue import checks
 from servicepunkt.core.catalogue import service as catalogue
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.deployment import Deployment
@@ -44,7 +44,7 @@ def load(deployment: Deployment, folder: Path) -> TenantFile:
     read, mistakes = model.read(files.documents_of(folder), schemas)
     if read is None:
         raise InvalidInputError(mistakes)
-    mistakes = [*catalogue_model.mistakes(read.catalogue), *_plugin_mistakes(deployment, read)]
+    mistakes = [*checks.mistakes(read.catalogue), *_plugin_mistakes(deployment, read)]
     ctx = context_of(read, 0)
     for plugin, section in sections:
         if section.check is not None and ctx.allows(plugin):

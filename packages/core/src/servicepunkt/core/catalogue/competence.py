@@ -15,6 +15,8 @@ from typing import Literal
 
 import msgspec
 
+from servicepunkt.core.catalogue.model import Area, Responsibility
+
 Level = Literal["federation", "land", "district", "association", "municipality"]
 #: From the nearest to the farthest: how many digits of the key an area of this level has.
 LEVELS: tuple[tuple[Level, int], ...] = (
@@ -25,35 +27,7 @@ LEVELS: tuple[tuple[Level, int], ...] = (
     ("federation", 0),
 )
 _DIGITS: Mapping[int, Level] = {digits: level for level, digits in LEVELS}
-POSTCODE = re.compile(r"^\d{5}\Z")
 MOST_SUCCESSORS = 20
-
-Role = Literal["decides", "accepts", "contact"]
-
-
-class Area(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A municipality, association, district or Land. `successor`: what it has become, by key, when it ended."""
-
-    ars: str
-    name: str
-    postcodes: tuple[str, ...] = ()
-    valid_from: date | None = None
-    valid_until: date | None = None
-    successor: str = ""
-
-
-class Responsibility(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who is responsible for a service in an area. `caveat`: what has to be asked before this holds, by language.
-
-    `role`: who decides, who takes applications in for whom decides, or whom to ask. `area`: digits of an ARS, none for
-    the whole country.
-    """
-
-    service: str
-    authority: str
-    area: str = ""
-    role: Role = "decides"
-    caveat: dict[str, str] = {}
 
 
 class Competence(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +74,7 @@ def resolve(responsibilities: Iterable[Responsibility], service: str, ars: str) 
     """Who is responsible for a service where a citizen lives: the nearest level that is known. Raises ValueError."""
     known = [one for one in responsibilities if one.service == service]
 
-    def nearest(role: Role) -> tuple[Level | None, tuple[Responsibility, ...]]:
+    def nearest(role: str) -> tuple[Level | None, tuple[Responsibility, ...]]:
         for level, prefix in surroundings(ars):
             if found := tuple(one for one in known if one.role == role and one.area == prefix):
                 return level, found
@@ -134,46 +108,3 @@ class Areas:
         today = (self.find(area.ars, day=day) for area in self._by_postcode.get(postcode.strip(), ()))
         found = {area.ars: area for area in today if area is not None}
         return sorted(found.values(), key=lambda area: area.name)
-
-
-def mistakes(
-    areas: Iterable[Area], responsibilities: Iterable[Responsibility], *, services: set[str], authorities: set[str]
-) -> list[tuple[str, str]]:
-    """Every key, postcode and reference that does not hold, as (place, sentence)."""
-    areas, found = list(areas), []
-    keys = [area.ars for area in areas]
-    successors = {area.ars: area.successor for area in areas}
-    for area in areas:
-        place = f"areas.{area.ars}"
-        if level_of(area.ars) is None or not area.ars:
-            found.append((place, "a key has 2, 5, 9 or 12 digits, as text"))
-        if keys.count(area.ars) > 1:
-            found.append((place, "this key is used twice"))
-        if not all(POSTCODE.match(one) for one in area.postcodes):
-            found.append((f"{place}.postcodes", "a postcode has five digits, as text"))
-        if area.postcodes and level_of(area.ars) != "municipality":
-            found.append((f"{place}.postcodes", "postcodes belong to municipalities"))
-        if area.successor and area.successor not in keys:
-            found.append((f"{place}.successor", f"there is no area {area.successor!r}"))
-        if area.successor and area.valid_until is None:
-            found.append((f"{place}.valid_until", "an area with a successor says when it ended"))
-        if _is_in_a_circle(area.ars, successors):
-            found.append((f"{place}.successor", "the successors lead back to this area"))
-    for number, one in enumerate(responsibilities):
-        place = f"responsibilities[{number}] ({one.service})"
-        if one.service not in services:
-            found.append((f"{place}.service", f"there is no service {one.service!r}"))
-        if one.authority not in authorities:
-            found.append((f"{place}.authority", f"there is no partner {one.authority!r}"))
-        if level_of(one.area) is None:
-            found.append((f"{place}.area", "an area is the first 0, 2, 5, 9 or all 12 digits of a key, as text"))
-    return found
-
-
-def _is_in_a_circle(ars: str, successors: Mapping[str, str]) -> bool:
-    seen, at = set(), ars
-    while (at := successors.get(at, "")) and at not in seen:
-        if at == ars:
-            return True
-        seen.add(at)
-    return False

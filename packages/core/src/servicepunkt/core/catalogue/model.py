@@ -1,19 +1,21 @@
-"""The catalogue as one immutable revision: hosts, points, partners, themes, services, offers. Pure.
+"""The catalogue as one immutable revision: hosts, points, partners, themes, services, offers, areas. Pure.
 
 Texts are mappings from language to text (`{"de": "...", "en": "..."}`); Leichte Sprache is the language
-`de-x-leicht`. Services are ordered by theme, not by office; an offer is a service at a point with what can be done
-there, so that nobody is sent to a place where only information waits.
+`de-x-leicht`. A long text is plain, with empty lines between its paragraphs, or HTML: then it begins with `<`, and
+nothing stands in it but what `html.clean` lets through. Services are ordered by theme, not by office; an offer is a
+service at a point with what can be done there, so that nobody is sent to a place where only information waits.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import date
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
 
-from servicepunkt.core.hours.model import Both, Hours, HoursError, Osm, parse
+from servicepunkt.core.hours.model import Both, Hours, Osm
 
 Text = dict[str, str]
 Capability = Literal["inform", "advise", "start", "apply", "identify", "pay", "sell", "book", "collect"]
@@ -28,12 +30,45 @@ CAPABILITIES: tuple[Capability, ...] = (
     "book",
     "collect",
 )
+#: How somebody comes to a service, by XZuFi's codes (`Zugangskanal`; 000 for any), and at the service point itself.
+Channel = Literal["000", "100", "200", "point"]
+#: Units of time by XZuFi (`Zeiteinheit`).
+Unit = Literal["JAHR", "MONAT", "WOCHE", "TAG", "WERKTAG", "ARBEITSTAG", "STUNDE", "MINUTE", "SEKUNDE"]
+#: Levels of trust by FIM (`vertrauensniveau`).
+TrustLevel = Literal["", "00", "10", "15", "20", "30", "40"]
+#: Headings of the standard catalogue (XZuFi, code list `leistungstextmodulleika`) as message ids. The service's own
+#: fields hold 02 (`official_name`), 03 (`name`), 05 (`summary`) and 06 (`description`) for every channel.
+MODULES = {
+    "02": "Official name",
+    "03": "Name",
+    "05": "In short",
+    "06": "Description",
+    "07": "Legal basis",
+    "08": "Required documents",
+    "09": "Requirements",
+    "11": "Procedure",
+    "14": "Forms",
+    "15": "Further information",
+    "16": "Notes",
+    "18": "Author",
+    "22": "Competent authority",
+    "23": "Contact point",
+    "24": "Teaser",
+    "25": "Legal remedies",
+}
 IDENTIFIER = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}\Z")
 LEIKA_KEY = re.compile(r"^99\d{12}\Z")
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of what is read from files: an unknown key is a mistake."""
+
+
+class ExternalId(Strict, frozen=True, kw_only=True):
+    """How somebody else names an object: unique within its agency only (XZuFi's `schemeAgencyID`)."""
+
+    agency: str
+    value: str
 
 
 class Address(Strict, frozen=True, kw_only=True):
@@ -85,49 +120,155 @@ class Partner(Strict, frozen=True, kw_only=True):
     valid_until: date | None = None
     website: str = ""
     phone: str = ""
+    email: str = ""
+    address: Address | None = None
+    external: ExternalId | None = None
 
 
 class Theme(Strict, frozen=True, kw_only=True):
+    """What belongs together for citizens. `parent`: the theme that this one lies in.
+
+    Services that come from elsewhere name no theme of this tenant. They are found here by `leika_groups`, the three
+    digits of a key that say what it is about (115 is residence), or because `others` takes in what is in no theme.
+    """
+
     id: str
     name: Text
     intro: Text = {}
     icon: str = ""
     order: int = 50
+    parent: str = ""
+    leika_groups: tuple[str, ...] = ()
+    others: bool = False
 
 
 class DocumentNeed(Strict, frozen=True, kw_only=True):
-    """Something to bring; `when` says for whom, if not for everybody."""
+    """Something to bring; `when` says for whom, if not for everybody. What is handed out has the direction `out`.
+
+    `type`: XZuFi's code of the kind of document. `original`: a copy is not enough.
+    """
 
     text: Text
     when: Text = {}
+    direction: Literal["in", "out"] = "in"
+    type: str = ""
+    mandatory: bool = True
+    original: bool = False
+    channel: Channel = "000"
+
+
+class Module(Strict, frozen=True, kw_only=True):
+    """A text under one of the headings of the standard (`MODULES`), or of one's own (`x-...`), for one channel.
+
+    `translated`: the languages into which a machine has put it.
+    """
+
+    code: str
+    text: Text
+    channel: Channel = "000"
+    translated: tuple[str, ...] = ()
+
+
+class Fee(Strict, frozen=True, kw_only=True):
+    """What a service costs: one amount, from one to another, or nothing (both None). `type`: XZuFi's `Kostentyp`."""
+
+    amount: Decimal | None = None
+    amount_to: Decimal | None = None
+    currency: str = "EUR"
+    type: str = ""
+    prepaid: bool = False
+    channel: Channel = "000"
+    text: Text = {}
+
+    @property
+    def is_free(self) -> bool:
+        return self.amount is None and self.amount_to is None
+
+
+class Duration(Strict, frozen=True, kw_only=True):
+    """How long something takes, or by when it has to be done. `type`: XZuFi's `Fristtyp`, for deadlines."""
+
+    kind: Literal["processing", "deadline"]
+    least: int
+    unit: Unit
+    most: int | None = None
+    most_unit: Unit | None = None
+    type: str = ""
+    channel: Channel = "000"
+    text: Text = {}
+
+
+class Link(Strict, frozen=True, kw_only=True):
+    """An online service, a form or a page. `trust_level`: how surely somebody has to show who he is.
+
+    `areas`: keys of the areas in which it may be used, none for everywhere. `on_terminal`: it may be opened there.
+    """
+
+    kind: Literal["online", "form", "booking", "page"]
+    url: str
+    name: Text = {}
+    trust_level: TrustLevel = ""
+    areas: tuple[str, ...] = ()
+    on_terminal: bool = False
+
+
+class LegalReference(Strict, frozen=True, kw_only=True):
+    """A law or a part of it, and where it can be read."""
+
+    citation: str
+    url: str
 
 
 class Service(Strict, frozen=True, kw_only=True):
-    """A public service (or a partner's). `competence`: the partner that decides; `leika`: the 14-digit key."""
+    """A public service (or a partner's). `competence`: the partner that decides; `leika`: its 14-digit keys.
+
+    A service with a key takes what it does not say itself from the national service of that key. `name` is what
+    citizens call it, `official_name` what the administration does. `keywords` are hidden words to find it by.
+    `fee` and `duration` say in words what `fees` and `durations` say in figures. `audience`: XZuFi's codes of
+    `Leistungsadressat` (001: citizens).
+    """
 
     id: str
-    name: Text
-    themes: tuple[str, ...]
-    competence: str
-    leika: str = ""
+    name: Text = {}
+    themes: tuple[str, ...] = ()
+    competence: str = ""
+    leika: tuple[str, ...] = ()
+    official_name: Text = {}
     summary: Text = {}
     description: Text = {}
+    modules: tuple[Module, ...] = ()
     documents: tuple[DocumentNeed, ...] = ()
     fee: Text = {}
+    fees: tuple[Fee, ...] = ()
     duration: Text = {}
-    legal_basis: tuple[str, ...] = ()
+    durations: tuple[Duration, ...] = ()
+    legal_basis: tuple[str | LegalReference, ...] = ()
+    links: tuple[Link, ...] = ()
     keywords: tuple[str, ...] = ()
-    online: str = ""
+    audience: tuple[str, ...] = ()
+    visibility: Literal["public", "staff"] = "public"
     valid_from: date | None = None
     valid_until: date | None = None
     ended: Text = {}
+    external: ExternalId | None = None
+
+    def module(self, code: str, channel: Channel = "000") -> Module | None:
+        """The text under a heading for a channel, else the one for every channel."""
+        for wanted in (channel, "000"):
+            if found := next((one for one in self.modules if (one.code, one.channel) == (code, wanted)), None):
+                return found
+        return None
+
+    def links_of(self, kind: str) -> list[Link]:
+        return [link for link in self.links if link.kind == kind]
 
 
 class Offer(Strict, frozen=True, kw_only=True):
     """A service at a point. `non_digital` is the way for people who are not online: every offer has one.
 
     `hours` (OSM) narrow the point's hours; `staffed` says that it needs somebody present; `accepted_for` names the
-    partner that decides when the provider only takes applications in.
+    partner that decides when the provider only takes applications in. `languages`: what is spoken there.
+    `modules` say what differs at this point from what the service says everywhere.
     """
 
     service: str
@@ -139,8 +280,41 @@ class Offer(Strict, frozen=True, kw_only=True):
     staffed: bool = False
     accepted_for: str = ""
     hint: Text = {}
+    appointment: Literal["none", "possible", "required"] = "none"
+    languages: tuple[str, ...] = ()
+    modules: tuple[Module, ...] = ()
     valid_from: date | None = None
     valid_until: date | None = None
+
+
+class Area(Strict, frozen=True, kw_only=True):
+    """A municipality, association, district or Land, by its key (Amtlicher Regionalschlüssel).
+
+    `home`: the tenant's own. `successor`: what it has become, by key, when it ended.
+    """
+
+    ars: str
+    name: str
+    postcodes: tuple[str, ...] = ()
+    home: bool = False
+    valid_from: date | None = None
+    valid_until: date | None = None
+    successor: str = ""
+
+
+class Responsibility(Strict, frozen=True, kw_only=True):
+    """Who is responsible for a service in an area. `caveat`: what has to be asked before this holds.
+
+    `role`: who decides, who takes applications in for whom decides, or whom to ask. `area`: digits of an ARS, none for
+    the whole country. `booking`: where an appointment for this service is made there.
+    """
+
+    service: str
+    authority: str
+    area: str = ""
+    role: Literal["decides", "accepts", "contact"] = "decides"
+    caveat: Text = {}
+    booking: str = ""
 
 
 class Catalogue(Strict, frozen=True, kw_only=True):
@@ -152,6 +326,8 @@ class Catalogue(Strict, frozen=True, kw_only=True):
     themes: tuple[Theme, ...] = ()
     services: tuple[Service, ...] = ()
     offers: tuple[Offer, ...] = ()
+    areas: tuple[Area, ...] = ()
+    responsibilities: tuple[Responsibility, ...] = ()
 
     def host(self, host_id: str) -> Host | None:
         return next((host for host in self.hosts if host.id == host_id), None)
@@ -217,55 +393,3 @@ def offer_hours(catalogue: Catalogue, offer: Offer) -> Hours:
     if offer.staffed and point.staffed:
         narrower.append(point.staffed)
     return Both((point_hours(catalogue, point), *(Osm(expression) for expression in narrower)))
-
-
-def mistakes(catalogue: Catalogue) -> list[tuple[str, str]]:
-    """Every broken reference, key and expression as (place, sentence)."""
-    found: list[tuple[str, str]] = []
-    ids: dict[str, set[str]] = {}
-    for kind in ("hosts", "points", "partners", "themes", "services"):
-        known: set[str] = set()
-        for entry in getattr(catalogue, kind):
-            if not IDENTIFIER.match(entry.id):
-                found.append((f"{kind}.{entry.id}", "an id has small letters, digits and hyphens"))
-            if entry.id in known:
-                found.append((f"{kind}.{entry.id}", "this id is used twice"))
-            known.add(entry.id)
-        ids[kind] = known
-
-    def refer(place: str, kind: str, value: str) -> None:
-        if value not in ids[kind]:
-            found.append((place, f"there is no {kind[:-1]} {value!r}"))
-
-    def hours(place: str, expression: str) -> None:
-        try:
-            parse(expression)
-        except HoursError as error:
-            found.append((place, error.staff_sentence))
-
-    for host in catalogue.hosts:
-        hours(f"hosts.{host.id}.hours", host.hours)
-    for point in catalogue.points:
-        refer(f"points.{point.id}.host", "hosts", point.host)
-        if point.staffed:
-            hours(f"points.{point.id}.staffed", point.staffed)
-    for service in catalogue.services:
-        refer(f"services.{service.id}.competence", "partners", service.competence)
-        for theme in service.themes:
-            refer(f"services.{service.id}.themes", "themes", theme)
-        if service.leika and not LEIKA_KEY.match(service.leika):
-            found.append((f"services.{service.id}.leika", "a LeiKa key is 99 and 12 more digits"))
-        if service.valid_until and not service.ended:
-            found.append((f"services.{service.id}.ended", "a service that ends says so in `ended`"))
-    for number, offer in enumerate(catalogue.offers):
-        place = f"offers[{number}] ({offer.service})"
-        refer(f"{place}.service", "services", offer.service)
-        refer(f"{place}.point", "points", offer.point)
-        refer(f"{place}.provider", "partners", offer.provider)
-        if offer.accepted_for:
-            refer(f"{place}.accepted_for", "partners", offer.accepted_for)
-        if not offer.can:
-            found.append((f"{place}.can", "an offer says what can be done"))
-        if offer.hours:
-            hours(f"{place}.hours", offer.hours)
-    return found

@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from servicepunkt.core.audit import service as audit
-from servicepunkt.core.catalogue import model, store
+from servicepunkt.core.catalogue import checks, store
 from servicepunkt.core.catalogue.model import Catalogue
 from servicepunkt.core.db.session import Database, Transaction
 from servicepunkt.core.errors import InvalidInputError, NotFoundError
@@ -34,7 +34,7 @@ async def publish(tx: Transaction, catalogue: Catalogue, *, at: datetime, actor:
 
     Raises InvalidInputError with every broken reference; then nothing is written.
     """
-    if found := model.mistakes(catalogue):
+    if found := checks.mistakes(catalogue):
         raise InvalidInputError(found)
     body = msgspec.json.encode(catalogue)
     digest = hashlib.sha256(body).hexdigest()

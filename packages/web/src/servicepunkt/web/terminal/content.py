@@ -196,7 +196,7 @@ def fits(seen: FoundSeen, wanted: Wanted) -> bool:
         (not wanted.theme or wanted.theme in seen.service.themes)
         and (not wanted.now or seen.now)
         and (not wanted.here or seen.here)
-        and (not wanted.online or seen.service.online.startswith("https://"))
+        and (not wanted.online or bool(seen.service.links_of("online")))
     )
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from servicepunkt.core.catalogue.search.german import stem
-from servicepunkt.core.catalogue.search.words import lines
+from servicepunkt.core.catalogue.search.words import listed
 
 SHORTEST, LONGEST = 4, 60
+LEAST = 2  # times that a word occurs before it is believed to be a part
 #: Short parts that are so frequent that not knowing them costs more than a wrong split.
-SHORT = frozenset(" ".join(lines("short_parts.de")).split())
+SHORT = frozenset(listed("short_parts.de"))
 _LINKS = ("", "s", "es", "n", "en", "er", "e")
 #: Ends that only look like parts.
 _NO_PARTS = frozenset({"ungen", "heit", "keit", "lich", "isch", "tion", "schaft", "ation", "ende", "enden"})
@@ -21,11 +22,11 @@ _NO_PARTS = frozenset({"ungen", "heit", "keit", "lich", "isch", "tion", "schaft"
 class Splitter:
     """Knows the words of one language and catalogue: folded words with how often they occur."""
 
-    def __init__(self, counts: Mapping[str, int], *, least: int = 2) -> None:
+    def __init__(self, counts: Mapping[str, int]) -> None:
         self._known = {
             word
             for word, count in counts.items()
-            if count >= least and SHORTEST <= len(word) <= LONGEST and word.isalpha() and word not in _NO_PARTS
+            if count >= LEAST and SHORTEST <= len(word) <= LONGEST and word.isalpha() and word not in _NO_PARTS
         } | SHORT
         self._stems = {stem(word) for word in self._known}
         self._found: dict[str, tuple[str, ...]] = {}

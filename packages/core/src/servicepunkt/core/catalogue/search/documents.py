@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from servicepunkt.core.catalogue.html import plain
 from servicepunkt.core.catalogue.model import Catalogue, Service, Text
 from servicepunkt.core.catalogue.search.index import Document
 
@@ -11,7 +12,7 @@ MAIN = "de"
 
 
 def documents(catalogue: Catalogue) -> list[Document]:
-    """One for each service: whatever language somebody types, the same service is found."""
+    """One for each public service: whatever language somebody types, the same service is found."""
     providers: dict[str, list[str]] = {}
     names = {partner.id: partner.name for partner in catalogue.partners}
     for offer in catalogue.offers:
@@ -25,6 +26,7 @@ def documents(catalogue: Catalogue) -> list[Document]:
             themes=[word for theme in service.themes for word in themes.get(theme, ())],
         )
         for service in catalogue.services
+        if service.visibility == "public"
     ]
 
 
@@ -34,12 +36,12 @@ def _document(service: Service, *, providers: Iterable[str], themes: Iterable[st
     return Document(
         id=service.id,
         name=name,
-        keywords=[*service.keywords, *(one for one in service.name.values() if one != name)],
+        keywords=[*service.keywords, *(one for one in _all([service.name, service.official_name]) if one != name)],
         summary=" ".join([*_all([service.summary]), *providers, *themes]),
-        body=" ".join(_all([service.description, *needs])),
+        body=" ".join(_all([service.description, *needs, *(module.text for module in service.modules)])),
     )
 
 
 def _all(texts: Iterable[Text]) -> list[str]:
     """Each text in each of its languages, without repetition."""
-    return list(dict.fromkeys(value for text in texts for value in text.values() if value))
+    return list(dict.fromkeys(plain(value) for text in texts for value in text.values() if value))

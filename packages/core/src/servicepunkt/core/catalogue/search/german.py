@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import snowballstemmer  # type: ignore[import-untyped]
 
-from servicepunkt.core.catalogue.search.words import fold, lines
+from servicepunkt.core.catalogue.search.words import fold, lines, listed
 
 _STEMMER = snowballstemmer.stemmer("german")
 
@@ -21,14 +21,14 @@ def _families() -> dict[str, str]:
     found: dict[str, str] = {}
     for line in lines("families.de"):
         verbs, _, nouns = line.partition(":")
-        members = [fold(one.replace("ß", "ss")) for one in (*nouns.split(), *verbs.split())]
+        members = [fold(one) for one in (*nouns.split(), *verbs.split())]
         for member in members:
             found.setdefault(member, members[0])
     return found
 
 
 _FAMILY = _families()
-_PREFIXES = tuple(map(fold, " ".join(lines("prefixes.de")).split()))
+_PREFIXES = tuple(map(fold, listed("prefixes.de")))
 
 
 @lru_cache(maxsize=65536)

@@ -31,7 +31,7 @@ HEAP = 15_000_000  # bytes that tantivy wants at least for writing
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """What is searched of a service: plain text in one language; `keywords` are also those that nobody sees."""
+    """What is searched of a service: plain text in all of its languages; `keywords` are also those that nobody sees."""
 
     id: str
     name: str
@@ -64,7 +64,7 @@ class Index:
         known = Counter(counts)
         known.update(dict.fromkeys(thesaurus.words, 2))
         self._splitter = Splitter(known)
-        self._dictionary = frozenset(known)
+        self._long = [word for word in known if len(word) >= LEAST]
         self._vocabulary = [word for word in counts if len(word) > 2 and not word.isdigit()]
         self._stems = {stem(word) for word in counts}
         self._stems |= {part for word in counts for part in map(stem, self._splitter.parts(word))}
@@ -105,14 +105,12 @@ class Index:
         weak = [word in WEAK_WORDS and len(asked) > 1 for word in asked]
         meant: dict[str, str] = {}
         groups = []
-        for word, found, is_weak in zip(folded, stems, weak, strict=True):
-            alternatives = dict(self._alternatives(word, found))
+        for word, is_weak in zip(folded, weak, strict=True):
+            alternatives = dict(self._alternatives(word))
             if not self._is_known(alternatives):
                 if nearest := self._nearest(word):
                     meant[word] = nearest
-                    alternatives |= {
-                        terms: weight * TYPO for terms, weight in self._alternatives(nearest, stem(nearest))
-                    }
+                    alternatives |= {terms: weight * TYPO for terms, weight in self._alternatives(nearest)}
                 alternatives |= self._guesses(word, nearest)
             group = self._any_of(alternatives.items())
             groups.append(tantivy.Query.boost_query(group, WEAK) if is_weak else group)
@@ -125,8 +123,9 @@ class Index:
         hits = self._searcher.search(tantivy.Query.boolean_query(clauses), limit).hits
         return Answer([Found(self._searcher.doc(address)["id"][0], score) for score, address in hits], meant)
 
-    def _alternatives(self, word: str, found: str) -> Iterator[tuple[Stems, float]]:
+    def _alternatives(self, word: str) -> Iterator[tuple[Stems, float]]:
         """What a word stands for: stems that occur together, and how certain that is."""
+        found = stem(word)
         yield (found,), 1.0
         if root := family(word):
             yield (stem(root),), FAMILY
@@ -142,7 +141,7 @@ class Index:
             found |= {(stem(one),): WITHIN for one in self._holding(word)[:MOST_LONGER]}
             if not found:
                 for one in self._held_by(word):
-                    found |= {terms: weight * HELD for terms, weight in self._alternatives(one, stem(one))}
+                    found |= {terms: weight * HELD for terms, weight in self._alternatives(one)}
         return found
 
     def _holding(self, word: str) -> list[str]:
@@ -152,9 +151,8 @@ class Index:
 
     def _held_by(self, word: str) -> list[str]:
         """The longest known word with which this one begins, and the longest with which it ends."""
-        known = [one for one in self._dictionary if len(one) >= LEAST]
-        begins = [one for one in known if word.startswith(one.removesuffix("e"))]
-        ends = [one for one in known if word.endswith(one)]
+        begins = [one for one in self._long if word.startswith(one.removesuffix("e"))]
+        ends = [one for one in self._long if word.endswith(one)]
         return [max(found, key=len) for found in (begins, ends) if found]
 
     def _is_known(self, alternatives: Iterable[Stems]) -> bool:
@@ -166,10 +164,9 @@ class Index:
             return None
         slips = 1 if len(word) < 7 else 2
         best = process.extract(word, self._vocabulary, scorer=OSA.distance, score_cutoff=slips, limit=10)
-        best = [one for one in best if one[0][0] == word[0] or one[1] == 1]
-        return (
-            min(best, key=lambda one: (one[1], one[0][0] != word[0], abs(len(one[0]) - len(word))))[0] if best else None
-        )
+        # (slips, another first letter, letters more or fewer, word): people seldom get the first letter wrong.
+        near = [(far, known[0] != word[0], abs(len(known) - len(word)), known) for known, far, _ in best]
+        return min((one for one in near if one[0] == 1 or not one[1]), default=(0, False, 0, None))[3]
 
     def _phrases(self, stems: list[str], weak: list[bool]) -> Iterator[tuple[Stems, float]]:
         """What several words in a row stand for, and how much it counts beside single words."""

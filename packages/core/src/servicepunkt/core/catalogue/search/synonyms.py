@@ -35,19 +35,19 @@ class Thesaurus:
     """Meanings by the stems of what was typed; equal words stand for each other inside of phrases, too."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        lines = [line for text in texts for line in read(text)]
+        known_lines = [line for text in texts for line in read(text)]
         self._leader: dict[str, str] = {}
-        for line in lines:
+        for line in known_lines:
             for equal in line.equals:
                 if len(equal) == 1:
                     self._leader.setdefault(equal[0], line.equals[0][0])
         self._found: dict[Stems, dict[Stems, float]] = {}
-        for line in lines:
+        for line in known_lines:
             for key, meant, weight in line.pairs():
                 known = self._found.setdefault(self._led(key), {})
                 known[meant] = max(known.get(meant, 0.0), weight)
         self.longest = max(map(len, self._found), default=1)
-        self.words = frozenset(word for line in lines for word in line.words)
+        self.words = frozenset(word for line in known_lines for word in line.words)
 
     def meanings(self, stems: Stems) -> list[Meaning]:
         """What may be meant by words in a row; nothing where they are the same words."""

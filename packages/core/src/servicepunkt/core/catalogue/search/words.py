@@ -19,11 +19,16 @@ def lines(name: str) -> list[str]:
     return [said for line in text.splitlines() if (said := line.partition("#")[0].strip())]
 
 
+def listed(name: str) -> tuple[str, ...]:
+    """The words of a list, in its order."""
+    return tuple(" ".join(lines(name)).split())
+
+
 #: Words that say nothing about what is looked for. A question made of nothing else is searched as it stands.
-STOP_WORDS = frozenset(" ".join(lines("stop_words")).split())
+STOP_WORDS = frozenset(listed("stop_words"))
 
 #: What people do with a service of any kind: it tells less than what they do it with.
-WEAK_WORDS = frozenset(" ".join(lines("weak_words")).split())
+WEAK_WORDS = frozenset(listed("weak_words"))
 
 
 def plain(text: str) -> str:

@@ -1,0 +1,196 @@
+"""Whether a catalogue holds together: every mistake with its place, before anything is published. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import urlsplit
+
+from servicepunkt.core.catalogue import html
+from servicepunkt.core.catalogue.competence import level_of
+from servicepunkt.core.catalogue.model import (
+    IDENTIFIER,
+    LEIKA_KEY,
+    MODULES,
+    Area,
+    Catalogue,
+    Module,
+    Responsibility,
+    Service,
+    Text,
+)
+from servicepunkt.core.hours.model import HoursError, parse
+
+Mistake = tuple[str, str]
+POSTCODE = re.compile(r"^[0-9]{5}\Z")
+LANGUAGE = re.compile(r"^[a-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}\Z")
+OWN_MODULE = re.compile(r"^x-[a-z0-9-]{1,40}\Z")
+LEIKA_GROUP = re.compile(r"^[0-9]{3}\Z")
+MAX_TEXT = 100_000  # letters of one text in one language
+KINDS = ("hosts", "points", "partners", "themes", "services")
+
+
+def mistakes(catalogue: Catalogue) -> list[Mistake]:
+    """Every broken reference, key, text, address and expression."""
+    found: list[Mistake] = []
+    ids = {kind: {entry.id for entry in getattr(catalogue, kind)} for kind in KINDS}
+    for kind in KINDS:
+        for name, times in Counter(entry.id for entry in getattr(catalogue, kind)).items():
+            if not IDENTIFIER.match(name):
+                found.append((f"{kind}.{name}", "an id has small letters, digits and hyphens"))
+            if times > 1:
+                found.append((f"{kind}.{name}", "this id is used twice"))
+
+    def refer(place: str, kind: str, value: str) -> None:
+        if value and value not in ids[kind]:
+            found.append((place, f"there is no {kind[:-1]} {value!r}"))
+
+    def hours(place: str, expression: str) -> None:
+        try:
+            parse(expression)
+        except HoursError as error:
+            found.append((place, error.staff_sentence))
+
+    for host in catalogue.hosts:
+        hours(f"hosts.{host.id}.hours", host.hours)
+    for point in catalogue.points:
+        refer(f"points.{point.id}.host", "hosts", point.host)
+        if point.staffed:
+            hours(f"points.{point.id}.staffed", point.staffed)
+    parents = {theme.id: theme.parent for theme in catalogue.themes}
+    for theme in catalogue.themes:
+        refer(f"themes.{theme.id}.parent", "themes", theme.parent)
+        if _is_in_a_circle(theme.id, parents):
+            found.append((f"themes.{theme.id}.parent", "the themes above this one lead back to it"))
+        if not all(LEIKA_GROUP.match(group) for group in theme.leika_groups):
+            found.append((f"themes.{theme.id}.leika_groups", "a group has three digits, as text"))
+    for service in catalogue.services:
+        refer(f"services.{service.id}.competence", "partners", service.competence)
+        for name in service.themes:
+            refer(f"services.{service.id}.themes", "themes", name)
+        found += ((f"services.{service.id}.{place}", sentence) for place, sentence in service_mistakes(service))
+    for number, offer in enumerate(catalogue.offers):
+        place = f"offers[{number}] ({offer.service})"
+        refer(f"{place}.service", "services", offer.service)
+        refer(f"{place}.point", "points", offer.point)
+        refer(f"{place}.provider", "partners", offer.provider)
+        refer(f"{place}.accepted_for", "partners", offer.accepted_for)
+        if not offer.can:
+            found.append((f"{place}.can", "an offer says what can be done"))
+        if offer.hours:
+            hours(f"{place}.hours", offer.hours)
+        found += ((f"{place}.{where}", sentence) for where, sentence in _module_mistakes(offer.modules))
+    found += area_mistakes(
+        catalogue.areas, catalogue.responsibilities, services=ids["services"], authorities=ids["partners"]
+    )
+    return found
+
+
+def service_mistakes(service: Service) -> Iterator[Mistake]:
+    """What is wrong with one service by itself."""
+    if not service.name and not service.leika:
+        yield "name", "a service has a name, or a LeiKa key that brings one"
+    for key in service.leika:
+        if not LEIKA_KEY.match(key):
+            yield "leika", "a LeiKa key is 99 and 12 more digits"
+    if service.valid_until and not service.ended:
+        yield "ended", "a service that ends says so in `ended`"
+    for name in ("name", "official_name"):
+        if any(html.is_html(text) for text in getattr(service, name).values()):
+            yield name, "a name is plain text"
+    for name in ("name", "official_name", "summary", "description", "fee", "duration", "ended"):
+        yield from text_mistakes(name, getattr(service, name))
+    yield from _module_mistakes(service.modules)
+    for number, fee in enumerate(service.fees):
+        amounts = [amount for amount in (fee.amount, fee.amount_to) if amount is not None]
+        if any(amount < 0 or not amount.is_finite() for amount in amounts) or amounts != sorted(amounts):
+            yield f"fees[{number}]", "an amount is not negative, and `amount_to` is the higher one"
+    for number, duration in enumerate(service.durations):
+        if duration.least < 0 or (duration.most is not None and duration.most < 0):
+            yield f"durations[{number}]", "a duration is not negative"
+    for number, link in enumerate(service.links):
+        if not is_address(link.url):
+            yield f"links[{number}].url", "an address begins with https:// or http://"
+        if any(level_of(area) is None for area in link.areas):
+            yield f"links[{number}].areas", "an area is the first 0, 2, 5, 9 or all 12 digits of a key, as text"
+    for basis in service.legal_basis:
+        if not isinstance(basis, str) and not is_address(basis.url):
+            yield "legal_basis", "an address begins with https:// or http://"
+
+
+def _module_mistakes(modules: Iterable[Module]) -> Iterator[Mistake]:
+    seen = set()
+    for module in modules:
+        place = f"modules.{module.code}"
+        if module.code not in MODULES and not OWN_MODULE.match(module.code):
+            yield place, f"a module is one of {', '.join(MODULES)} or begins with x-"
+        if (module.code, module.channel) in seen:
+            yield place, "this module stands twice for one channel"
+        seen.add((module.code, module.channel))
+        yield from text_mistakes(place, module.text)
+
+
+def text_mistakes(place: str, text: Text) -> Iterator[Mistake]:
+    """Languages that are none, texts that are too long, and HTML that may not be shown."""
+    for language, said in text.items():
+        if not LANGUAGE.match(language):
+            yield place, f"{language!r} is no language"
+        if len(said) > MAX_TEXT:
+            yield f"{place}.{language}", f"a text has at most {MAX_TEXT} letters"
+        elif html.is_html(said) and html.clean(said) != said:
+            yield f"{place}.{language}", "this HTML holds something that is not shown"
+
+
+def is_address(url: str) -> bool:
+    """Whether people may be sent there."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("https", "http") and bool(parts.hostname) and url.isprintable() and " " not in url
+
+
+def area_mistakes(
+    areas: Iterable[Area], responsibilities: Iterable[Responsibility], *, services: set[str], authorities: set[str]
+) -> list[Mistake]:
+    """Every key, postcode and reference that does not hold."""
+    areas = list(areas)
+    found: list[Mistake] = []
+    keys = Counter(area.ars for area in areas)
+    found += ((f"areas.{ars}", "this key is used twice") for ars, times in keys.items() if times > 1)
+    successors = {area.ars: area.successor for area in areas}
+    for area in areas:
+        place = f"areas.{area.ars}"
+        if level_of(area.ars) is None or not area.ars:
+            found.append((place, "a key has 2, 5, 9 or 12 digits, as text"))
+        if not all(POSTCODE.match(one) for one in area.postcodes):
+            found.append((f"{place}.postcodes", "a postcode has five digits, as text"))
+        if area.postcodes and level_of(area.ars) != "municipality":
+            found.append((f"{place}.postcodes", "postcodes belong to municipalities"))
+        if area.successor and area.successor not in keys:
+            found.append((f"{place}.successor", f"there is no area {area.successor!r}"))
+        if area.successor and area.valid_until is None:
+            found.append((f"{place}.valid_until", "an area with a successor says when it ended"))
+        if _is_in_a_circle(area.ars, successors):
+            found.append((f"{place}.successor", "the successors lead back to this area"))
+    for number, one in enumerate(responsibilities):
+        place = f"responsibilities[{number}] ({one.service})"
+        if one.service not in services:
+            found.append((f"{place}.service", f"there is no service {one.service!r}"))
+        if one.authority not in authorities:
+            found.append((f"{place}.authority", f"there is no partner {one.authority!r}"))
+        if level_of(one.area) is None:
+            found.append((f"{place}.area", "an area is the first 0, 2, 5, 9 or all 12 digits of a key, as text"))
+        if one.booking and not is_address(one.booking):
+            found.append((f"{place}.booking", "an address begins with https:// or http://"))
+    return found
+
+
+def _is_in_a_circle(start: str, above: Mapping[str, str]) -> bool:
+    seen, at = set(), start
+    while (at := above.get(at, "")) and at not in seen:
+        if at == start:
+            return True
+        seen.add(at)
+    return False

@@ -1,0 +1,81 @@
+"""Long texts: plain, or HTML of a few tags. Pure.
+
+A text that begins with `<` is HTML and holds nothing but the tags below; every other text is plain, with empty lines
+between its paragraphs. Paragraphs without any markup are always kept as plain text, so that there is one way to write
+each text.
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape, unescape
+
+import nh3
+
+TAGS = {"p", "br", "ul", "ol", "li", "strong", "em", "a", "h3", "h4", "h5"}
+SCHEMES = {"https", "http", "mailto", "tel"}
+MOST_PASSES = 5
+_DROPPED = {"script", "style", "iframe", "object", "embed", "svg", "math", "template", "noscript"}
+#: What means the same and has another name here; nh3 would drop the tag and keep its words.
+_RENAMED = {"b": "strong", "i": "em", "h1": "h3", "h2": "h3", "h6": "h5"}
+_RENAMED |= dict.fromkeys(("div", "section", "article", "blockquote", "td", "th", "dt", "dd", "pre"), "p")
+_OPENING = re.compile(rf"<(/?)({'|'.join(_RENAMED)})(?=[\s>/])", re.IGNORECASE)
+_ONLY_PARAGRAPHS = re.compile(r"(?:<p>(?:[^<>]|<br>)*</p>\s*)*\Z")
+_PARAGRAPH = re.compile(r"<p>((?:[^<>]|<br>)*)</p>")
+_BREAK = re.compile(r"\s*<br>\s*")
+_BLOCK_END = re.compile(r"</(?:p|li|h[345])>|<br>")
+_TAG = re.compile(r"<[^>]*>")
+_SPACE = re.compile(r"\s+")
+_EMPTY = re.compile(r"<(p|li|ul|ol|strong|em|h3|h4|h5)>\s*</\1>")
+
+
+def is_html(text: str) -> bool:
+    return text.startswith("<")
+
+
+def clean(markup: str) -> str:
+    """HTML from outside as a long text: what is not allowed is gone, scripts and styles with all that is in them."""
+    made = _allowed(_OPENING.sub(lambda found: f"<{found[1]}{_RENAMED[found[2].lower()]}", markup))
+    for _ in range(MOST_PASSES):
+        # What stands in no block is a paragraph; closing one may open another, therefore again until nothing changes.
+        before, made = made, _allowed(made if is_html(made) else f"<p>{made}</p>")
+        if made == before:
+            break
+    if _ONLY_PARAGRAPHS.match(made):
+        paragraphs = (unescape(_BREAK.sub("\n", found)).strip() for found in _PARAGRAPH.findall(made))
+        said = "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+        return made if is_html(said) else said
+    return made
+
+
+def _allowed(markup: str) -> str:
+    made = nh3.clean(
+        markup,
+        tags=TAGS,
+        clean_content_tags=_DROPPED,
+        attributes={"a": {"href"}},
+        url_schemes=SCHEMES,
+        link_rel=None,
+        strip_comments=True,
+    )
+    made = _SPACE.sub(" ", made.replace("\u200b", "").replace("&nbsp;", " ")).strip()
+    while (shorter := _EMPTY.sub("", made)) != made:
+        made = shorter.strip()
+    return made
+
+
+def markup(text: str) -> str:
+    """A long text as HTML that may stand in a page."""
+    if is_html(text):
+        return text
+    paragraphs = (paragraph.strip() for paragraph in re.split(r"\n\s*\n", text))
+    escaped = (escape(paragraph, quote=False).replace("\n", "<br>") for paragraph in paragraphs if paragraph)
+    return "".join(f"<p>{paragraph}</p>" for paragraph in escaped)
+
+
+def plain(text: str) -> str:
+    """A long text without its tags, for search, speech and small printers; each block on a line of its own."""
+    if not is_html(text):
+        return text
+    lines = (_SPACE.sub(" ", unescape(_TAG.sub("", line))).strip() for line in _BLOCK_END.sub("\n", text).split("\n"))
+    return "\n".join(line for line in lines if line)

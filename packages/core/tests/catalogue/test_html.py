@@ -1,0 +1,93 @@
+"""Long texts from outside: nothing is shown that may not be, and there is one way to write each text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servicepunkt.core.catalogue.html import clean, is_html, markup, plain
+
+NEVER = ["<script", "onclick", "onerror", "onload", "javascript", "<svg", "<iframe", "<img", "<style", "data:", "<form"]
+TAGS = [
+    "p",
+    "/p",
+    "b",
+    "/b",
+    "ul",
+    "li",
+    "/li",
+    "/ul",
+    "br",
+    "h1",
+    "/h1",
+    "script",
+    "/script",
+    "table",
+    "tr",
+    "td",
+    "/td",
+    "/tr",
+    "/table",
+    "div",
+    "/a",
+]
+PIECES = st.sampled_from(
+    [*(f"<{tag}>" for tag in TAGS), "<a href='https://example.org'>", "text", " ", "&lt;b&gt;", "&amp;", "\n"]
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("<p>one</p><p>two</p>", "one\n\ntwo"),
+        ("<p>one<br>two</p>", "one\ntwo"),
+        ("a &amp; b", "a & b"),
+        ("&lt;b&gt;", "<p>&lt;b&gt;</p>"),
+        ("one <b>two</b>", "<p>one <strong>two</strong></p>"),
+        ("<h1>T</h1><div>x</div>", "<h3>T</h3><p>x</p>"),
+        ("<table><tr><td>a</td><td>b</td></tr></table>", "a\n\nb"),
+        ("<p style='x' class='y'>a</p>", "a"),
+        ("", ""),
+        ("<p> </p><ul><li></li></ul>", ""),
+    ],
+)
+def test_a_text_is_kept_in_its_one_form(given: str, kept: str) -> None:
+    assert clean(given) == kept
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "<script>alert(1)</script>x",
+        "<p onclick='alert(1)'>x</p>",
+        "<a href='javascript:alert(1)'>x</a>",
+        "<a href=' java\nscript:alert(1)'>x</a>",
+        "<svg onload=alert(1)>x",
+        "<iframe src='https://example.org'></iframe>x",
+        "<img src=x onerror=alert(1)>x",
+        "<style>p{background:url(x)}</style>x",
+        "<p><scr<script>ipt>alert(1)</script>x</p>",
+        "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>x",
+        "<a href='data:text/html,x'>x</a>",
+        "<form action='https://example.org'><input>x</form>",
+    ],
+)
+def test_nothing_runs_and_nothing_leads_astray(attack: str) -> None:
+    shown = markup(clean(attack)).casefold()
+    assert [one for one in NEVER if one in shown] == []
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_what_was_cleaned_stays_as_it_is(given: str) -> None:
+    once = clean(given)
+    assert not is_html(once) or clean(once) == once
+    assert clean(markup(once)) == once
+
+
+@given(st.text(st.characters(categories=("L", "N", "P", "S", "Zs")), max_size=40))
+def test_plain_text_stays_plain(said: str) -> None:
+    said = " ".join(said.split())
+    if not is_html(said) and "\u200b" not in said:
+        assert clean(markup(said)) == said
+    assert "<" not in plain("<p>a <strong>b</strong></p>")
