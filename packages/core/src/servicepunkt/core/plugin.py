@@ -11,6 +11,7 @@ import click
 from servicepunkt.core.audit.store import audit_entry
 from servicepunkt.core.catalogue.formats import dldb
 from servicepunkt.core.catalogue.formats.model import Format
+from servicepunkt.core.catalogue.sources.store import TABLES as SOURCE_TABLES
 from servicepunkt.core.catalogue.store import catalogue_revision
 from servicepunkt.core.declarations import Plugins, TenantSection
 from servicepunkt.core.jobs import Job
@@ -52,7 +53,8 @@ def migrations() -> Path:
 
 @hookimpl
 def tables() -> Sequence[Any]:
-    return (tenant, account, audit_entry, catalogue_revision, data_key, notice, notice_attempt, provider_weight)
+    own = (tenant, account, audit_entry, catalogue_revision, data_key, notice, notice_attempt, provider_weight)
+    return (*own, *SOURCE_TABLES)
 
 
 @hookimpl

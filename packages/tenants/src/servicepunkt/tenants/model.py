@@ -10,20 +10,10 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from servicepunkt.core.catalogue.model import (
-    IDENTIFIER,
-    Catalogue,
-    Host,
-    Offer,
-    Partner,
-    Point,
-    Service,
-    Strict,
-    Theme,
-)
+from servicepunkt.core.catalogue.model import IDENTIFIER, Catalogue, Strict
+from servicepunkt.core.catalogue.sources.composition import ENTRIES
 
 SCHEMA = 1
-CATALOGUE_KEYS = ("hosts", "points", "partners", "themes", "services", "offers")
 
 
 class TenantPart(Strict, frozen=True, kw_only=True):
@@ -66,10 +56,10 @@ def read(
     if main.pop("schema", None) != SCHEMA:
         mistakes.append(("tenant.toml: schema", f"the file says schema = {SCHEMA}"))
     tenant = _one(main.pop("tenant", {}), TenantPart, "tenant.toml: [tenant]", mistakes)
-    lists: dict[str, list[Any]] = {key: [] for key in CATALOGUE_KEYS}
+    lists: dict[str, list[Any]] = {key: [] for key in ENTRIES}
     for name, document in sorted(documents.items()):
         content = main if name == "tenant.toml" else dict(document)
-        for key in CATALOGUE_KEYS:
+        for key in ENTRIES:
             lists[key] += _many(content.pop(key, []), ENTRIES[key], f"{name}: [[{key}]]", mistakes)
         if name != "tenant.toml":
             mistakes += [(f"{name}: {key}", "this key does not exist here") for key in content]
@@ -88,16 +78,6 @@ def read(
     if mistakes or tenant is None:
         return None, mistakes
     return TenantFile(tenant, catalogue, sections), []
-
-
-ENTRIES: Mapping[str, type[msgspec.Struct]] = {
-    "hosts": Host,
-    "points": Point,
-    "partners": Partner,
-    "themes": Theme,
-    "services": Service,
-    "offers": Offer,
-}
 
 
 def section_mistakes(value: Any, schema: type[msgspec.Struct], place: str) -> list[Mistake]:

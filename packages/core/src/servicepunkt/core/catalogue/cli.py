@@ -1,22 +1,41 @@
-"""The command `servicepunkt catalogue`."""
+"""The command `servicepunkt catalogue`: search, import, export, and the revisions that are published."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO, get_args
 
 import click
+import msgspec
 from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from servicepunkt.core import deployment as deployments
+from servicepunkt.core.catalogue import service
+from servicepunkt.core.catalogue import store as revisions_store
+from servicepunkt.core.catalogue.formats.model import Format
+from servicepunkt.core.catalogue.layers import Layer
 from servicepunkt.core.catalogue.model import pick
 from servicepunkt.core.catalogue.search.index import Answer
 from servicepunkt.core.catalogue.search.service import CatalogueSearch
 from servicepunkt.core.catalogue.service import CatalogueReader, Published
+from servicepunkt.core.catalogue.sources import service as sources
+from servicepunkt.core.catalogue.sources import store
+from servicepunkt.core.catalogue.sources.composition import Composed, shown_difference
+from servicepunkt.core.catalogue.sources.service import DECISIONS, Outcome, Wanted
 from servicepunkt.core.commands import tenant_or_refuse, write_json
+from servicepunkt.core.db.session import Transaction
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.errors import InvalidInputError, NotFoundError
 from servicepunkt.core.settings import Settings
 
 out = Console()
+SHOWN = 40  # differences and remarks that people see; programs see all
+ACTOR = "command-line"
+File = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group("catalogue")
@@ -41,8 +60,8 @@ def search(tenant: str, words: tuple[str, ...], limit: int, as_json: bool, langu
         out.print(f"[dim]{typed}: {meant}[/]")
     table = Table("score", "service", "name")
     for found in answer.found:
-        service = published.catalogue.service(found.id)
-        table.add_row(f"{found.score:.1f}", found.id, pick(service.name, language) if service else "")
+        entry = published.catalogue.service(found.id)
+        table.add_row(f"{found.score:.1f}", found.id, pick(entry.name, language) if entry else "")
     out.print(table if answer.found else "Nothing was found.")
 
 
@@ -51,3 +70,265 @@ async def _search(settings: Settings, slug: str, words: str, limit: int) -> tupl
         ctx = await tenant_or_refuse(deployment, slug)
         published = await CatalogueReader(deployment.database).current(ctx)
         return published, await CatalogueSearch().search(published, words, limit=limit)
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """What an import did, or would do."""
+
+    run: int
+    source: str
+    counts: dict[str, int]
+    resumed_at: int
+    revision: int | None
+    remarks: list[store.ReportRow]
+    left_out: list[tuple[str, str]]
+    difference: list[tuple[str, str, str]]
+
+
+@catalogue.command("import")
+@click.option("--tenant", required=True, help="Slug of the tenant.")
+@click.option("--format", "format_name", required=True, help="Name of the format; `catalogue formats` lists them.")
+@click.option("--file", "file", type=File, help="The file, for formats that have one.")
+@click.option("--services", type=File, help="The file with services, for formats that have several.")
+@click.option("--locations", type=File, help="The file with locations, for formats that have several.")
+@click.option("--source", default="", help="Name of the source; the format's name if none is given.")
+@click.option("--layer", type=click.Choice(get_args(Layer)), default="tenant", show_default=True, help="Whose texts.")
+@click.option("--dry-run", is_flag=True, help="Show the difference; nothing is changed.")
+@click.option("--no-publish", is_flag=True, help="Take the records over, and leave what is published as it is.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def import_command(
+    tenant: str,
+    format_name: str,
+    file: Path | None,
+    services: Path | None,
+    locations: Path | None,
+    source: str,
+    layer: Layer,
+    dry_run: bool,
+    no_publish: bool,
+    as_json: bool,
+) -> None:
+    """Read a catalogue from files, and publish it with what other sources say."""
+    given = {"file": file, "services": services, "locations": locations}
+    files = {part: path for part, path in given.items() if path is not None}
+    with deployments.configured() as settings:
+        done = asyncio.run(_import(settings, tenant, format_name, files, source, layer, dry_run, not no_publish))
+    if as_json:
+        write_json(done)
+    else:
+        _show(done, dry_run=dry_run)
+
+
+async def _import(
+    settings: Settings,
+    slug: str,
+    format_name: str,
+    files: dict[str, Path],
+    source: str,
+    layer: Layer,
+    dry_run: bool,
+    publish: bool,
+) -> Done:
+    async with deployments.running(settings) as deployment:
+        ctx = await tenant_or_refuse(deployment, slug)
+        wanted = Wanted(source=source or format_name, format=_format(deployment, format_name), files=files, layer=layer)
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            task = progress.add_task("records", total=None)
+
+            def seen(position: int) -> None:
+                progress.update(task, completed=position)
+
+            if dry_run:
+                tried, done = await sources.try_files(deployment.database, ctx, wanted, _look, progress=seen)
+                return msgspec.structs.replace(done, source=tried.source, counts=dict(tried.counts))
+            outcome = await sources.import_files(deployment.database, ctx, wanted, actor=ACTOR, progress=seen)
+        async with deployment.database.tenant(ctx) as tx:
+            before = await service.newest(tx)
+            if publish:
+                revision, composed = await service.publish_sources(tx, at=tx.now(), actor=ACTOR)
+            else:
+                revision, composed = None, await sources.composed(tx)
+            return await _done(tx, outcome, composed, shown_difference(before, composed.catalogue), revision)
+
+
+async def _look(tx: Transaction, run: int) -> Done:
+    before, composed = await service.newest(tx), await sources.composed(tx)
+    outcome = Outcome(run=run, source="", counts={}, resumed_at=0)
+    return await _done(tx, outcome, composed, shown_difference(before, composed.catalogue), None)
+
+
+async def _done(
+    tx: Transaction, outcome: Outcome, composed: Composed, difference: list[tuple[str, str, str]], revision: int | None
+) -> Done:
+    remarks = [row for row in await store.report(tx, outcome.run, limit=100_000) if row.reason]
+    return Done(
+        run=outcome.run,
+        source=outcome.source,
+        counts=dict(outcome.counts),
+        resumed_at=outcome.resumed_at,
+        revision=revision,
+        remarks=remarks,
+        left_out=list(composed.left_out),
+        difference=difference,
+    )
+
+
+def _show(done: Done, *, dry_run: bool) -> None:
+    summary = Table("records", "count", title="What would be done" if dry_run else "What was done")
+    for decision in DECISIONS:
+        if count := done.counts.get(decision, 0):
+            summary.add_row(decision, str(count))
+    out.print(summary)
+    if done.resumed_at:
+        out.print(f"Taken up again after record {done.resumed_at}.")
+    _some("Remarks", ((row.place or row.record, f"{row.decision}: {row.reason}") for row in done.remarks))
+    _some("Left out", done.left_out)
+    if dry_run:
+        _some("Difference", ((f"{sign} {name}", title) for sign, name, title in done.difference))
+        out.print("Nothing was changed." if done.difference else "There is no difference.")
+    elif done.revision is None:
+        out.print("Taken over, and not published.")
+    else:
+        out.print(f"Published as revision {done.revision}.")
+
+
+def _some(title: str, rows: Iterable[tuple[str, str]]) -> None:
+    rows = list(rows)
+    if rows:
+        table = Table(
+            "where", "what", title=title if len(rows) <= SHOWN else f"{title}: the first {SHOWN} of {len(rows)}"
+        )
+        for where, what in rows[:SHOWN]:
+            table.add_row(where, what)
+        out.print(table)
+
+
+@catalogue.command("export")
+@click.option("--tenant", required=True, help="Slug of the tenant.")
+@click.option("--format", "format_name", required=True, help="Name of the format; `catalogue formats` lists them.")
+@click.option("--output", type=click.File("wb"), default="-", help="File to write; standard output if none is given.")
+def export_command(tenant: str, format_name: str, output: BinaryIO) -> None:
+    """Write the published catalogue in a format."""
+    with deployments.configured() as settings:
+        asyncio.run(_export(settings, tenant, format_name, output))
+
+
+async def _export(settings: Settings, slug: str, format_name: str, output: BinaryIO) -> None:
+    async with deployments.running(settings) as deployment:
+        ctx = await tenant_or_refuse(deployment, slug)
+        wanted = _format(deployment, format_name)
+        if wanted.write is None:
+            raise InvalidInputError([("format", f"{format_name} is read, not written")])
+        published = await CatalogueReader(deployment.database).current(ctx)
+        base = f"{deployment.settings.public_url.rstrip('/')}/t/{ctx.slug}"
+        output.writelines(wanted.write(published.catalogue, base))
+
+
+def _formats(deployment: Deployment) -> list[Format]:
+    found = (one for answer in deployment.plugins.startup("catalogue_formats") for one in answer.value)
+    return sorted(found, key=lambda one: one.name)
+
+
+def _format(deployment: Deployment, name: str) -> Format:
+    known = {one.name: one for one in _formats(deployment)}
+    if name not in known:
+        raise NotFoundError(f"there is no format {name!r}; known are: {', '.join(known)}")
+    return known[name]
+
+
+@catalogue.command("formats")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def formats_command(as_json: bool) -> None:
+    """List the formats that can be read and written."""
+    with deployments.configured() as settings:
+        found = sorted(
+            (one for answer in deployments.load_plugins(settings).startup("catalogue_formats") for one in answer.value),
+            key=lambda one: one.name,
+        )
+    rows = [
+        {"name": one.name, "parts": one.parts, "read": one.read is not None, "written": one.write is not None}
+        for one in found
+    ]
+    _table(rows, as_json=as_json)
+
+
+@catalogue.command("sources")
+@click.argument("tenant")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def sources_command(tenant: str, as_json: bool) -> None:
+    """List from where the catalogue comes, the lowest first."""
+    rows = _read(tenant, lambda tx: store.sources(tx))
+    _table([msgspec.to_builtins(row) for row in sorted(rows, key=lambda row: (row.rank, row.name))], as_json=as_json)
+
+
+@catalogue.command("runs")
+@click.argument("tenant")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def runs_command(tenant: str, as_json: bool) -> None:
+    """List imports, the newest first."""
+    _table([msgspec.to_builtins(row) for row in _read(tenant, lambda tx: store.runs(tx))], as_json=as_json)
+
+
+@catalogue.command("report")
+@click.argument("tenant")
+@click.argument("run", type=int)
+@click.option("--decision", multiple=True, type=click.Choice(DECISIONS), help="Only records that came to this.")
+@click.option("--limit", default=1000, show_default=True, type=click.IntRange(1, 1_000_000))
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def report_command(tenant: str, run: int, decision: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """Show what became of each record of an import, and why."""
+    rows = _read(tenant, lambda tx: store.report(tx, run, decisions=decision, limit=limit))
+    _table([msgspec.to_builtins(row) for row in rows], as_json=as_json)
+
+
+@catalogue.command("publish")
+@click.argument("tenant")
+def publish_command(tenant: str) -> None:
+    """Publish what all sources say now."""
+
+    async def work(tx: Transaction) -> int:
+        return (await service.publish_sources(tx, at=tx.now(), actor=ACTOR))[0]
+
+    out.print(f"Revision {_read(tenant, work)} is in force.")
+
+
+@catalogue.command("revisions")
+@click.argument("tenant")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def revisions_command(tenant: str, as_json: bool) -> None:
+    """List what was published, the newest first."""
+    rows = _read(tenant, lambda tx: revisions_store.revisions(tx))
+    _table([msgspec.to_builtins(row) for row in rows], as_json=as_json)
+
+
+@catalogue.command("rollback")
+@click.argument("tenant")
+@click.argument("revision", type=int)
+def rollback_command(tenant: str, revision: int) -> None:
+    """Publish an earlier REVISION once more."""
+    number = _read(tenant, lambda tx: service.roll_back(tx, revision, at=tx.now(), actor=ACTOR))
+    out.print(f"Revision {number} is in force; it says what revision {revision} said.")
+
+
+def _read(slug: str, work: Any) -> Any:
+    async def run(settings: Settings) -> Any:
+        async with deployments.running(settings) as deployment:
+            ctx = await tenant_or_refuse(deployment, slug)
+            async with deployment.database.tenant(ctx) as tx:
+                return await work(tx)
+
+    with deployments.configured() as settings:
+        return asyncio.run(run(settings))
+
+
+def _table(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        write_json(rows)
+    elif rows:
+        table = Table(*rows[0])
+        for row in rows:
+            table.add_row(*("" if value is None else str(value) for value in row.values()))
+        out.print(table)
+    else:
+        out.print("There is nothing yet.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -13,11 +13,14 @@ import msgspec
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue import checks, store
 from servicepunkt.core.catalogue.model import Catalogue
+from servicepunkt.core.catalogue.sources import service as sources
+from servicepunkt.core.catalogue.sources.composition import Composed
 from servicepunkt.core.db.session import Database, Transaction
 from servicepunkt.core.errors import InvalidInputError, NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
 
 FRESH_SECONDS = 1.0
+Origins = Mapping[tuple[str, str], Mapping[str, str]]
 KEPT_TENANTS = 512
 
 
@@ -29,24 +32,50 @@ class Published(msgspec.Struct, frozen=True):
     catalogue: Catalogue
 
 
-async def publish(tx: Transaction, catalogue: Catalogue, *, at: datetime, actor: str) -> int:
+async def publish(
+    tx: Transaction, catalogue: Catalogue, *, at: datetime, actor: str, origins: Origins | None = None
+) -> int:
     """Write a new revision unless the newest one is the same; returns the revision that is in force.
 
+    `origins`: from where each value of each entry came, by (kind, id) and path.
     Raises InvalidInputError with every broken reference; then nothing is written.
     """
     if found := checks.mistakes(catalogue):
         raise InvalidInputError(found)
     body = msgspec.json.encode(catalogue)
+    said = {f"{kind}/{name}": paths for (kind, name), paths in (origins or {}).items()}
+    return await _publish(tx, body, msgspec.json.encode(said), at=at, actor=actor)
+
+
+async def publish_sources(tx: Transaction, *, at: datetime, actor: str) -> tuple[int, Composed]:
+    """Put together what all sources say, and publish it. Raises as `publish`."""
+    found = await sources.composed(tx)
+    return await publish(tx, found.catalogue, at=at, actor=actor, origins=found.origins), found
+
+
+async def roll_back(tx: Transaction, revision: int, *, at: datetime, actor: str) -> int:
+    """Publish an earlier revision once more; returns the new number. Raises NotFoundError.
+
+    Sources keep what they say: the next publication brings it back.
+    """
+    body, said = await store.content(tx, revision), await store.origins(tx, revision)
+    if body is None:
+        raise NotFoundError(f"there is no revision {revision}")
+    return await _publish(tx, body, said or b"", at=at, actor=actor, restores=revision)
+
+
+async def _publish(
+    tx: Transaction, body: bytes, origins: bytes, *, at: datetime, actor: str, restores: int | None = None
+) -> int:
     digest = hashlib.sha256(body).hexdigest()
     await tx.lock("catalogue")
     newest = await store.newest(tx)
     if newest is not None and newest[1] == digest:
         return newest[0]
     revision = newest[0] + 1 if newest else 1
-    await store.insert(tx, revision, body, digest=digest, at=at, by=actor)
-    await audit.record(
-        tx, at=at, actor=actor, action="catalogue.publish", subject=f"catalogue:{revision}", digest=digest
-    )
+    await store.insert(tx, revision, body, digest=digest, at=at, by=actor, origins=origins, restores=restores)
+    details = {"digest": digest} if restores is None else {"digest": digest, "restores": restores}
+    await audit.record(tx, at=at, actor=actor, action="catalogue.publish", subject=f"catalogue:{revision}", **details)
     return revision
 
 

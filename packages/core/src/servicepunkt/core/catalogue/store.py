@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
 import sqlalchemy as sa
 
 from servicepunkt.core.db.schema import Instant, tenant_table
@@ -16,6 +17,8 @@ catalogue_revision = tenant_table(
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("published_at", Instant, nullable=False),
     sa.Column("published_by", sa.Text, nullable=False),
+    sa.Column("origins", sa.LargeBinary, nullable=False),
+    sa.Column("restores", sa.Integer, nullable=True),
     key=("revision",),
 )
 
@@ -40,7 +43,43 @@ async def content(tx: Transaction, revision: int) -> bytes | None:
     return found
 
 
-async def insert(tx: Transaction, revision: int, body: bytes, *, digest: str, at: datetime, by: str) -> None:
+class RevisionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A revision without its content. `restores`: the earlier one that it brings back."""
+
+    revision: int
+    digest: str
+    published_at: datetime
+    published_by: str
+    restores: int | None
+
+
+async def revisions(tx: Transaction, *, limit: int = 100) -> list[RevisionRow]:
+    """The newest first."""
+    table = catalogue_revision
+    columns = [table.c[name] for name in ("tenant_id", *RevisionRow.__struct_fields__)]
+    query = sa.select(*columns).where(table.c.tenant_id == tx.tenant_id).order_by(table.c.revision.desc())
+    return await tx.all(RevisionRow, query.limit(limit))
+
+
+async def origins(tx: Transaction, revision: int) -> bytes | None:
+    query = sa.select(catalogue_revision.c.origins).where(
+        catalogue_revision.c.tenant_id == tx.tenant_id, catalogue_revision.c.revision == revision
+    )
+    found: bytes | None = await tx.scalar(query)
+    return found
+
+
+async def insert(
+    tx: Transaction,
+    revision: int,
+    body: bytes,
+    *,
+    digest: str,
+    at: datetime,
+    by: str,
+    origins: bytes = b"",
+    restores: int | None = None,
+) -> None:
     await tx.execute(
         sa.insert(catalogue_revision).values(
             tenant_id=tx.tenant_id,
@@ -49,5 +88,7 @@ async def insert(tx: Transaction, revision: int, body: bytes, *, digest: str, at
             digest=digest,
             published_at=at,
             published_by=by,
+            origins=origins,
+            restores=restores,
         )
     )

@@ -1,0 +1,188 @@
+"""The records of all sources become one catalogue. Pure.
+
+The tenant's own files stand above what was imported, editors above both. What an imported record refers to and what is
+nowhere is left out, and said: a source of somebody else must not keep the tenant from publishing. In the tenant's own
+files it is a mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from servicepunkt.core.catalogue.layers import LAYERS, Layer, Path, Record, Sourced, merge
+from servicepunkt.core.catalogue.model import (
+    Area,
+    Catalogue,
+    Host,
+    Offer,
+    Partner,
+    Point,
+    Responsibility,
+    Service,
+    Theme,
+    pick,
+)
+
+#: The tenant's own files, and its editors: sources of every tenant.
+FILES, EDITORS = "files", "editors"
+RANKS = {"import": 10, FILES: 20, EDITORS: 30}
+ENTRIES: Mapping[str, type[msgspec.Struct]] = {
+    "hosts": Host,
+    "points": Point,
+    "partners": Partner,
+    "themes": Theme,
+    "services": Service,
+    "offers": Offer,
+    "areas": Area,
+    "responsibilities": Responsibility,
+}
+NOTHING: Mapping[str, Sequence[Sourced]] = MappingProxyType({})
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """What one source says: records by (kind, id), in its order."""
+
+    name: str
+    layer: Layer
+    rank: int
+    records: Mapping[tuple[str, str], Record]
+
+
+class Composed(msgspec.Struct, frozen=True, kw_only=True):
+    """The catalogue, from where each value of its entries came, and what was left out with the reason."""
+
+    catalogue: Catalogue
+    origins: Mapping[tuple[str, str], Mapping[Path, str]]
+    left_out: tuple[tuple[str, str], ...]
+
+
+def record_id(kind: str, record: Record) -> str:
+    """What a record is known by within its kind."""
+    match kind:
+        case "areas":
+            return str(record["ars"])
+        case "offers":
+            return f"{record['service']}@{record['point']}@{record['provider']}"
+        case "responsibilities":
+            role, area = record.get("role", "decides"), record.get("area", "")
+            return f"{record['service']}@{record['authority']}@{role}@{area}"
+        case _:
+            return str(record["id"])
+
+
+def records_of(catalogue: Catalogue) -> dict[tuple[str, str], Record]:
+    """The entries of a catalogue as records, without what an entry says nothing about."""
+    found: dict[tuple[str, str], Record] = {}
+    for kind in ENTRIES:
+        for entry in getattr(catalogue, kind):
+            record = said(entry)
+            found[kind, record_id(kind, record)] = record
+    return found
+
+
+def said(entry: msgspec.Struct) -> dict[str, Any]:
+    """The fields of an entry that differ from their defaults, as JSON has them."""
+    values = msgspec.to_builtins(entry)
+    for field in msgspec.structs.fields(type(entry)):
+        if not field.required and getattr(entry, field.name) == _default(field):
+            del values[field.encode_name]
+    return dict(values)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+
+
+def compose(sources: Iterable[Source], national: Mapping[str, Sequence[Sourced]] = NOTHING) -> Composed:
+    """One catalogue of all sources; below a service lies what `national` layers say of its key.
+
+    Raises msgspec.ValidationError for a record that does not fit its kind.
+    """
+    ordered = sorted(sources, key=lambda one: (LAYERS.index(one.layer), one.rank, one.name))
+    layers: dict[tuple[str, str], list[Sourced]] = {}
+    # The tenant's own order comes first: what its files name stands where they name it.
+    for source in reversed(ordered):
+        for key in source.records:
+            layers.setdefault(key, [])
+    for source in ordered:
+        for key, record in source.records.items():
+            layers[key].append(Sourced(source.name, record))
+    found: dict[str, list[Any]] = {kind: [] for kind in ENTRIES}
+    origins: dict[tuple[str, str], Mapping[Path, str]] = {}
+    for (kind, name), sourced in layers.items():
+        below = [one for leika in sourced[-1].record.get("leika", ()) for one in national.get(leika, ())]
+        merged = merge([*below, *sourced])
+        found[kind].append(msgspec.convert(merged.record, ENTRIES[kind]))
+        origins[kind, name] = merged.origins
+    own = {name for name, sourced in layers.items() if any(one.source in RANKS for one in sourced)}
+    left_out: list[tuple[str, str]] = []
+    _drop_dangling(found, own, left_out)
+    found["services"] = _with_themes(found["themes"], found["services"])
+    catalogue = Catalogue(**{kind: tuple(entries) for kind, entries in found.items()})
+    return Composed(catalogue=catalogue, origins=origins, left_out=tuple(left_out))
+
+
+def _drop_dangling(found: dict[str, list[Any]], own: set[tuple[str, str]], left_out: list[tuple[str, str]]) -> None:
+    ids = {kind: {entry.id for entry in found[kind]} for kind in ("partners", "themes", "services", "points")}
+    services = []
+    for service in found["services"]:
+        kept = service
+        if ("services", service.id) not in own:
+            if service.competence and service.competence not in ids["partners"]:
+                left_out.append((f"services.{service.id}.competence", f"there is no partner {service.competence!r}"))
+                kept = msgspec.structs.replace(kept, competence="")
+            if unknown := [theme for theme in service.themes if theme not in ids["themes"]]:
+                left_out.append((f"services.{service.id}.themes", f"there is no theme {', '.join(unknown)}"))
+                known = tuple(theme for theme in service.themes if theme in ids["themes"])
+                kept = msgspec.structs.replace(kept, themes=known)
+        services.append(kept)
+    found["services"] = services
+    for kind, references in (
+        ("responsibilities", (("service", "services"), ("authority", "partners"))),
+        ("offers", (("service", "services"), ("point", "points"), ("provider", "partners"))),
+    ):
+        kept_entries = []
+        for entry in found[kind]:
+            name = record_id(kind, msgspec.structs.asdict(entry))
+            missing = [
+                f"there is no {field} {getattr(entry, field)!r}"
+                for field, other in references
+                if getattr(entry, field) not in ids[other]
+            ]
+            if missing and (kind, name) not in own:
+                left_out.append((f"{kind}.{name}", "; ".join(missing)))
+            else:
+                kept_entries.append(entry)
+        found[kind] = kept_entries
+
+
+def _with_themes(themes: Sequence[Theme], services: Iterable[Service]) -> list[Service]:
+    """Services that name no theme go where the tenant wants them: by what their key is about, else among the others."""
+    by_group = {group: theme.id for theme in themes for group in theme.leika_groups}
+    others = tuple(theme.id for theme in themes if theme.others)
+    placed = []
+    for service in services:
+        if service.themes:
+            placed.append(service)
+            continue
+        groups = (by_group.get(key[2:5]) for key in service.leika)
+        wanted = tuple(dict.fromkeys(theme for theme in groups if theme)) or others
+        placed.append(msgspec.structs.replace(service, themes=wanted) if wanted else service)
+    return placed
+
+
+def shown_difference(before: Catalogue, after: Catalogue) -> list[tuple[str, str, str]]:
+    """(kind, id, name) with a sign for what is new (+), gone (-) or changed (~): for people, not for programs."""
+    old, new = records_of(before), records_of(after)
+    found = []
+    for kind, name in sorted(old.keys() | new.keys()):
+        if old.get((kind, name)) != new.get((kind, name)):
+            sign = "+" if (kind, name) not in old else "-" if (kind, name) not in new else "~"
+            record = new.get((kind, name)) or old[kind, name]
+            title = record.get("name", "")
+            found.append((f"{sign} {kind}", name, title if isinstance(title, str) else pick(title, "de")))
+    return found
