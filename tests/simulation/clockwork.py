@@ -78,11 +78,11 @@ def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, Any]]) -> Any:
 
 
 class Clocks:
-    """The true time, and the box's own clock, which may be wrong by `error` seconds."""
+    """The true time, and the box's own clock, wrong by `error` seconds since `set_at`."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
-        self.error = 0.0
+        self.error = self.set_at = 0.0
 
     @property
     def seconds(self) -> float:
@@ -94,8 +94,8 @@ class Clocks:
     def now(self) -> datetime:
         return START + timedelta(seconds=self.seconds + self.error)
 
-    def step(self, seconds: float) -> None:
-        self.error += seconds
+    def set(self, error: float) -> None:
+        self.error, self.set_at = error, self.seconds
 
 
 def is_open(seconds: float) -> bool:

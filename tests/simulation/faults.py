@@ -130,9 +130,9 @@ async def clock(world: World) -> None:
     async for _ in moments(world, world.profile.clock_steps_a_year):
         step = world.chance.choice([-1, 1]) * world.chance.choice([2.0, 120.0, 3600.0, DAY])
         world.judge.note("clock_step", by=step)
-        world.clocks.step(step)
+        world.clocks.set(world.clocks.error + step)
         await asyncio.sleep(some_time(world, DAY))
-        world.clocks.step(-world.clocks.error)
+        world.clocks.set(0.0)
 
 
 async def last_days(world: World) -> None:

@@ -493,7 +493,9 @@ class Judge:
         uncoded = known.state == "loading" and not self.centre.names(known.kind, since=known.named_since)
         self.must(not (still and waits) or uncoded, "nothing_hangs", f"{known.state} for half an hour", known.id)
         expires = self.expires(known)
-        if known.state in {*WAITS, "locked_out"} and expires is not None and steady > HANGS:
+        # A clock that was put right a moment ago has shown the box nothing yet.
+        looked = min(steady, now - self.clocks.set_at)
+        if known.state in {*WAITS, "locked_out"} and expires is not None and looked > HANGS:
             overdue = self.clocks.now() - expires
             self.must(overdue < timedelta(days=1), "expiry_kept", f"overdue by {overdue}, and waits", known.id)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -295,6 +295,16 @@ def test_the_later_day_counts(tmp_path: Path, second: int, over: int, name: str)
         now = datetime(2026, 1, over, tzinfo=BERLIN)
         case.judge.time = now
         case.judge._expired(case.known, now)
+
+    assert violated(tmp_path, play) == name
+
+
+@pytest.mark.parametrize(("ago", "name"), [(60.0, ""), (2000.0, "expiry_kept")])
+def test_a_clock_that_was_just_put_right_has_shown_the_box_nothing_yet(tmp_path: Path, ago: float, name: str) -> None:
+    def play(case: Case) -> None:
+        case.known.promised = case.world.clocks.now() - timedelta(days=2)
+        case.world.clocks.set_at = case.world.clocks.seconds - ago
+        case.judge._sweep(case.known, case.world.clocks.seconds, DAY)
 
     assert violated(tmp_path, play) == name
 

@@ -220,13 +220,13 @@ class World:
         await asyncio.sleep(dark)
         if self.chance.random() < self.profile.no_battery:
             self.judge.note("clock_lost")
-            self.clocks.error = -self.chance.uniform(60, 30 * DAY)
+            self.clocks.set(-self.chance.uniform(60, 30 * DAY))
         self.boot()
         while self.weather.partition:
             await asyncio.sleep(60)
         # Now that there is a network the clock is set, as soon as somebody asks what time it is.
         await asyncio.sleep(self.chance.uniform(5, 1800))
-        self.clocks.error = 0.0
+        self.clocks.set(0.0)
 
     def boot(self) -> None:
         self.judge.booted()
