@@ -15,6 +15,7 @@ from babel.messages.pofile import read_po
 from jinja2.ext import babel_extract
 
 import servicepunkt
+from servicepunkt.core.catalogue.model import MODULES
 from servicepunkt.core.errors import ServicepunktError
 from servicepunkt.dokbox import health
 from servicepunkt.dokbox.controller.pages import QUESTIONS
@@ -49,6 +50,7 @@ def in_tables() -> Iterator[tuple[str, str]]:
         if isinstance(table, dict) and name.isupper():
             yield from ((name, sentence) for sentence in table.values() if isinstance(sentence, str))
     yield from (("words", sentence) for sentence in (words.NEEDS_YOU, words.WAITS_FOR_YOU, health.DISPUTED))
+    yield from (("MODULES", heading) for code, heading in MODULES.items() if code not in ("02", "03"))
     yield from (("QUESTIONS", sentence) for pair in QUESTIONS.values() for sentence in pair)
 
 

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from servicepunkt.core.catalogue.checks import mistakes
+from servicepunkt.core.catalogue.competence import answer
 from servicepunkt.core.catalogue.model import LEIKA_KEY, Catalogue, is_current, offer_hours, point_hours
 from servicepunkt.core.hours.model import Calendar, state
 
@@ -22,7 +23,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 TENANT = PACKAGE / "src" / "servicepunkt_reference_kassel" / "tenant"
 LEIKA = PACKAGE.parent / ".." / "shared" / "data" / "catalogue" / "leika_nrw_ozg" / "leika_2019_nrw.csv"
 
-PARTS = ("hosts", "points", "partners", "themes", "services", "offers")
+PARTS = ("hosts", "points", "partners", "themes", "services", "offers", "areas", "responsibilities")
 ICONS = {"bolt", "tram", "home", "id", "calendar", "compass", "leaf"}
 STEPS = ["phone", "code", "pin_letter", "old_document", "open", "removal", "close"]
 TODAY = date(2026, 11, 21)
@@ -77,7 +78,7 @@ def catalogue(tenant: dict[str, Any]) -> Catalogue:
     merged: dict[str, list[Any]] = {part: list(tenant.get(part, [])) for part in PARTS}
     for path in sorted((TENANT / "catalogue").glob("*.toml")):
         content = read(path)
-        assert set(content) <= {"services", "offers"}, path.name
+        assert set(content) <= {"services", "offers", "partners", "areas", "responsibilities"}, path.name
         for part, entries in content.items():
             merged[part] += entries
     return msgspec.convert(merged, type=Catalogue, strict=True)
@@ -301,3 +302,37 @@ def test_the_story_can_be_played() -> None:
     christmas = story.moments(datetime(2026, 12, 20, tzinfo=UTC), Calendar("Europe/Berlin", "HE"))
     assert christmas.open.strftime("%a %d.%m. %H:%M") == "Sat 02.01. 19:40"
     assert christmas.loading < christmas.open < christmas.closed
+
+
+@pytest.mark.parametrize(
+    ("place", "service", "decides"),
+    [
+        ("Herborn", "reisepass", "stadt-herborn"),
+        ("35745", "personalausweis", "stadt-herborn"),
+        ("06532012", "wohnsitz-anmelden", "stadt-herborn"),
+        ("herborn", "kfz-neuzulassung", "lahn-dill-kreis"),
+        ("065320012012", "fuehrerschein", "lahn-dill-kreis"),
+        ("Herborn", "fuehrungszeugnis", "bundesamt-fuer-justiz"),
+        ("Baunatal", "reisepass", "stadt-baunatal"),
+        ("34225", "kfz-ummelden", "landkreis-kassel"),
+        ("Niestetal", "meldebescheinigung", "gemeinde-niestetal"),
+        ("34266", "fuehrerschein", "landkreis-kassel"),
+        ("34117", "kfz-neuzulassung", "stadt-kassel"),
+        ("Kassel", "reisepass", "stadt-kassel"),
+    ],
+)
+def test_who_decides_depends_on_where_somebody_lives(
+    catalogue: Catalogue, place: str, service: str, decides: str
+) -> None:
+    found = answer(catalogue, service, place, day=TODAY)
+    assert found.competence is not None
+    assert [one.authority for one in found.competence.decides] == [decides]
+    assert found.competence.is_certain
+
+
+@pytest.mark.parametrize(("place", "service"), [("Herborn", "wohngeld"), ("Baunatal", "sperrmuell")])
+def test_nobody_is_guessed(catalogue: Catalogue, place: str, service: str) -> None:
+    found = answer(catalogue, service, place, day=TODAY)
+    assert found.competence is not None
+    assert not found.competence.is_known
+    assert answer(catalogue, service, "Atlantis", day=TODAY).places == ()

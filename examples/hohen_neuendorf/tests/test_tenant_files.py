@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from servicepunkt.core.catalogue.checks import mistakes
+from servicepunkt.core.catalogue.competence import answer
 from servicepunkt.core.catalogue.model import LEIKA_KEY, Catalogue, is_current, offer_hours, point_hours
 from servicepunkt.core.hours.model import Calendar, state
 
@@ -22,7 +23,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 TENANT = PACKAGE / "src" / "servicepunkt_example_hohen_neuendorf" / "tenant"
 LEIKA = PACKAGE.parents[1] / ".." / "shared" / "data" / "catalogue" / "leika_nrw_ozg" / "leika_2019_nrw.csv"
 
-PARTS = ("hosts", "points", "partners", "themes", "services", "offers")
+PARTS = ("hosts", "points", "partners", "themes", "services", "offers", "areas", "responsibilities")
 ICONS = {"bolt", "tram", "home", "id", "calendar", "compass", "leaf"}
 TODAY = date(2026, 11, 21)
 CORPUS_CHRISTI = date(2026, 6, 4)
@@ -46,7 +47,7 @@ def catalogue(tenant: dict[str, Any]) -> Catalogue:
     merged: dict[str, list[Any]] = {part: list(tenant.get(part, [])) for part in PARTS}
     for path in sorted((TENANT / "catalogue").glob("*.toml")):
         content = read(path)
-        assert set(content) <= {"services", "offers"}, path.name
+        assert set(content) <= {"services", "offers", "partners", "areas", "responsibilities"}, path.name
         for part, entries in content.items():
             merged[part] += entries
     return msgspec.convert(merged, type=Catalogue, strict=True)
@@ -223,3 +224,26 @@ def test_leika_keys_exist(catalogue: Catalogue) -> None:
         known = {row["leistungsschluessel"] for row in csv.DictReader(file)}
     assert len(known) > 4000
     assert {key for service in catalogue.services for key in service.leika} - known == set()
+
+
+@pytest.mark.parametrize(
+    ("place", "service", "decides", "accepts"),
+    [
+        ("Birkenwerder", "reisepass", "stadt-hohen-neuendorf", []),
+        ("16547", "personalausweis", "stadt-hohen-neuendorf", []),
+        ("12065036", "wohnsitz-anmelden", "stadt-hohen-neuendorf", []),
+        ("birkenwerder", "kfz-zulassung", "landkreis-oberhavel", []),
+        ("120650036036", "fuehrerschein", "landkreis-oberhavel", []),
+        ("Birkenwerder", "fuehrungszeugnis", "bundesamt-fuer-justiz", ["stadt-hohen-neuendorf"]),
+        ("Hohen Neuendorf", "fuehrerschein", "landkreis-oberhavel", ["stadt-hohen-neuendorf"]),
+        ("16540", "kfz-zulassung", "landkreis-oberhavel", []),
+        ("16562", "reisepass", "stadt-hohen-neuendorf", []),
+    ],
+)
+def test_who_decides_depends_on_where_somebody_lives(
+    catalogue: Catalogue, place: str, service: str, decides: str, accepts: list[str]
+) -> None:
+    found = answer(catalogue, service, place, day=TODAY)
+    assert found.competence is not None
+    assert [one.authority for one in found.competence.decides] == [decides]
+    assert [one.authority for one in found.competence.accepts] == accepts

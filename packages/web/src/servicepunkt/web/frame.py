@@ -15,7 +15,9 @@ from typing import Any
 import jinja2
 from litestar import Request, Response
 from litestar.utils.scope.state import ScopeState
+from markupsafe import Markup
 
+from servicepunkt.core.catalogue import html
 from servicepunkt.core.catalogue.model import pick
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.tenancy.model import TenantContext
@@ -43,6 +45,8 @@ class Frame:
             lstrip_blocks=True,
         )
         self._environment.filters["pick"] = pick
+        # Texts of a catalogue were checked when it was published: nothing stands in them but what `html.clean` lets by.
+        self._environment.filters["markup"] = lambda text: Markup(html.markup(text))  # noqa: S704
 
     def page(
         self, request: Request[Any, Any, Any], template: str, *, status: int = 200, **values: Any

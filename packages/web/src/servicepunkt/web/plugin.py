@@ -48,6 +48,7 @@ def routes() -> Sequence[Any]:
     from servicepunkt.web.notices import api as notice_api
     from servicepunkt.web.notices import pages as notice_pages
     from servicepunkt.web.staff import pages as staff_pages
+    from servicepunkt.web.terminal import competence as competence_pages
     from servicepunkt.web.terminal import pages as terminal_pages
     from servicepunkt.web.terminal import search as search_pages
 
@@ -60,6 +61,7 @@ def routes() -> Sequence[Any]:
         *staff_pages.HANDLERS,
         *terminal_pages.HANDLERS,
         *search_pages.HANDLERS,
+        *competence_pages.HANDLERS,
     )
 
 

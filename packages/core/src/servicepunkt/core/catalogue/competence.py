@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from servicepunkt.core.catalogue.model import Area, Responsibility
+from servicepunkt.core.catalogue.model import Area, Catalogue, Responsibility
 
 Level = Literal["federation", "land", "district", "association", "municipality"]
 #: From the nearest to the farthest: how many digits of the key an area of this level has.
@@ -108,3 +108,52 @@ class Areas:
         today = (self.find(area.ars, day=day) for area in self._by_postcode.get(postcode.strip(), ()))
         found = {area.ars: area for area in today if area is not None}
         return sorted(found.values(), key=lambda area: area.name)
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a place and a service: the municipalities that may be meant, and for one of them who decides."""
+
+    places: tuple[Area, ...]
+    area: Area | None = None
+    competence: Competence | None = None
+
+
+def known_responsibilities(catalogue: Catalogue) -> list[Responsibility]:
+    """Those that are written down; and at home who decides by the service itself, where nothing else is written."""
+    home = [area.ars for area in catalogue.areas if area.home]
+    written = {(one.service, one.area) for one in catalogue.responsibilities if one.role == "decides"}
+    return [
+        *catalogue.responsibilities,
+        *(
+            Responsibility(service=service.id, authority=service.competence, area=ars)
+            for service in catalogue.services
+            for ars in home
+            if service.competence and (service.id, ars) not in written
+        ),
+    ]
+
+
+def places(catalogue: Catalogue, said: str, *, day: date) -> list[Area]:
+    """The municipalities that somebody means by a postcode, a key or a name; none where nothing is known of it."""
+    said = said.strip()
+    areas = Areas(catalogue.areas)
+    towns = [area for area in catalogue.areas if level_of(area.ars) == "municipality"]
+    if len(said) == 5 and said.isdecimal():
+        return areas.at(said, day=day)
+    if said.isdecimal():
+        found = [area for area in towns if said in (area.ars, ags_of(area.ars))]
+    else:
+        found = [area for area in towns if said and area.name.casefold() == said.casefold()]
+        found = found or [area for area in towns if len(said) > 2 and area.name.casefold().startswith(said.casefold())]
+    today = (areas.find(area.ars, day=day) for area in found)
+    return sorted({area.ars: area for area in today if area is not None}.values(), key=lambda area: area.name)
+
+
+def answer(catalogue: Catalogue, service: str, said: str, *, day: date) -> Answer:
+    """Who is responsible for a service where somebody lives. Of several municipalities one has to be chosen first."""
+    found = places(catalogue, said, day=day)
+    if len(found) != 1:
+        return Answer(places=tuple(found))
+    area = found[0]
+    decided = resolve(known_responsibilities(catalogue), service, area.ars)
+    return Answer(places=(area,), area=area, competence=decided)

@@ -10,10 +10,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from servicepunkt.core.catalogue.model import (
+    MODULES,
     Catalogue,
+    Channel,
     Offer,
     Partner,
     Point,
+    Responsibility,
     Service,
     Text,
     Theme,
@@ -104,11 +107,22 @@ def point_seen(sight: Sight, point: Point) -> PointSeen:
 
 
 def themes(sight: Sight) -> list[Theme]:
-    """Themes with at least one offer here, in the catalogue's order."""
-    offered = {offer.service for offer in _offers_here(sight)}
+    """Themes that hold an offer here, or a service that nobody offers anywhere, in the catalogue's order."""
+    offered = {offer.service for offer in _offers_here(sight)} | {service.id for service in unoffered(sight)}
     held = {theme for service in sight.catalogue.services if service.id in offered for theme in service.themes}
     found = [theme for theme in sight.catalogue.themes if theme.id in held]
     return sorted(found, key=lambda theme: (theme.order, pick(theme.name, sight.locale)))
+
+
+def unoffered(sight: Sight) -> list[Service]:
+    """Services that nobody offers at any point, and that are not over: what they are can be read all the same."""
+    offered = {offer.service for offer in sight.catalogue.offers}
+    found = [
+        one
+        for one in sight.catalogue.services
+        if one.id not in offered and one.visibility == "public" and not is_over(sight, one)
+    ]
+    return sorted(found, key=lambda one: pick(one.name, sight.locale))
 
 
 def offers_of_theme(sight: Sight, theme: Theme) -> list[OfferSeen]:
@@ -146,6 +160,33 @@ def other_points(sight: Sight, service: Service) -> list[Point]:
         if is_current(catalogue, service, offer, sight.day) and sight.point is not None
     }
     return [point for point in catalogue.points if point.id in held and point != sight.point]
+
+
+class AuthoritySeen(msgspec.Struct, frozen=True):
+    """An authority with what is written about it for a service."""
+
+    partner: Partner
+    rule: Responsibility
+
+
+def authorities(catalogue: Catalogue, rules: Iterable[Responsibility]) -> list[AuthoritySeen]:
+    """The authorities that the rules name, each once."""
+    found = {rule.authority: rule for rule in rules}
+    partners = ((catalogue.partner(name), rule) for name, rule in found.items())
+    return [AuthoritySeen(partner, rule) for partner, rule in partners if partner is not None]
+
+
+def modules(sight: Sight, service: Service, offers: Iterable[OfferSeen]) -> list[tuple[str, Text]]:
+    """What else is written about a service, by heading; what a point says for itself comes instead."""
+    channel: Channel = "point" if sight.point is not None else "000"
+    own = [module for seen in offers for module in seen.offer.modules if sight.point is not None]
+    codes = dict.fromkeys([*(module.code for module in service.modules), *(module.code for module in own)])
+    found = []
+    for code in codes:
+        said = next((module for module in own if module.code == code), service.module(code, channel))
+        if code in MODULES and said is not None and any(said.text.values()):
+            found.append((MODULES[code], said.text))
+    return found
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):

@@ -91,13 +91,14 @@ def theme_page(request: Request[Any, Any, Any], sight: Sight, theme_id: str) -> 
         theme=theme,
         offers=content.offers_of_theme(sight, theme),
         over=content.ended_services(sight, theme),
+        more=[service for service in content.unoffered(sight) if theme.id in service.themes],
     )
 
 
 def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str) -> Response[str]:
     """Raises NotFoundError."""
     service = sight.catalogue.service(service_id)
-    if service is None:
+    if service is None or service.visibility != "public":
         raise NotFoundError
     address = public_address(request, f"/service/{service.id}")
     offers = content.offers_of_service(sight, service)
@@ -110,7 +111,13 @@ def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str)
         over=content.is_over(sight, service),
         ways=content.non_digital_ways(offers),
         elsewhere=content.other_points(sight, service),
+        modules=content.modules(sight, service, offers),
+        places=content.authorities(
+            sight.catalogue,
+            (one for one in sight.catalogue.responsibilities if one.service == service.id and one.role == "contact"),
+        ),
         decides=sight.catalogue.partner(service.competence),
+        asks_place=bool(sight.catalogue.areas),
         theme=sight.catalogue.theme(service.themes[0]) if service.themes else None,
         address=address,
         code=qr_image(address) if sight.point else "",

@@ -1,0 +1,67 @@
+"""Who is responsible where somebody lives: a page for each service, at a terminal and on the web."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, Parameter
+
+from servicepunkt.core.catalogue import competence
+from servicepunkt.core.errors import NotFoundError
+from servicepunkt.web import access
+from servicepunkt.web.devices.model import Device
+from servicepunkt.web.terminal.content import Sight, authorities
+from servicepunkt.web.terminal.pages import PUBLIC, page, sight_of
+from servicepunkt.web.terminal.search import KEYS, pressed
+
+MAX_PLACE = 60
+Text = Annotated[str, Parameter(max_length=4096)]
+Switch = Annotated[str, Parameter(max_length=8)]
+
+
+async def competence_page(request: Request[Any, Any, Any], sight: Sight, service_id: str, place: str) -> Response[str]:
+    """Raises NotFoundError."""
+    service = sight.catalogue.service(service_id)
+    if service is None:
+        raise NotFoundError
+    place = "".join(sign for sign in place[:MAX_PLACE] if sign.isprintable())
+    found = competence.answer(sight.catalogue, service.id, place, day=sight.day)
+    decided = found.competence or competence.Competence(level=None)
+    return page(
+        request,
+        "web/competence.html",
+        sight,
+        service=service,
+        place_said=place,
+        found=found,
+        decides=authorities(sight.catalogue, decided.decides),
+        accepts=authorities(sight.catalogue, decided.accepts),
+        contacts=authorities(sight.catalogue, decided.contacts),
+        is_certain=decided.is_certain,
+        keys=KEYS,
+    )
+
+
+@get("/service/{service_id:str}/authority", opt=PUBLIC)
+async def public_competence(
+    request: Request[Any, Any, Any], service_id: FromPath[str], place: Text = ""
+) -> Response[str]:
+    """Who is responsible for a service where somebody lives."""
+    return await competence_page(request, await sight_of(request), service_id, place)
+
+
+@get("/k/service/{service_id:str}/authority", guards=[access.terminal])
+async def terminal_competence(
+    request: Request[Any, Any, Any],
+    device: NamedDependency[Device],
+    service_id: FromPath[str],
+    place: Text = "",
+    key: Switch = "",
+) -> Response[str]:
+    """The same at a terminal, with a keyboard on the screen."""
+    return await competence_page(request, await sight_of(request, device), service_id, pressed(place, key))
+
+
+HANDLERS = (public_competence, terminal_competence)
