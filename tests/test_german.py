@@ -17,6 +17,7 @@ from jinja2.ext import babel_extract
 import servicepunkt
 from servicepunkt.core.catalogue.model import MODULES
 from servicepunkt.core.errors import ServicepunktError
+from servicepunkt.core.hours import words as hours_words
 from servicepunkt.dokbox import health
 from servicepunkt.dokbox.controller.pages import QUESTIONS
 from servicepunkt.dokbox.staff import words
@@ -46,7 +47,7 @@ def in_templates() -> Iterator[tuple[str, str]]:
 
 
 def in_tables() -> Iterator[tuple[str, str]]:
-    for name, table in (vars(words) | vars(health)).items():
+    for name, table in [*vars(words).items(), *vars(health).items(), *vars(hours_words).items()]:
         if isinstance(table, dict) and name.isupper():
             yield from ((name, sentence) for sentence in table.values() if isinstance(sentence, str))
     yield from (("words", sentence) for sentence in (words.NEEDS_YOU, words.WAITS_FOR_YOU, health.DISPUTED))

@@ -43,11 +43,25 @@ def test_the_kernel_brings_its_commands(plugins: PluginHost) -> None:
         "audit",
         "audit export",
         "audit verify",
-        "hours",
         "plugin",
         "plugin list",
         "catalogue",
-        "catalogue search",
+        *(
+            f"catalogue {name}"
+            for name in (
+                "search",
+                "import",
+                "export",
+                "formats",
+                "sources",
+                "runs",
+                "report",
+                "publish",
+                "revisions",
+                "rollback",
+            )
+        ),
+        "hours",
     ]
 
 

@@ -170,52 +170,6 @@ def test_an_upgrade_needs_the_role_that_owns_the_tables(run: Run, environment: p
     assert "SERVICEPUNKT_OWNER_DATABASE_URL" in refusal(run("db", "upgrade"), SettingsError)
 
 
-# --- hours ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("filled")
-@pytest.mark.parametrize(
-    ("at", "language", "said"),
-    [
-        ("2026-11-21 19:40", "de", "Geöffnet bis 20:00 Uhr."),
-        ("2026-11-21T19:40", "en", "Open until 8:00 PM."),
-        ("2026-06-04 12:00", "de", "Geschlossen (Fronleichnam). Öffnet am Freitag, 5. Juni um 09:30 Uhr."),
-    ],
-)
-def test_hours_are_said_in_words(run: Run, at: str, language: str, said: str) -> None:
-    result = run("hours", "alpha/point", "--at", at, "--language", language)
-    assert result.exit_code == 0
-    assert " ".join(result.output.split()) == said
-
-
-@pytest.mark.usefixtures("filled")
-def test_hours_are_said_to_programs_in_utc(run: Run) -> None:
-    result = run("hours", "alpha/point", "--at", "2026-11-21 19:40", "--json")
-    assert json.loads(result.output) == {
-        "open": True,
-        "until": "2026-11-21T19:00:00Z",
-        "opens": None,
-        "holiday": None,
-    }
-    assert set(json.loads(run("hours", "alpha/point", "--json").output)) == {"open", "until", "opens", "holiday"}
-
-
-@pytest.mark.usefixtures("filled")
-def test_hours_of_what_does_not_exist_are_refused_with_what_does(run: Run) -> None:
-    assert "known are: alpha, beta" in refusal(run("hours", "gamma/point"), NotFoundError)
-    assert refusal(run("hours", "alpha/x"), NotFoundError) == "there is no point 'x'; known are: point"
-    assert "there is no point ''" in refusal(run("hours", "alpha"), NotFoundError)
-    assert refusal(run("hours", "beta/point"), NotFoundError) == "nothing has been published yet"
-
-
-@pytest.mark.usefixtures("filled")
-@pytest.mark.parametrize("at", ["tomorrow", "2026-13-01", "25:00"])
-def test_a_time_that_is_none_is_wrong_usage(run: Run, at: str) -> None:
-    result = run("hours", "alpha/point", "--at", at)
-    assert result.exit_code == 2
-    assert "--at" in result.output
-
-
 # --- plugin ---------------------------------------------------------------------------------------------------
 
 

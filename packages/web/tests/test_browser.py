@@ -30,6 +30,7 @@ K = "/t/alpha/k"
 SIZES = pytest.mark.parametrize("size", [PORTRAIT, LANDSCAPE], ids=["portrait", "landscape"])
 CITIZEN = [
     *("", "/theme/energy", "/theme/events", "/theme/tourism", "/service/card", "/service/bonus", "/help", "/none"),
+    "/hours",
     *("/search", "/search?q=perso", "/search?q=xyz", "/search?q=stadt&here=yes"),
 ]
 STAFF = ["", "/help", "/devices", "/devices/new", "/account", "/account/second-factor", "/notices"]
@@ -254,6 +255,7 @@ def test_public_pages_are_accessible(visit: Callable[..., Page], size: Any) -> N
         "/theme/energy",
         "/service/card",
         "/service/bonus",
+        "/hours/harbour",
         "/device/enrol",
         "/staff/sign-in",
         "/none",

@@ -26,8 +26,10 @@ from servicepunkt.core.catalogue.model import (
     offer_hours,
     pick,
     point_hours,
+    staff_hours,
 )
-from servicepunkt.core.hours.model import Calendar, Osm, spans
+from servicepunkt.core.hours.model import Calendar, Hours, Osm, Whose, spans
+from servicepunkt.core.hours.reasons import Cause, causes
 
 DAY = date(2026, 11, 21)
 TEXT = {"de": "Text"}
@@ -105,6 +107,26 @@ def test_a_whole_catalogue_has_no_mistake() -> None:
         ({"hosts": {"hours": ""}}, "hosts.shop.hours", "opening hours ''"),
         ({"points": {"staffed": "SH off"}}, "points.point.staffed", "school holidays"),
         ({"offers": {"hours": "Mo 25:00"}}, "offers[0] (passport).hours", "opening hours 'Mo 25:00'"),
+        ({"partners": {"hours": "always"}}, "partners.office.hours", "opening hours 'always'"),
+        *(
+            (
+                {kind: {key: [{"first": "2026-12-24"}, {"first": "2026-12-24", **wrong}]}},
+                f"{place}.{key}[1].{field}",
+                said,
+            )
+            for kind, place, key in [
+                ("hosts", "hosts.shop", "exceptions"),
+                ("points", "points.point", "exceptions"),
+                ("points", "points.point", "staffed_exceptions"),
+                ("partners", "partners.office", "exceptions"),
+                ("offers", "offers[0] (passport)", "exceptions"),
+            ]
+            for wrong, field, said in [
+                ({"hours": "closed on Mondays"}, "hours", "opening hours 'closed on"),
+                ({"last": "2026-12-23"}, "last", "the last day comes before the first"),
+                ({"last": "2027-12-26"}, "last", "an exception lasts for a year at most"),
+            ]
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_place(changes: dict[str, Any], place: str, sentence: str) -> None:
@@ -256,6 +278,63 @@ def test_an_offer_at_a_point_that_does_not_exist_is_never_open() -> None:
     found = catalogue()
     stray = msgspec.structs.replace(found.offers[0], point="x")
     assert offer_hours(found, stray) == Osm("off")
+
+
+EVE = {"first": "2026-11-21", "hours": "09:30-14:00", "reason": {"en": "Short day", "de": "Kurzer Tag"}}
+
+
+def test_the_hosts_exceptions_hold_at_its_points_and_the_last_one_wins() -> None:
+    assert hours_on(DAY, catalogue(hosts={"exceptions": [EVE]})) == ["09:30-14:00"]
+    assert hours_on(DAY, catalogue(hosts={"exceptions": [EVE, {"first": "2026-11-20", "last": "2026-11-22"}]})) == []
+    sunday = {"first": "2026-11-22", "hours": "13:00-18:00"}
+    assert hours_on(DAY + timedelta(days=1), catalogue(hosts={"exceptions": [sunday]})) == ["13:00-18:00"]
+    assert hours_on(DAY + timedelta(days=1), catalogue(points={"exceptions": [sunday]})) == []  # the host is closed
+
+
+def test_a_point_may_be_closed_while_its_host_is_open_and_open_no_longer_than_it() -> None:
+    assert hours_on(DAY, catalogue(points={"exceptions": [{"first": "2026-11-21"}]})) == []
+    longer = {"first": "2026-11-21", "hours": "08:00-12:00"}
+    assert hours_on(DAY, catalogue(points={"exceptions": [longer]})) == ["09:30-12:00"]
+
+
+def test_exceptions_of_staff_provider_and_offer_narrow_the_offer_and_not_the_point() -> None:
+    closed = [{"first": "2026-11-21"}]
+    for changes in (
+        {"points": {"staffed_exceptions": closed}, "offers": {"staffed": True}},
+        {"partners": {"exceptions": closed}},
+        {"partners": {"hours": "Mo-Fr 10:00-12:00"}},
+        {"offers": {"exceptions": closed}},
+    ):
+        found = catalogue(**changes)
+        assert hours_on(DAY, found, found.offers[0]) == [], changes
+        assert hours_on(DAY, found) == ["09:30-20:00"]
+    alone = catalogue(points={"staffed": "", "staffed_exceptions": closed}, offers={"staffed": True, "hours": ""})
+    assert hours_on(DAY, alone, alone.offers[0]) == []
+    assert hours_on(DAY + timedelta(days=2), alone, alone.offers[0]) == ["09:30-20:00"]
+    away = catalogue(points={"staffed_exceptions": [{"first": "2026-11-23"}]})
+    assert causes(staff_hours(away, away.points[0]), Calendar("UTC", "HE"), date(2026, 11, 23)) == (
+        Cause("closure", True, Whose("staff")),
+    )
+
+
+def test_an_exception_may_last_for_a_day_or_for_a_year() -> None:
+    for last in ("2026-12-24", "2027-12-25"):
+        assert mistakes(catalogue(hosts={"exceptions": [{"first": "2026-12-24", "last": last}]})) == []
+
+
+def test_whoever_closes_is_named() -> None:
+    found = catalogue(hosts={"exceptions": [EVE]}, points={"exceptions": [{"first": "2026-11-23"}]})
+    hours, land = point_hours(found, found.points[0]), Calendar("UTC", "HE")
+    host = Whose("host", (("", "Shop"),))
+    reason = (("de", "Kurzer Tag"), ("en", "Short day"))
+    assert causes(hours, land, DAY) == (Cause("special", False, host, reason),)
+    assert causes(hours, land, date(2026, 11, 23)) == (Cause("closure", True, Whose("point", (("de", "Text"),))),)
+    assert causes(hours, land, date(2026, 6, 4))[0].whose == host
+
+
+def test_hours_with_exceptions_are_the_same_after_their_way_to_a_box() -> None:
+    hours = point_hours(catalogue(hosts={"exceptions": [EVE, {"first": "2026-11-23"}]}), catalogue().points[0])
+    assert msgspec.json.decode(msgspec.json.encode(hours), type=Hours) == hours
 
 
 def test_an_address_may_say_where_in_the_house() -> None:

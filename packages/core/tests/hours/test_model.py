@@ -152,6 +152,70 @@ def test_both_is_within_each_and_each_within_either(one: Hours, other: Hours, da
     assert list(spans(Either((one, other)), HE, start, end)) == unite(a + b)
 
 
+def over(hours: Hours, day: date) -> list[Span]:
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return list(spans(hours, HE, start, start + timedelta(days=4)))
+
+
+@given(TREES, TREES, TREES, DAYS)
+def test_the_laws_of_a_lattice_hold_for_whole_expressions(a: Hours, b: Hours, c: Hours, day: date) -> None:
+    def same(one: Hours, other: Hours) -> bool:
+        return over(one, day) == over(other, day)
+
+    for join, meet in ((Either, Both), (Both, Either)):
+        assert same(join((a, a)), a)
+        assert same(join((a, b)), join((b, a)))
+        assert same(join((join((a, b)), c)), join((a, join((b, c)))))
+        assert same(join((a, b, c)), join((a, join((b, c)))))
+        assert same(join((a, meet((a, b)))), a)
+        assert same(meet((a, join((b, c)))), join((meet((a, b)), meet((a, c)))))
+    assert same(Both((a, Osm("24/7"))), a)
+    assert same(Either((a, Osm("off"))), a)
+    assert over(Both((a, Osm("off"))), day) == []
+
+
+@given(TREES, DAYS, DAYS, st.integers(0, 3), EXPRESSIONS)
+def test_an_exception_decides_on_its_days_and_nowhere_else(
+    base: Hours, day: date, elsewhere: date, length: int, expression: str
+) -> None:
+    last = day + timedelta(days=length)
+    whole = [Span(local(day.isoformat()), local((last + timedelta(days=1)).isoformat()))]
+    usual, closed = over(base, day), over(Closure(base, day, last), day)
+    assert intersect(closed, whole) == []
+    assert closed == subtract(usual, whole[0])
+    special = over(Special(base, day, expression, last), day)
+    other = over(Special(Osm("off"), day, expression, last), day)
+    assert intersect(special, whole) == intersect(other, whole)
+    assert special == unite([*closed, *other])
+    assert over(Closure(Special(base, day, expression), day, last), day) == over(Closure(base, day, last), day) or (
+        length == 0 and "20:00-02:00" in expression  # the night after the special day is the next day's
+    )
+    assert over(Special(Closure(base, day, last), day, expression, last), day) == special
+    if abs(elsewhere - day) > timedelta(days=9):
+        assert over(Closure(base, day, last), elsewhere) == over(base, elsewhere)
+        assert over(Special(base, day, expression, last), elsewhere) == over(base, elsewhere)
+
+
+@given(TREES, TREES, DAYS, st.integers(0, 3))
+def test_a_closure_of_the_whole_is_a_closure_of_each_part(a: Hours, b: Hours, day: date, length: int) -> None:
+    last = day + timedelta(days=length)
+    for join in (Both, Either):
+        apart = join((Closure(a, day, last), Closure(b, day, last)))
+        assert over(Closure(join((a, b)), day, last), day) == over(apart, day)
+    assert over(Closure(Closure(a, day, last), day, last), day) == over(Closure(a, day, last), day)
+
+
+@given(TREES, DAYS)
+def test_the_next_change_is_one(hours: Hours, day: date) -> None:
+    now = datetime(day.year, day.month, day.day, 9, 47, tzinfo=UTC)
+    found = state(hours, HE, now)
+    if found.until is not None:
+        assert state(hours, HE, found.until).open != found.open
+        assert state(hours, HE, found.until - timedelta(minutes=1)).open == found.open
+        between = now + (found.until - now) / 2
+        assert state(hours, HE, between).open == found.open
+
+
 @given(TREES, DAYS)
 def test_the_state_agrees_with_the_open_times(hours: Hours, day: date) -> None:
     now = datetime(day.year, day.month, day.day, 9, 47, tzinfo=UTC)
@@ -254,7 +318,7 @@ def test_hours_past_midnight_belong_to_both_days_and_are_one_interval() -> None:
 
 
 def test_a_closure_closes_its_first_and_its_last_day_and_none_besides() -> None:
-    closed = Closure(Osm(SHOP), date(2026, 11, 17), date(2026, 11, 18), reason="Umbau")
+    closed = Closure(Osm(SHOP), date(2026, 11, 17), date(2026, 11, 18), reason=(("de", "Umbau"),))
     assert [bool(on(f"2026-11-{day}", closed)) for day in (16, 17, 18, 19)] == [True, False, False, True]
 
 
@@ -265,6 +329,30 @@ def test_a_special_day_has_its_hours_instead() -> None:
     shorter = Special(Osm(SHOP), date(2026, 12, 24), "09:30-14:00")
     assert on("2026-12-24", shorter) == ["09:30-14:00"]
     assert on("2026-12-24", Special(Osm("24/7"), date(2026, 12, 24), "off")) == []
+
+
+def test_special_hours_may_last_for_days_with_hours_for_each_weekday() -> None:
+    summer = Special(Osm(SHOP), date(2026, 11, 20), "Mo-Fr 10:00-16:00; Su 12:00-13:00", last=date(2026, 11, 23))
+    assert [on(f"2026-11-{day}", summer) for day in (19, 20, 21, 22, 23, 24)] == [
+        ["09:30-20:00"],
+        ["10:00-16:00"],
+        [],
+        ["12:00-13:00"],
+        ["10:00-16:00"],
+        ["09:30-20:00"],
+    ]
+
+
+def test_a_special_night_begins_on_its_evening_and_ends_on_the_next_day() -> None:
+    night = Special(Osm(SHOP), date(2026, 12, 31), "20:00-02:00")
+    assert [on(day, night) for day in ("2026-12-30", "2026-12-31", "2027-01-01", "2027-01-02")] == [
+        ["09:30-20:00"],
+        ["20:00-24:00"],
+        ["00:00-02:00"],
+        ["09:30-20:00"],
+    ]
+    always = Special(Osm("off"), date(2026, 12, 31), "24/7")
+    assert [on(day, always) for day in ("2026-12-30", "2026-12-31", "2027-01-01")] == [[], ["00:00-24:00"], []]
 
 
 def test_the_later_exception_wins() -> None:

@@ -27,7 +27,7 @@ def sight(make_catalogue: Callable[[], Catalogue]) -> Callable[..., Sight]:
             at=at,
             calendar=Calendar("Europe/Berlin", "HE"),
             locale="de",
-            describe=lambda state: "open" if state.open else "closed",
+            describe=lambda state, because: "open" if state.open else " ".join(["closed", *(c.kind for c in because)]),
             clock=lambda instant: f"{instant:%H:%M}",
         )
 

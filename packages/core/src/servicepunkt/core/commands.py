@@ -1,10 +1,9 @@
-"""The kernel's own commands: worker, db, audit, hours, plugin."""
+"""The kernel's own commands: worker, db, audit, plugin."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,14 +15,10 @@ from rich.table import Table
 from servicepunkt.core import deployment as deployments
 from servicepunkt.core import jobs
 from servicepunkt.core.audit import service as audit
-from servicepunkt.core.catalogue import model as catalogue_model
-from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.core.db import check as db_check
 from servicepunkt.core.db import migrate
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import NotFoundError, SettingsError
-from servicepunkt.core.hours import model as hours_model
-from servicepunkt.core.hours.words import describe
 from servicepunkt.core.notices.providers import lines_open
 from servicepunkt.core.settings import Settings
 from servicepunkt.core.tenancy.model import TenantContext
@@ -133,39 +128,6 @@ def audit_verify(file: Path, as_json: bool) -> None:
         sys.exit(1)
 
 
-@click.command("hours")
-@click.argument("place", metavar="TENANT/POINT")
-@click.option("--at", "at_text", help='Local time, "2026-06-04 12:00"; now if left out.')
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-@click.option("--language", default="de", show_default=True)
-def hours_command(place: str, at_text: str | None, as_json: bool, language: str) -> None:
-    """Say whether a point is open, until when, and when it opens next."""
-    with deployments.configured() as settings:
-        asyncio.run(_hours(settings, place, at_text, as_json=as_json, language=language))
-
-
-async def _hours(settings: Settings, place: str, at_text: str | None, *, as_json: bool, language: str) -> None:
-    slug, _, point_id = place.partition("/")
-    async with deployments.running(settings) as deployment:
-        ctx = await tenant_or_refuse(deployment, slug)
-        published = await CatalogueReader(deployment.database).current(ctx)
-        point = published.catalogue.point(point_id)
-        if point is None:
-            known = ", ".join(entry.id for entry in published.catalogue.points)
-            raise NotFoundError(f"there is no point {point_id!r}; known are: {known}")
-        calendar = hours_model.Calendar(ctx.zone, ctx.subdivision)
-        try:
-            local = datetime.fromisoformat(at_text).replace(tzinfo=ctx.zone_info) if at_text else None
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--at") from None
-        at = (local or deployment.clock.now()).astimezone(UTC)
-        state = hours_model.state(catalogue_model.point_hours(published.catalogue, point), calendar, at)
-        if as_json:
-            write_json(state)
-        else:
-            out.print(describe(state, calendar, at, texts=deployment.texts, locale=language))
-
-
 @click.group()
 def plugin() -> None:
     """Plugins: what is installed, what a tenant has switched on."""
@@ -204,4 +166,4 @@ def _plugin_state(name: str, ctx: TenantContext | None) -> str:
     return "on" if ctx.allows(name) else "off"
 
 
-COMMANDS: tuple[click.Command, ...] = (worker, db, audit_group, hours_command, plugin)
+COMMANDS: tuple[click.Command, ...] = (worker, db, audit_group, plugin)

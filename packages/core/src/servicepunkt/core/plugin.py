@@ -37,8 +37,9 @@ HERE = Path(__file__).parent
 def commands() -> Sequence[click.Command]:
     from servicepunkt.core.catalogue.cli import catalogue
     from servicepunkt.core.commands import COMMANDS
+    from servicepunkt.core.hours.cli import hours_command
 
-    return (*COMMANDS, catalogue)
+    return (*COMMANDS, catalogue, hours_command)
 
 
 @hookimpl

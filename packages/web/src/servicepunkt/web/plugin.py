@@ -49,6 +49,7 @@ def routes() -> Sequence[Any]:
     from servicepunkt.web.notices import pages as notice_pages
     from servicepunkt.web.staff import pages as staff_pages
     from servicepunkt.web.terminal import competence as competence_pages
+    from servicepunkt.web.terminal import hours as hours_pages
     from servicepunkt.web.terminal import pages as terminal_pages
     from servicepunkt.web.terminal import search as search_pages
 
@@ -62,6 +63,7 @@ def routes() -> Sequence[Any]:
         *terminal_pages.HANDLERS,
         *search_pages.HANDLERS,
         *competence_pages.HANDLERS,
+        *hours_pages.HANDLERS,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from servicepunkt.core.catalogue import html
@@ -16,6 +17,7 @@ from servicepunkt.core.catalogue.model import (
     Area,
     Catalogue,
     Module,
+    OtherHours,
     Responsibility,
     Service,
     Text,
@@ -28,6 +30,7 @@ LANGUAGE = re.compile(r"^[a-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}\Z")
 OWN_MODULE = re.compile(r"^x-[a-z0-9-]{1,40}\Z")
 LEIKA_GROUP = re.compile(r"^[0-9]{3}\Z")
 MAX_TEXT = 100_000  # letters of one text in one language
+LONGEST_EXCEPTION = timedelta(days=366)
 KINDS = ("hosts", "points", "partners", "themes", "services")
 
 
@@ -52,12 +55,28 @@ def mistakes(catalogue: Catalogue) -> list[Mistake]:
         except HoursError as error:
             found.append((place, error.staff_sentence))
 
+    def other_hours(place: str, exceptions: tuple[OtherHours, ...]) -> None:
+        for number, other in enumerate(exceptions):
+            hours(f"{place}[{number}].hours", other.hours)
+            found.extend(text_mistakes(f"{place}[{number}].reason", other.reason))
+            if other.last is not None and other.last < other.first:
+                found.append((f"{place}[{number}].last", "the last day comes before the first"))
+            elif other.last is not None and other.last - other.first > LONGEST_EXCEPTION:
+                found.append((f"{place}[{number}].last", "an exception lasts for a year at most"))
+
     for host in catalogue.hosts:
         hours(f"hosts.{host.id}.hours", host.hours)
+        other_hours(f"hosts.{host.id}.exceptions", host.exceptions)
     for point in catalogue.points:
         refer(f"points.{point.id}.host", "hosts", point.host)
         if point.staffed:
             hours(f"points.{point.id}.staffed", point.staffed)
+        other_hours(f"points.{point.id}.exceptions", point.exceptions)
+        other_hours(f"points.{point.id}.staffed_exceptions", point.staffed_exceptions)
+    for partner in catalogue.partners:
+        if partner.hours:
+            hours(f"partners.{partner.id}.hours", partner.hours)
+        other_hours(f"partners.{partner.id}.exceptions", partner.exceptions)
     parents = {theme.id: theme.parent for theme in catalogue.themes}
     for theme in catalogue.themes:
         refer(f"themes.{theme.id}.parent", "themes", theme.parent)
@@ -80,6 +99,7 @@ def mistakes(catalogue: Catalogue) -> list[Mistake]:
             found.append((f"{place}.can", "an offer says what can be done"))
         if offer.hours:
             hours(f"{place}.hours", offer.hours)
+        other_hours(f"{place}.exceptions", offer.exceptions)
         found += ((f"{place}.{where}", sentence) for where, sentence in _module_mistakes(offer.modules))
     found += area_mistakes(
         catalogue.areas, catalogue.responsibilities, services=ids["services"], authorities=ids["partners"]

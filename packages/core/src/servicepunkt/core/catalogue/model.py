@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from servicepunkt.core.hours.model import Both, Hours, Osm
+from servicepunkt.core.hours.model import Both, Closure, Hours, Osm, Special, Whose, Words
 
 Text = dict[str, str]
 Capability = Literal["inform", "advise", "start", "apply", "identify", "pay", "sell", "book", "collect"]
@@ -58,6 +58,7 @@ MODULES = {
 }
 IDENTIFIER = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}\Z")
 LEIKA_KEY = re.compile(r"^99\d{12}\Z")
+ALWAYS, NEVER = "24/7", "off"
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,6 +87,15 @@ class Contract(Strict, frozen=True, kw_only=True):
     until: date | None = None
 
 
+class OtherHours(Strict, frozen=True, kw_only=True):
+    """An exception: on the days from `first` to `last` (both included) these `hours` (OSM) instead, or closed."""
+
+    first: date
+    last: date | None = None
+    hours: str = NEVER
+    reason: Text = {}
+
+
 class Host(Strict, frozen=True, kw_only=True):
     """The retailer that lends the place. `hours` (OSM) bound everything at its points."""
 
@@ -93,24 +103,33 @@ class Host(Strict, frozen=True, kw_only=True):
     name: str
     kind: Literal["department_store", "supermarket", "bank_lobby", "library", "shop", "town_hall", "other"]
     hours: str
+    exceptions: tuple[OtherHours, ...] = ()
     contract: Contract = Contract()
 
 
 class Point(Strict, frozen=True, kw_only=True):
-    """The place itself. `staffed` (OSM): when somebody is there to help."""
+    """The place itself. `staffed` (OSM): when somebody is there to help, `staffed_exceptions`: when not, or longer.
+
+    `exceptions` narrow the host's hours; what opens on a day on which the host is closed stands at the host.
+    """
 
     id: str
     name: Text
     host: str
     kind: Literal["fixed", "popup", "mobile"] = "fixed"
     address: Address
+    exceptions: tuple[OtherHours, ...] = ()
     staffed: str = ""
+    staffed_exceptions: tuple[OtherHours, ...] = ()
     area_m2: int | None = None
     help_phone: str = ""
 
 
 class Partner(Strict, frozen=True, kw_only=True):
-    """Who offers something; companies change, therefore validity and no deletion."""
+    """Who offers something; companies change, therefore validity and no deletion.
+
+    `hours` (OSM) and `exceptions` narrow the hours of all its offers.
+    """
 
     id: str
     name: str
@@ -118,6 +137,8 @@ class Partner(Strict, frozen=True, kw_only=True):
     data_protection: Literal["controller", "processor", "joint"] = "controller"
     valid_from: date | None = None
     valid_until: date | None = None
+    hours: str = ""
+    exceptions: tuple[OtherHours, ...] = ()
     website: str = ""
     phone: str = ""
     email: str = ""
@@ -277,6 +298,7 @@ class Offer(Strict, frozen=True, kw_only=True):
     can: tuple[Capability, ...]
     non_digital: Text
     hours: str = ""
+    exceptions: tuple[OtherHours, ...] = ()
     staffed: bool = False
     accepted_for: str = ""
     hint: Text = {}
@@ -379,17 +401,44 @@ def is_current(catalogue: Catalogue, service: Service, offer: Offer, day: date) 
 
 
 def point_hours(catalogue: Catalogue, point: Point) -> Hours:
-    """When people can enter the point: the host's hours."""
+    """When people can enter the point: the host's hours, without the days on which the point itself is closed."""
     host = catalogue.host(point.host)
-    return Osm(host.hours if host else "off")
+    hosts = _part("host", host.hours if host else NEVER, host.exceptions if host else (), host.name if host else "")
+    return Both((hosts, _part("point", ALWAYS, point.exceptions, point.name))) if point.exceptions else hosts
+
+
+def staff_hours(catalogue: Catalogue, point: Point) -> Hours:
+    """When somebody is at the point to help."""
+    return Both((point_hours(catalogue, point), _part("staff", point.staffed or ALWAYS, point.staffed_exceptions)))
 
 
 def offer_hours(catalogue: Catalogue, offer: Offer) -> Hours:
-    """The host's hours, narrowed by the offer's and, where somebody must be present, by the staff's."""
-    point = catalogue.point(offer.point)
+    """The point's hours, narrowed by the provider's, the offer's and, where somebody must be present, the staff's."""
+    point, provider = catalogue.point(offer.point), catalogue.partner(offer.provider)
     if point is None:
-        return Osm("off")
-    narrower = [offer.hours] if offer.hours else []
-    if offer.staffed and point.staffed:
-        narrower.append(point.staffed)
-    return Both((point_hours(catalogue, point), *(Osm(expression) for expression in narrower)))
+        return Osm(NEVER)
+    narrower = []
+    if provider and (provider.hours or provider.exceptions):
+        narrower.append(_part("partner", provider.hours or ALWAYS, provider.exceptions, provider.name))
+    if offer.hours or offer.exceptions:
+        narrower.append(_part("offer", offer.hours or ALWAYS, offer.exceptions))
+    if offer.staffed and (point.staffed or point.staffed_exceptions):
+        narrower.append(_part("staff", point.staffed or ALWAYS, point.staffed_exceptions))
+    return Both((point_hours(catalogue, point), *narrower))
+
+
+def _part(role: str, expression: str, exceptions: tuple[OtherHours, ...], name: str | Text = "") -> Hours:
+    """Somebody's hours with exceptions around them, the last one in the file outermost."""
+    hours: Hours = Osm(expression, Whose(role, _words(name)))
+    for other in exceptions:
+        last, reason = other.last or other.first, _words(other.reason)
+        if other.hours == NEVER:
+            hours = Closure(hours, other.first, last, reason)
+        else:
+            hours = Special(hours, other.first, other.hours, last, reason)
+    return hours
+
+
+def _words(text: str | Text) -> Words:
+    """A name that is the same in every language stands under none."""
+    return tuple(sorted(text.items())) if isinstance(text, dict) else (("", text),) if text else ()

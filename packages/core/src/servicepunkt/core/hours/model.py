@@ -4,6 +4,8 @@ Expressions follow the OSM specification of `opening_hours`; the parser is openi
 holidays of a Land (it takes Corpus Christi in Hesse for a working day), therefore `PH` is resolved here: on a public
 holiday `PH` stands for that day's weekday, on other days for nothing. Holidays come from the library `holidays`.
 All instants are aware and in UTC; wall-clock times become UTC in the zone of the place, once.
+Exceptions are laid around a base; the outermost one decides. Their days go from midnight to midnight, whatever the base
+has past midnight; special hours past midnight of their last day are kept. Why something is closed: reasons.py.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ from servicepunkt.core.errors import ServicepunktError
 
 WEEKDAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 LOOK_AHEAD = timedelta(days=60)
+ONE_DAY = timedelta(days=1)
 MAX_EXPRESSION = 1000
+Words = tuple[tuple[str, str], ...]
+"""A text in several languages: pairs of language and text, sorted. Unlike a mapping it can be remembered by."""
 _HOLIDAY = re.compile(r"(?<![A-Za-z])PH(?![A-Za-z])")
 _SCHOOL_HOLIDAY = re.compile(r"(?<![A-Za-z])SH(?![A-Za-z])|PH\s*[+-]\s*\d")
 
@@ -51,13 +56,26 @@ class Calendar(msgspec.Struct, frozen=True):
 
     def holiday(self, day: date) -> str | None:
         """The German name of the public holiday, or None."""
-        return _holidays(self.subdivision, day.year).get(day)
+        return _holidays(self.subdivision, day.year, "de").get(day)
+
+    def holiday_words(self, day: date) -> Words:
+        """The name of the public holiday in German and English; empty on other days."""
+        german = self.holiday(day)
+        return (("de", german), ("en", _holidays(self.subdivision, day.year, "en_US")[day])) if german else ()
 
 
-class Osm(msgspec.Struct, frozen=True, tag="osm"):
-    """One OSM expression."""
+class Whose(msgspec.Struct, frozen=True):
+    """Whose hours they are: a role (host, point, staff, offer, or an area's own word) and a name to say."""
+
+    role: str
+    name: Words = ()
+
+
+class Osm(msgspec.Struct, frozen=True, omit_defaults=True, tag="osm"):
+    """One OSM expression, and whose hours it says."""
 
     expression: str
+    whose: Whose | None = None
 
 
 class Both(msgspec.Struct, frozen=True, tag="both"):
@@ -78,15 +96,17 @@ class Closure(msgspec.Struct, frozen=True, tag="closure"):
     base: Hours
     first: date
     last: date
-    reason: str = ""
+    reason: Words = ()
 
 
-class Special(msgspec.Struct, frozen=True, tag="special"):
-    """`base`, but on one `day` these hours instead (a special Sunday, a shorter Christmas Eve)."""
+class Special(msgspec.Struct, frozen=True, omit_defaults=True, tag="special"):
+    """`base`, but on one `day`, or until `last`, these hours instead (a special Sunday, a shorter Christmas Eve)."""
 
     base: Hours
     day: date
     expression: str
+    last: date | None = None
+    reason: Words = ()
 
 
 Hours = Osm | Both | Either | Closure | Special
@@ -102,8 +122,8 @@ class State(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=256)
-def _holidays(subdivision: str, year: int) -> dict[date, str]:
-    found = holidays.country_holidays("DE", subdiv=subdivision or None, years=year, language="de")
+def _holidays(subdivision: str, year: int, language: str) -> dict[date, str]:
+    found = holidays.country_holidays("DE", subdiv=subdivision or None, years=year, language=language)
     return {day: str(name) for day, name in found.items()}
 
 
@@ -135,16 +155,55 @@ def _with_holidays(expression: str, weekdays: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=65536)
-def _day_spans(expression: str, calendar: Calendar, day: date) -> tuple[Span, ...]:
-    """What is open on `day`, including what the evening before has left of hours that reach past midnight."""
-    holidays_here = [near for near in (day - timedelta(days=1), day) if calendar.holiday(near)]
-    hours = _read(_with_holidays(expression, tuple(WEEKDAYS[near.weekday()] for near in holidays_here)))
+def wall_times(expression: str, day: date, holidays_near: tuple[str, ...]) -> tuple[tuple[datetime, datetime], ...]:
+    """What is open on `day` by the clock on the wall, when these weekdays are holidays; the end may be midnight.
+
+    Includes what the evening before has left of hours that reach past midnight.
+    """
+    found = _intervals(expression, day, holidays_near)
+    return tuple((start, end) for start, end, state, _ in found if state == opening_hours.State.OPEN)
+
+
+def wall_comment(expression: str, day: date, holidays_near: tuple[str, ...]) -> str:
+    """What the expression itself says about its hours on `day`, in quotes: `Dec 24 off "Christmas Eve"`."""
+    comments = [comment for _, _, _, comment in _intervals(expression, day, holidays_near) if comment]
+    return comments[0] if comments else ""
+
+
+def _intervals(
+    expression: str, day: date, holidays_near: tuple[str, ...]
+) -> Iterable[tuple[datetime, datetime, opening_hours.State, str]]:
     midnight = datetime.combine(day, time())
-    found = []
-    for start, end, state, _ in hours.intervals(midnight, midnight + timedelta(days=1)):
-        if state == opening_hours.State.OPEN:
-            found.append(Span(_instant(start, calendar.zone), _instant(end, calendar.zone)))
+    hours = _read(_with_holidays(expression, holidays_near))
+    return hours.intervals(midnight, midnight + ONE_DAY)
+
+
+def holidays_near(calendar: Calendar, day: date) -> tuple[str, ...]:
+    """Those of `day` and the day before that are holidays, as OSM names weekdays."""
+    return tuple(WEEKDAYS[near.weekday()] for near in (day - ONE_DAY, day) if calendar.holiday(near))
+
+
+@lru_cache(maxsize=65536)
+def _day_spans(expression: str, calendar: Calendar, day: date) -> tuple[Span, ...]:
+    """What is open on `day`, as instants."""
+    times = wall_times(expression, day, holidays_near(calendar, day))
+    found = (Span(_instant(start, calendar.zone), _instant(end, calendar.zone)) for start, end in times)
     return tuple(span for span in found if span.start < span.end)
+
+
+@lru_cache(maxsize=4096)
+def _special_spans(expression: str, calendar: Calendar, first: date, last: date) -> tuple[Span, ...]:
+    """The hours of special days: without what the evening before would have left, with what the last evening leaves."""
+    before, begin, end = (midnight(day, calendar) for day in (first - ONE_DAY, first, last + ONE_DAY))
+    after = midnight(last + 2 * ONE_DAY, calendar)
+    days = _days(calendar, before, after)
+    found: list[Span] = []
+    for span in unite([span for day in days for span in _day_spans(expression, calendar, day)]):
+        from_eve = before < span.start < begin < span.end < end
+        into_night = begin < span.start < end < span.end < after
+        if not from_eve:
+            found += clip([span], begin, span.end if into_night else end)
+    return tuple(found)
 
 
 def _instant(wall: datetime, zone: str) -> datetime:
@@ -154,7 +213,7 @@ def _instant(wall: datetime, zone: str) -> datetime:
 
 def spans(hours: Hours, calendar: Calendar, start: datetime, end: datetime) -> tuple[Span, ...]:
     """The open intervals within [start, end), sorted, without touching neighbours."""
-    return tuple(_clip(_evaluate(hours, calendar, start, end), start, end))
+    return tuple(clip(_evaluate(hours, calendar, start, end), start, end))
 
 
 def _evaluate(hours: Hours, calendar: Calendar, start: datetime, end: datetime) -> list[Span]:
@@ -168,12 +227,13 @@ def _evaluate(hours: Hours, calendar: Calendar, start: datetime, end: datetime) 
         case Either(parts):
             return unite([span for part in parts for span in _evaluate(part, calendar, start, end)])
         case Closure(base, first, last):
-            closed = Span(midnight(first, calendar), midnight(last + timedelta(days=1), calendar))
+            closed = Span(midnight(first, calendar), midnight(last + ONE_DAY, calendar))
             return subtract(_evaluate(base, calendar, start, end), closed)
-        case Special(base, day, expression):
-            whole = Span(midnight(day, calendar), midnight(day + timedelta(days=1), calendar))
+        case Special(base, day, expression, last):
+            last = last or day
+            whole = Span(midnight(day, calendar), midnight(last + ONE_DAY, calendar))
             rest = subtract(_evaluate(base, calendar, start, end), whole)
-            return unite([*rest, *_day_spans(expression, calendar, day)])
+            return unite([*rest, *_special_spans(expression, calendar, day, last)])
 
 
 def _days(calendar: Calendar, start: datetime, end: datetime) -> Iterable[date]:
@@ -182,20 +242,33 @@ def _days(calendar: Calendar, start: datetime, end: datetime) -> Iterable[date]:
     last = end.astimezone(zone).date()
     while day <= last:
         yield day
-        day += timedelta(days=1)
+        day += ONE_DAY
+
+
+@lru_cache(maxsize=8192)
+def on_day(hours: Hours, calendar: Calendar, day: date) -> tuple[Span, ...]:
+    """The open intervals of a day from midnight to midnight."""
+    return spans(hours, calendar, midnight(day, calendar), midnight(day + ONE_DAY, calendar))
 
 
 def opens_on(hours: Hours, calendar: Calendar, day: date) -> bool:
     """Whether there is any open minute on a day."""
-    return bool(spans(hours, calendar, midnight(day, calendar), midnight(day + timedelta(days=1), calendar)))
+    return bool(on_day(hours, calendar, day))
 
 
+@lru_cache(maxsize=8192)
 def midnight(day: date, calendar: Calendar) -> datetime:
     """The instant at which a day begins."""
     return _instant(datetime.combine(day, time()), calendar.zone)
 
 
-def _clip(found: Iterable[Span], start: datetime, end: datetime) -> Iterable[Span]:
+def local_date(at: datetime, calendar: Calendar) -> date:
+    """The day that an instant belongs to at the place."""
+    return at.astimezone(ZoneInfo(calendar.zone)).date()
+
+
+def clip(found: Iterable[Span], start: datetime, end: datetime) -> Iterable[Span]:
+    """What of the intervals lies in [start, end)."""
     for span in found:
         if span.start < end and start < span.end:
             yield Span(max(span.start, start), min(span.end, end))
@@ -246,7 +319,7 @@ def _state(hours: Hours, calendar: Calendar, minute: datetime) -> State:
     """The state within a minute: hours begin and end on whole ones, and a page asks for many offers at once."""
     horizon = minute + LOOK_AHEAD
     upcoming = spans(hours, calendar, minute, horizon)
-    holiday = calendar.holiday(minute.astimezone(ZoneInfo(calendar.zone)).date())
+    holiday = calendar.holiday(local_date(minute, calendar))
     if upcoming and upcoming[0].start == minute:
         until = upcoming[0].end
         return State(True, until if until < horizon else None, None, holiday)

@@ -10,6 +10,7 @@ from litestar.response import Redirect
 
 from servicepunkt.core.clock import Clock
 from servicepunkt.core.hours import model as hours_model
+from servicepunkt.core.hours.reasons import why
 from servicepunkt.core.hours.words import describe
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.texts import Texts
@@ -122,4 +123,5 @@ class BoxPages:
         rule: hours_model.Hours = msgspec.json.decode(config.hours, type=hours_model.Hours)
         now = self.clock.now()
         state = hours_model.state(rule, calendar, now)
-        return state.open, describe(state, calendar, now, texts=self.frame.texts, locale=locale)
+        because = why(rule, calendar, now)
+        return state.open, describe(state, calendar, now, texts=self.frame.texts, locale=locale, because=because)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -25,9 +25,11 @@ from servicepunkt.core.catalogue.model import (
     offer_hours,
     pick,
     point_hours,
+    staff_hours,
 )
 from servicepunkt.core.catalogue.search.index import Found
-from servicepunkt.core.hours.model import Both, Calendar, Hours, Osm, State, state
+from servicepunkt.core.hours.model import Calendar, Hours, State, state
+from servicepunkt.core.hours.reasons import Cause, why
 
 # What can be done, as message ids.
 CAPABILITIES = {
@@ -52,7 +54,7 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     calendar: Calendar
     locale: str
-    describe: Callable[[State], str]
+    describe: Callable[[State, Sequence[Cause]], str]
     clock: Callable[[datetime], str]
 
     @property
@@ -65,6 +67,10 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
 
     def state(self, hours: Hours) -> State:
         return state(hours, self.calendar, self.at)
+
+    def said(self, hours: Hours) -> str:
+        """Open or closed in a sentence, with the reason where it is closed for one."""
+        return self.describe(self.state(hours), why(hours, self.calendar, self.at))
 
 
 class OfferSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,10 +104,10 @@ class PointSeen(msgspec.Struct, frozen=True, kw_only=True):
 def point_seen(sight: Sight, point: Point) -> PointSeen:
     hours = point_hours(sight.catalogue, point)
     now = sight.state(hours)
-    seen = PointSeen(point=point, open=now.open, hours=sight.describe(now), holiday=now.holiday)
-    if not point.staffed:
+    seen = PointSeen(point=point, open=now.open, hours=sight.said(hours), holiday=now.holiday)
+    if not point.staffed and not point.staffed_exceptions:
         return seen
-    staff = sight.state(Both((hours, Osm(point.staffed))))
+    staff = sight.state(staff_hours(sight.catalogue, point))
     until = sight.clock(staff.until) if staff.until else ""
     return msgspec.structs.replace(seen, staffed=staff.open, staffed_until=until)
 
@@ -265,15 +271,15 @@ def _offer_seen(sight: Sight, offer: Offer) -> OfferSeen | None:
     provider = catalogue.partner(offer.provider)
     if service is None or point is None or provider is None:
         return None
-    now = sight.state(offer_hours(catalogue, offer))
+    hours = offer_hours(catalogue, offer)
     return OfferSeen(
         service=service,
         offer=offer,
         point=point,
         provider=provider,
         accepted_for=catalogue.partner(offer.accepted_for),
-        status=_status(sight, service, offer, provider, open_now=now.open),
-        hours=sight.describe(now),
+        status=_status(sight, service, offer, provider, open_now=sight.state(hours).open),
+        hours=sight.said(hours),
     )
 
 

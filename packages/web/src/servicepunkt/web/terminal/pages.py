@@ -61,7 +61,9 @@ async def sight_of(request: Request[Any, Any, Any], device: Device | None = None
         at=at,
         calendar=calendar,
         locale=locale,
-        describe=lambda state: describe(state, calendar, at, texts=deployment.texts, locale=locale),
+        describe=lambda state, because: describe(
+            state, calendar, at, texts=deployment.texts, locale=locale, because=because
+        ),
         clock=lambda instant: spoken_time(instant, locale, ctx.zone_info),
     )
 
