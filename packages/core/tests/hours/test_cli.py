@@ -82,7 +82,8 @@ def test_the_state_is_said_in_words_with_whose_reason(run: Run) -> None:
     assert said(run("alpha/point", "--at", "2026-12-28 12:00"))[1] == "Shop geschlossen: Inventur"
 
 
-def test_days_are_a_table_with_reasons(run: Run) -> None:
+def test_days_are_a_table_with_reasons(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     table = "\n".join(said(run("alpha/point", "--at", "2026-12-24 12:00", "--days", "6")))
     assert "Punkt: Montag bis Samstag 9.30 bis 20 Uhr, Sonntag geschlossen, an Feiertagen geschlossen" in table
     assert "Donnerstag, 24. Dezember │ 9.30 bis 14 Uhr │ Shop mit anderen Zeiten: Heiligabend" in table
