@@ -18,6 +18,7 @@ from servicepunkt.core.catalogue.model import Address, Catalogue, Host, OtherHou
 from servicepunkt.core.catalogue.service import publish
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.errors import NotFoundError
+from servicepunkt.core.hours import cli as hours_cli
 from servicepunkt.core.hours.cli import instant
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.testing import empty_database, make_tenant, open_deployment
@@ -83,7 +84,7 @@ def test_the_state_is_said_in_words_with_whose_reason(run: Run) -> None:
 
 
 def test_days_are_a_table_with_reasons(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(hours_cli.out, "width", 120)
     table = "\n".join(said(run("alpha/point", "--at", "2026-12-24 12:00", "--days", "6")))
     assert "Punkt: Montag bis Samstag 9.30 bis 20 Uhr, Sonntag geschlossen, an Feiertagen geschlossen" in table
     assert "Donnerstag, 24. Dezember │ 9.30 bis 14 Uhr │ Shop mit anderen Zeiten: Heiligabend" in table
