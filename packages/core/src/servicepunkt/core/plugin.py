@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from servicepunkt.core.audit.store import audit_entry
-from servicepunkt.core.catalogue.formats import dldb
+from servicepunkt.core.catalogue.formats.known import FORMATS
 from servicepunkt.core.catalogue.formats.model import Format
 from servicepunkt.core.catalogue.sources.store import TABLES as SOURCE_TABLES
 from servicepunkt.core.catalogue.store import catalogue_revision
@@ -44,7 +44,7 @@ def commands() -> Sequence[click.Command]:
 
 @hookimpl
 def catalogue_formats() -> Sequence[Format]:
-    return (dldb.FORMAT,)
+    return FORMATS
 
 
 @hookimpl

@@ -30,7 +30,7 @@ def documents_of(folder: Path) -> dict[str, dict[str, Any]]:
             continue
         try:
             found[name] = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             mistakes.append((name, str(error)))
     if mistakes:
         raise InvalidInputError(mistakes)

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from servicepunkt.core.catalogue.model import IDENTIFIER, Catalogue, Strict
-from servicepunkt.core.catalogue.sources.composition import ENTRIES
+from servicepunkt.core.catalogue.records import ENTRIES
 
 SCHEMA = 1
 

@@ -29,6 +29,7 @@ POSTCODE = re.compile(r"^[0-9]{5}\Z")
 LANGUAGE = re.compile(r"^[a-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}\Z")
 OWN_MODULE = re.compile(r"^x-[a-z0-9-]{1,40}\Z")
 LEIKA_GROUP = re.compile(r"^[0-9]{3}\Z")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 MAX_TEXT = 100_000  # letters of one text in one language
 LONGEST_EXCEPTION = timedelta(days=366)
 KINDS = ("hosts", "points", "partners", "themes", "services")
@@ -124,7 +125,7 @@ def service_mistakes(service: Service) -> Iterator[Mistake]:
     yield from _module_mistakes(service.modules)
     for number, fee in enumerate(service.fees):
         amounts = [amount for amount in (fee.amount, fee.amount_to) if amount is not None]
-        if any(amount < 0 or not amount.is_finite() for amount in amounts) or amounts != sorted(amounts):
+        if not all(amount.is_finite() and amount >= 0 for amount in amounts) or amounts != sorted(amounts):
             yield f"fees[{number}]", "an amount is not negative, and `amount_to` is the higher one"
     for number, duration in enumerate(service.durations):
         if duration.least < 0 or (duration.most is not None and duration.most < 0):
@@ -158,6 +159,8 @@ def text_mistakes(place: str, text: Text) -> Iterator[Mistake]:
             yield place, f"{language!r} is no language"
         if len(said) > MAX_TEXT:
             yield f"{place}.{language}", f"a text has at most {MAX_TEXT} letters"
+        elif control := CONTROL.search(said):
+            yield f"{place}.{language}", f"a text holds no control character {control[0]!r}"
         elif html.is_html(said) and html.clean(said) != said:
             yield f"{place}.{language}", "this HTML holds something that is not shown"
 

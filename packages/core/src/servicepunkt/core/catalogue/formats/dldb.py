@@ -26,6 +26,7 @@ from servicepunkt.core.catalogue.formats.model import (
     identifier,
 )
 from servicepunkt.core.catalogue.model import LEIKA_KEY
+from servicepunkt.core.catalogue.records import record_id
 
 SERVICES, LOCATIONS = "services", "locations"
 AGENCY = "dldb"
@@ -277,11 +278,11 @@ def _links(found: ServiceRecord, language: str, notes: list[str]) -> Iterator[di
 
 def _responsibility(place: str, service: str, at: Place, known: set[tuple[str, str]] | None) -> Change:
     authority = _location_id(at.location)
-    name = f"{service}@{authority}"
+    record: dict[str, Any] = {"service": service, "authority": authority, "role": "contact"}
+    name = record_id("responsibilities", record)
     if known is not None and ("partners", authority) not in known:
         reason = f"there is no location {at.location}"
         return Refused(place=place, kind="responsibilities", id=name, reason=reason)
-    record: dict[str, Any] = {"service": service, "authority": authority, "role": "contact"}
     if at.appointment is not None and at.appointment.allowed and is_address(at.appointment.link or ""):
         record["booking"] = at.appointment.link
     if isinstance(at.hint, str) and at.hint:

@@ -14,32 +14,12 @@ from typing import Any
 import msgspec
 
 from servicepunkt.core.catalogue.layers import LAYERS, Layer, Path, Record, Sourced, merge
-from servicepunkt.core.catalogue.model import (
-    Area,
-    Catalogue,
-    Host,
-    Offer,
-    Partner,
-    Point,
-    Responsibility,
-    Service,
-    Theme,
-    pick,
-)
+from servicepunkt.core.catalogue.model import Catalogue, Service, Theme, pick
+from servicepunkt.core.catalogue.records import ENTRIES, record_id, records_of
 
 #: The tenant's own files, and its editors: sources of every tenant.
 FILES, EDITORS = "files", "editors"
 RANKS = {"import": 10, FILES: 20, EDITORS: 30}
-ENTRIES: Mapping[str, type[msgspec.Struct]] = {
-    "hosts": Host,
-    "points": Point,
-    "partners": Partner,
-    "themes": Theme,
-    "services": Service,
-    "offers": Offer,
-    "areas": Area,
-    "responsibilities": Responsibility,
-}
 NOTHING: Mapping[str, Sequence[Sourced]] = MappingProxyType({})
 
 
@@ -58,43 +38,6 @@ class Composed(msgspec.Struct, frozen=True, kw_only=True):
     catalogue: Catalogue
     origins: Mapping[tuple[str, str], Mapping[Path, str]]
     left_out: tuple[tuple[str, str], ...]
-
-
-def record_id(kind: str, record: Record) -> str:
-    """What a record is known by within its kind."""
-    match kind:
-        case "areas":
-            return str(record["ars"])
-        case "offers":
-            return f"{record['service']}@{record['point']}@{record['provider']}"
-        case "responsibilities":
-            role, area = record.get("role", "decides"), record.get("area", "")
-            return f"{record['service']}@{record['authority']}@{role}@{area}"
-        case _:
-            return str(record["id"])
-
-
-def records_of(catalogue: Catalogue) -> dict[tuple[str, str], Record]:
-    """The entries of a catalogue as records, without what an entry says nothing about."""
-    found: dict[tuple[str, str], Record] = {}
-    for kind in ENTRIES:
-        for entry in getattr(catalogue, kind):
-            record = said(entry)
-            found[kind, record_id(kind, record)] = record
-    return found
-
-
-def said(entry: msgspec.Struct) -> dict[str, Any]:
-    """The fields of an entry that differ from their defaults, as JSON has them."""
-    values = msgspec.to_builtins(entry)
-    for field in msgspec.structs.fields(type(entry)):
-        if not field.required and getattr(entry, field.name) == _default(field):
-            del values[field.encode_name]
-    return dict(values)
-
-
-def _default(field: msgspec.structs.FieldInfo) -> Any:
-    return field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
 
 
 def compose(sources: Iterable[Source], national: Mapping[str, Sequence[Sourced]] = NOTHING) -> Composed:

@@ -28,15 +28,14 @@ from servicepunkt.core.catalogue.formats.model import (
 )
 from servicepunkt.core.catalogue.layers import Layer
 from servicepunkt.core.catalogue.model import IDENTIFIER, Catalogue, Service
+from servicepunkt.core.catalogue.records import ENTRIES, records_of
 from servicepunkt.core.catalogue.sources import store
 from servicepunkt.core.catalogue.sources.composition import (
-    ENTRIES,
     FILES,
     RANKS,
     Composed,
     Source,
     compose,
-    records_of,
 )
 from servicepunkt.core.catalogue.sources.store import RecordRow, ReportRow, RunRow, SourceRow
 from servicepunkt.core.db.session import Database, Transaction
@@ -252,7 +251,7 @@ async def _take(tx: Transaction, run: int, batch: Sequence[Change], *, against: 
             kind=one.change.kind,
             record=one.change.id,
             decision=one.decision,
-            reason=one.reason,
+            reason=one.reason.replace("\0", ""),
         )
         for number, one in enumerate(decided, start=first + 1)
     ]

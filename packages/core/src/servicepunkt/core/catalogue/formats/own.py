@@ -1,0 +1,251 @@
+"""Our own TOML: a catalogue as tenant packs have it in their `catalogue` folder, every kind of entry. Both ways.
+
+A file is read as a whole, because TOML cannot be read otherwise; therefore it may have `MAX_TOML` bytes at most. What
+is written has one form for one catalogue: entries in the order of the catalogue, fields in that of the model, without
+those that say nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from typing import Any, BinaryIO
+
+import msgspec
+
+from servicepunkt.core.catalogue.checks import service_mistakes
+from servicepunkt.core.catalogue.competence import level_of
+from servicepunkt.core.catalogue.formats.model import (
+    Change,
+    Counted,
+    Format,
+    Kind,
+    Limits,
+    Refused,
+    SourceError,
+    Upsert,
+)
+from servicepunkt.core.catalogue.formats.texts import control_characters
+from servicepunkt.core.catalogue.model import (
+    IDENTIFIER,
+    Area,
+    Catalogue,
+    Host,
+    Offer,
+    Partner,
+    Point,
+    Responsibility,
+    Service,
+    Theme,
+)
+from servicepunkt.core.catalogue.records import record_id
+
+CATALOGUE = "catalogue"
+MAX_TOML = 16 * 1024 * 1024
+MAX_PARTS = 64  # of a key with dots; tomllib takes the square of their number
+WIDE = 100  # letters of a line of a list
+ENTRIES: Mapping[Kind, type[msgspec.Struct]] = {
+    "hosts": Host,
+    "points": Point,
+    "partners": Partner,
+    "themes": Theme,
+    "services": Service,
+    "offers": Offer,
+    "areas": Area,
+    "responsibilities": Responsibility,
+}
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_LONG_KEY = re.compile(rf"(?<![\w.-])(?:(?:[\w-]++|\"[^\"\n]*\"|'[^'\n]*')[ \t]*+\.[ \t]*+){{{MAX_PARTS}}}")
+_HEADER = re.compile(r"^[ \t]*\[\[[ \t]*[\"']?([a-z]+)[\"']?[ \t]*\]\][ \t]*(?:#.*)?\r?$", re.MULTILINE)
+_SHORT = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
+_ESCAPED = re.compile('[\x00-\x1f"\\\\\x7f]')
+_ESCAPED_IN_LINES = re.compile('[\x00-\x08\x0b-\x1f\\\\\x7f]|"(?=""|\\Z)')
+
+
+def read(files: Mapping[str, BinaryIO], limits: Limits) -> Iterator[Change]:
+    """An Upsert for each entry, with the line of its header where that can be told. Raises SourceError."""
+    try:
+        text = Counted(files[CATALOGUE], min(limits.bytes, MAX_TOML)).read().decode("utf-8-sig")
+        if _LONG_KEY.search(text):
+            raise SourceError(f"{CATALOGUE}: a key has more than {MAX_PARTS} parts")
+        document = tomllib.loads(text, parse_float=_decimal)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"{CATALOGUE}: {error}") from error
+    if not document:
+        raise SourceError(f"{CATALOGUE}: the file holds nothing")
+    records = 0
+    for key, entries in document.items():
+        kind = next((one for one in ENTRIES if one == key), None)
+        if kind is None:
+            yield Refused(place=f"{CATALOGUE}: {key[:80]}", reason="this key does not exist here")
+        elif not isinstance(entries, list):
+            yield Refused(place=f"{CATALOGUE}: [[{kind}]]", kind=kind, reason="this is a list of tables")
+        else:
+            records += len(entries)
+            if records > limits.records:
+                raise SourceError(f"{CATALOGUE}: more than {limits.records} records")
+            yield from _entries(kind, entries, _lines_of(kind, text, len(entries)))
+
+
+def _decimal(said: str) -> Decimal:
+    return Decimal(said.replace("_", ""))
+
+
+def _lines_of(kind: Kind, text: str, number: int) -> list[int]:
+    """The lines of the headers; none when they are not as many as the entries (written inline, or inside a text)."""
+    found, line, at = [], 1, 0
+    for header in _HEADER.finditer(text):
+        if header[1] == kind:
+            line += text.count("\n", at, header.start())
+            at = header.start()
+            found.append(line)
+    return found if len(found) == number else []
+
+
+def _entries(kind: Kind, entries: list[Any], lines: list[int]) -> Iterator[Change]:
+    known: set[str] = set()
+    for number, entry in enumerate(entries):
+        at = f" (line {lines[number]})" if lines else ""
+        place = f"{CATALOGUE}: [[{kind}]] {number + 1}{at}"
+        try:
+            made = msgspec.convert(entry, ENTRIES[kind])
+            record = msgspec.to_builtins(entry)
+            name = record_id(kind, record)
+            problems = list(_mistakes(made, name))
+        except msgspec.ValidationError as error:
+            said = entry.get("id") if isinstance(entry, dict) else None
+            name = said[:80] if isinstance(said, str) else ""
+            yield Refused(place=place, kind=kind, id=name, reason=str(error))
+            continue
+        if letter := control_characters(record):
+            problems.append(f"there is a character that no text has ({letter})")
+        if name in known:
+            problems.append("this entry stands there twice")
+        if problems:
+            yield Refused(place=place, kind=kind, id=name, reason="; ".join(problems))
+            continue
+        known.add(name)
+        yield Upsert(kind=kind, id=name, record=record, place=place)
+
+
+def _mistakes(entry: msgspec.Struct, name: str) -> Iterator[str]:
+    if hasattr(entry, "id") and not IDENTIFIER.match(name):
+        yield "an id has small letters, digits and hyphens"
+    if isinstance(entry, Area) and (not name or level_of(name) is None):
+        yield "a key has 2, 5, 9 or 12 digits, as text"
+    if isinstance(entry, Service):
+        yield from (f"{where}: {sentence}" for where, sentence in service_mistakes(entry))
+
+
+def write(catalogue: Catalogue, base: str) -> Iterator[bytes]:  # noqa: ARG001 - the addresses are not part of it
+    """The whole catalogue, what is for staff alone too."""
+    is_empty = True
+    for kind in ENTRIES:
+        for entry in getattr(catalogue, kind):
+            yield ("" if is_empty else "\n").encode() + "\n".join(_table(kind, entry)).encode() + b"\n"
+            is_empty = False
+    if is_empty:
+        yield b"services = []\n"
+
+
+def _table(header: str, entry: msgspec.Struct) -> Iterator[str]:
+    """A table with its values first, then the tables inside it."""
+    yield f"[[{header}]]"
+    inside = []
+    for name, value in _said(entry):
+        if isinstance(value, tuple) and value and all(isinstance(one, msgspec.Struct) for one in value):
+            inside.append((name, value))
+        else:
+            yield from _assignment(name, value)
+    for name, value in inside:
+        for one in value:
+            yield ""
+            yield from _table(f"{header}.{name}", one)
+
+
+def _said(entry: msgspec.Struct) -> Iterator[tuple[str, Any]]:
+    """Fields that say something: those that are demanded, and those that are not as they would be unsaid."""
+    for field in _fields(type(entry)):
+        value = getattr(entry, field.name)
+        unsaid = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
+        if field.required or value not in (None, unsaid):
+            yield field.encode_name, value
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(kind)
+
+
+def _assignment(key: str, value: Any) -> Iterator[str]:
+    """A line for each value, with dots between the names of tables inside tables."""
+    inside: list[tuple[str, Any]] = []
+    if isinstance(value, Mapping):
+        inside = [(_key(name), one) for name, one in value.items()]
+    elif isinstance(value, msgspec.Struct):
+        inside = list(_said(value))
+    if inside:
+        for name, one in inside:
+            yield from _assignment(f"{key}.{name}", one)
+    else:
+        yield f"{key} = {_value(value)}"
+
+
+def _key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else _string(name)
+
+
+def _value(value: Any) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case Decimal():
+            return f'"{value}"'  # as text: a number with a point is not exact everywhere
+        case date():
+            return value.isoformat()
+        case str():
+            return _lines(value) if "\n" in value else _string(value)
+        case tuple() | list():
+            return _list([_inline(one) for one in value])
+        case _:
+            return _inline(value)
+
+
+def _inline(value: Any) -> str:
+    """A value that stands in a list: on one line."""
+    match value:
+        case str():
+            return _string(value)
+        case Mapping():
+            return "{" + ", ".join(f"{_key(name)} = {_inline(one)}" for name, one in value.items()) + "}"
+        case msgspec.Struct():
+            return "{ " + ", ".join(f"{name} = {_inline(one)}" for name, one in _said(value)) + " }"
+        case _:
+            return _value(value)
+
+
+def _list(parts: list[str]) -> str:
+    line = f"[{', '.join(parts)}]"
+    return line if len(line) <= WIDE else "[\n" + "".join(f"    {part},\n" for part in parts) + "]"
+
+
+def _string(text: str) -> str:
+    return '"' + _ESCAPED.sub(_escape, text) + '"'
+
+
+def _lines(text: str) -> str:
+    """A text over several lines."""
+    return '"""\n' + _ESCAPED_IN_LINES.sub(_escape, text) + '"""'
+
+
+def _escape(found: re.Match[str]) -> str:
+    return _SHORT.get(found[0]) or f"\\u{ord(found[0]):04X}"
+
+
+FORMAT = Format(name="own", parts=(CATALOGUE,), is_whole=True, read=read, write=write)
