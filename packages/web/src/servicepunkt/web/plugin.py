@@ -42,6 +42,7 @@ def tables() -> Sequence[Any]:
 
 @hookimpl
 def routes() -> Sequence[Any]:
+    from servicepunkt.web.catalogue import api as catalogue_api
     from servicepunkt.web.devices import api as device_api
     from servicepunkt.web.devices import pages as device_pages
     from servicepunkt.web.help import pages as help_pages
@@ -54,6 +55,7 @@ def routes() -> Sequence[Any]:
     from servicepunkt.web.terminal import search as search_pages
 
     return (
+        *catalogue_api.HANDLERS,
         *device_api.HANDLERS,
         *device_pages.HANDLERS,
         *help_pages.HANDLERS,

@@ -1,0 +1,1 @@
+"""The catalogue for programs: one published revision, already encoded, with its ETag."""
