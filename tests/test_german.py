@@ -15,6 +15,9 @@ from babel.messages.pofile import read_po
 from jinja2.ext import babel_extract
 
 import servicepunkt
+from servicepunkt.core.catalogue import links
+from servicepunkt.core.catalogue.editing import model as edit_model
+from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.model import MODULES
 from servicepunkt.core.errors import ServicepunktError
 from servicepunkt.core.hours import words as hours_words
@@ -52,6 +55,10 @@ def in_tables() -> Iterator[tuple[str, str]]:
             yield from ((name, sentence) for sentence in table.values() if isinstance(sentence, str))
     yield from (("words", sentence) for sentence in (words.NEEDS_YOU, words.WAITS_FOR_YOU, health.DISPUTED))
     yield from (("MODULES", heading) for code, heading in MODULES.items() if code not in ("02", "03"))
+    yield from (("links", sentence) for sentence in links.WORDS.values())
+    yield from (("editing", sentence) for _, sentence in edit_model.SAID)
+    yield from (("editing", sentence) for sentence in (editing.NO_SOURCES, editing.GONE, editing.CHANGED_MEANWHILE))
+    yield from (("editing", sentence) for sentence in (edit_model.DOES_NOT_FIT, editing.NEEDS_REASON))
     yield from (("QUESTIONS", sentence) for pair in QUESTIONS.values() for sentence in pair)
 
 

@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape
 import msgspec
 
 from pages.markdown import code, table, title
+from servicepunkt.core.catalogue.editing import model as edit_model
 from servicepunkt.core.notices import model as notice_model
 from servicepunkt.dokbox import model as deposit_model
 from servicepunkt.web.help import model as help_model
@@ -57,6 +58,14 @@ MACHINES = (
         "`servicepunkt.core.notices.model`; a move that is not there is a conflict (SP0005).",
         notice_model.STATES,
         simple_moves(notice_model.TRANSITIONS),
+    ),
+    Machine(
+        "catalogue-edit",
+        "Edit of the catalogue",
+        "A value of a service that an editor has written. The table is `MOVES` of "
+        "`servicepunkt.core.catalogue.editing.model`; a move that is not there is a conflict (SP0005).",
+        edit_model.STATES,
+        tuple((state, event, to) for (state, event), to in edit_model.MOVES.items()),
     ),
     Machine(
         "help-call",

@@ -9,8 +9,12 @@ from typing import Any
 import click
 
 from servicepunkt.core.audit.store import audit_entry
+from servicepunkt.core.catalogue.editing.service import publish_due
+from servicepunkt.core.catalogue.editing.store import catalogue_edit, delete_ended
 from servicepunkt.core.catalogue.formats.known import FORMATS
 from servicepunkt.core.catalogue.formats.model import Format
+from servicepunkt.core.catalogue.links import catalogue_link, check_links
+from servicepunkt.core.catalogue.settings import CatalogueSettings
 from servicepunkt.core.catalogue.sources.store import TABLES as SOURCE_TABLES
 from servicepunkt.core.catalogue.store import catalogue_revision
 from servicepunkt.core.declarations import Plugins, TenantSection
@@ -55,12 +59,12 @@ def migrations() -> Path:
 @hookimpl
 def tables() -> Sequence[Any]:
     own = (tenant, account, audit_entry, catalogue_revision, data_key, notice, notice_attempt, provider_weight)
-    return (*own, *SOURCE_TABLES)
+    return (*own, *SOURCE_TABLES, catalogue_edit, catalogue_link)
 
 
 @hookimpl
 def jobs() -> Sequence[Job]:
-    return (deliver, take_later, erase_expired)
+    return (deliver, take_later, erase_expired, publish_due, check_links)
 
 
 @hookimpl
@@ -70,7 +74,10 @@ def texts() -> Path:
 
 @hookimpl
 def tenant_sections() -> Sequence[TenantSection]:
-    return (TenantSection("notices", NoticeSettings, check=_notice_mistakes),)
+    return (
+        TenantSection("notices", NoticeSettings, check=_notice_mistakes),
+        TenantSection("catalogue", CatalogueSettings),
+    )
 
 
 @hookimpl
@@ -80,8 +87,11 @@ def health_checks(ctx: TenantContext) -> Sequence[Any]:
 
 @hookimpl
 def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG001
-    """Attempts name nobody; a receipt comes within days, and a statistic of a month is enough."""
-    return {"notice_attempt": Retention(30, delete_attempts)}
+    """Attempts name nobody; a receipt comes within days, and a statistic of a month is enough.
+
+    Edits name accounts of editors; those that no longer hold are kept for as long as somebody may ask who wrote them.
+    """
+    return {"notice_attempt": Retention(30, delete_attempts), "catalogue_edit": Retention(730, delete_ended)}
 
 
 def _notice_mistakes(plugins: Plugins, ctx: TenantContext) -> list[tuple[str, str]]:

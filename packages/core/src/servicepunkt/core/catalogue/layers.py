@@ -62,8 +62,8 @@ def values(record: Record) -> dict[Path, Any]:
     return found
 
 
-def record_of(found: Mapping[Path, Any]) -> dict[str, Any]:
-    """The record that has these values; empty texts are left out."""
+def record_of(found: Mapping[Path, Any], *, with_empty: bool = False) -> dict[str, Any]:
+    """The record that has these values; empty texts are left out unless it is a layer, where they take away."""
     made: dict[str, Any] = {}
     modules: dict[tuple[str, str], dict[str, Any]] = {}
     for path, value in found.items():
@@ -71,13 +71,13 @@ def record_of(found: Mapping[Path, Any]) -> dict[str, Any]:
         if field == MODULES:
             code, channel, language = rest.split("/")
             said, is_translated = value
-            if said:
+            if said or with_empty:
                 module = modules.setdefault((code, channel), {"code": code, "channel": channel, "text": {}})
                 module["text"][language] = said
                 if is_translated:
                     module.setdefault("translated", []).append(language)
         elif rest:
-            if value:
+            if value or with_empty:
                 made.setdefault(field, {})[rest] = value
         else:
             made[field] = value

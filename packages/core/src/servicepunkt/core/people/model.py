@@ -24,7 +24,7 @@ ROLES: dict[str, frozenset[str]] = {
             "health.read",
         }
     ),
-    "editor": frozenset({"staff.enter", "catalogue.edit"}),
+    "editor": frozenset({"staff.enter", "catalogue.read", "catalogue.edit"}),
     "clerk": frozenset(
         {
             "staff.enter",

@@ -20,16 +20,26 @@ from servicepunkt.core.catalogue.records import ENTRIES, record_id, records_of
 #: The tenant's own files, and its editors: sources of every tenant.
 FILES, EDITORS = "files", "editors"
 RANKS = {"import": 10, FILES: 20, EDITORS: 30}
+PLACE_OF_EDITORS = (LAYERS.index("tenant"), RANKS[EDITORS], EDITORS)
 NOTHING: Mapping[str, Sequence[Sourced]] = MappingProxyType({})
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """What one source says: records by (kind, id), in its order."""
+    """What one source says: records by (kind, id), in its order.
+
+    What a source says that is `partial` holds for entries of others only, and gives them no order.
+    """
 
     name: str
     layer: Layer
     rank: int
     records: Mapping[tuple[str, str], Record]
+    partial: bool = False
+
+    @property
+    def place(self) -> tuple[int, int, str]:
+        """Where it stands among the others, the lowest first."""
+        return LAYERS.index(self.layer), self.rank, self.name
 
 
 class Composed(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,24 +55,29 @@ def compose(sources: Iterable[Source], national: Mapping[str, Sequence[Sourced]]
 
     Raises msgspec.ValidationError for a record that does not fit its kind.
     """
-    ordered = sorted(sources, key=lambda one: (LAYERS.index(one.layer), one.rank, one.name))
+    ordered = sorted(sources, key=lambda one: one.place)
     layers: dict[tuple[str, str], list[Sourced]] = {}
     # The tenant's own order comes first: what its files name stands where they name it.
     for source in reversed(ordered):
-        for key in source.records:
-            layers.setdefault(key, [])
+        if not source.partial:
+            for key in source.records:
+                layers.setdefault(key, [])
+    left_out: list[tuple[str, str]] = []
     for source in ordered:
         for key, record in source.records.items():
-            layers[key].append(Sourced(source.name, record))
+            if key in layers:
+                layers[key].append(Sourced(source.name, record))
+            else:
+                left_out.append((".".join(key), f"no source has it any more, but {source.name}"))
     found: dict[str, list[Any]] = {kind: [] for kind in ENTRIES}
     origins: dict[tuple[str, str], Mapping[Path, str]] = {}
     for (kind, name), sourced in layers.items():
-        below = [one for leika in sourced[-1].record.get("leika", ()) for one in national.get(leika, ())]
+        keys = next((one.record["leika"] for one in reversed(sourced) if "leika" in one.record), ())
+        below = [one for leika in keys for one in national.get(leika, ())]
         merged = merge([*below, *sourced])
         found[kind].append(msgspec.convert(merged.record, ENTRIES[kind]))
         origins[kind, name] = merged.origins
-    own = {name for name, sourced in layers.items() if any(one.source in RANKS for one in sourced)}
-    left_out: list[tuple[str, str]] = []
+    own = {name for name, sourced in layers.items() if any(one.source == FILES for one in sourced)}
     _drop_dangling(found, own, left_out)
     found["services"] = _with_themes(found["themes"], found["services"])
     catalogue = Catalogue(**{kind: tuple(entries) for kind, entries in found.items()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from itertools import islice
@@ -16,6 +16,8 @@ import msgspec
 
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue import checks
+from servicepunkt.core.catalogue.editing import store as edit_store
+from servicepunkt.core.catalogue.editing.model import Edit, overlay
 from servicepunkt.core.catalogue.formats.model import (
     MAX_NOTES,
     Change,
@@ -26,12 +28,13 @@ from servicepunkt.core.catalogue.formats.model import (
     SourceError,
     Upsert,
 )
-from servicepunkt.core.catalogue.layers import Layer
+from servicepunkt.core.catalogue.layers import LAYERS, Layer
 from servicepunkt.core.catalogue.model import IDENTIFIER, Catalogue, Service
 from servicepunkt.core.catalogue.records import ENTRIES, records_of
 from servicepunkt.core.catalogue.sources import store
 from servicepunkt.core.catalogue.sources.composition import (
     FILES,
+    PLACE_OF_EDITORS,
     RANKS,
     Composed,
     Source,
@@ -370,9 +373,36 @@ async def put_files(tx: Transaction, catalogue: Catalogue, *, at: datetime) -> N
 
 
 async def composed(tx: Transaction) -> Composed:
-    """The catalogue of all sources as they are now, published or not."""
-    found = []
-    for row in await store.sources(tx):
-        records = {(one.kind, one.id): msgspec.json.decode(one.content) for one in await store.records(tx, row.run)}
-        found.append(Source(name=row.name, layer=row.layer, rank=row.rank, records=records))  # type: ignore[arg-type]
-    return await asyncio.to_thread(compose, found)
+    """The catalogue of all sources and of what editors have in force, as they are now, published or not."""
+    found, live = await sources_of(tx), await edit_store.edits(tx, ("live",))
+    return await asyncio.to_thread(compose_with, found, live)
+
+
+async def sources_of(tx: Transaction) -> list[Source]:
+    """What each source says."""
+    return [_source(row, await store.records(tx, row.run)) for row in await store.sources(tx)]
+
+
+async def said_of(tx: Transaction, services: Iterable[str]) -> list[Source]:
+    """What each source says of some services, the lowest first."""
+    rows = await store.sources(tx)
+    records: dict[int, list[RecordRow]] = {row.run: [] for row in rows}
+    for record in await store.records_named(tx, [row.run for row in rows], "services", services):
+        records[record.run].append(record)
+    return sorted((_source(row, records[row.run]) for row in rows), key=lambda one: one.place)
+
+
+def _source(row: SourceRow, records: Iterable[RecordRow]) -> Source:
+    said = {(one.kind, one.id): msgspec.json.decode(one.content) for one in records}
+    return Source(name=row.name, layer=row.layer, rank=row.rank, records=said)  # type: ignore[arg-type]
+
+
+def compose_with(found: Iterable[Source], edits: Iterable[Edit]) -> Composed:
+    """The catalogue of sources and edits. An edit of a service that no source has, or that no service can have any
+    more, is left out and said."""
+    records, misfits = overlay(edits)
+    layer, rank, name = PLACE_OF_EDITORS
+    editors = Source(name=name, layer=LAYERS[layer], rank=rank, records=records, partial=True)
+    made = compose([*found, editors])
+    wrong = ((f"services.{edit.service}.{edit.path}", "what an editor wrote fits no longer") for edit in misfits)
+    return msgspec.structs.replace(made, left_out=(*made.left_out, *wrong))

@@ -227,6 +227,15 @@ async def records(tx: Transaction, number: int) -> list[RecordRow]:
     return await tx.all(RecordRow, query.order_by(table.c.position, table.c.kind, table.c.id))
 
 
+async def records_named(tx: Transaction, runs: Sequence[int], kind: str, names: Iterable[str]) -> list[RecordRow]:
+    """Those records of a kind that some runs have under these names."""
+    table = catalogue_record
+    query = sa.select(table).where(
+        table.c.tenant_id == tx.tenant_id, table.c.run.in_(runs), table.c.kind == kind, table.c.id.in_(list(names))
+    )
+    return await tx.all(RecordRow, query)
+
+
 async def save_report(tx: Transaction, rows: Sequence[ReportRow]) -> None:
     if rows:
         await tx.execute(sa.insert(catalogue_report), [_values(tx, row) for row in rows])

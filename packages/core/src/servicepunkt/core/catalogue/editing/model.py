@@ -1,0 +1,273 @@
+"""Rules of an edit: one value of one service, written by people. States as a table. Pure.
+
+A value stands at a path as layers have it: `summary/de`, `modules/11/000/en`, `links`. Values are kept as JSON with
+sorted keys, so that equal ones are equal bytes; `null` as a value says that what stands below shall hold again. What
+stood below when somebody wrote is kept with the edit: when it is another one now, a source has changed what the edit
+covers, and people have to look (a conflict). Until they have, the edit holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any, Literal, get_args
+from uuid import UUID
+
+import msgspec
+
+from servicepunkt.core.catalogue import checks, html
+from servicepunkt.core.catalogue.layers import MODULES, Path, Record, record_of
+from servicepunkt.core.catalogue.layers import TEXTS as TEXTS_OF_ENTRIES
+from servicepunkt.core.catalogue.model import MODULES as HEADINGS
+from servicepunkt.core.catalogue.model import Channel, Service
+from servicepunkt.core.errors import ConflictError, ServicepunktError
+
+State = Literal["draft", "proposed", "approved", "rejected", "live", "withdrawn"]
+Event = Literal["write", "propose", "approve", "reject", "take_back", "discard", "publish", "replace"]
+STATES: tuple[State, ...] = get_args(State)
+#: The states in which somebody still works on it: of one value there is one such edit.
+OPEN: tuple[State, ...] = ("draft", "proposed", "approved", "rejected")
+MOVES: Mapping[tuple[State | None, Event], State] = {
+    (None, "write"): "draft",
+    ("draft", "write"): "draft",
+    ("proposed", "write"): "draft",
+    ("approved", "write"): "draft",
+    ("rejected", "write"): "draft",
+    ("draft", "propose"): "proposed",
+    ("draft", "approve"): "approved",
+    ("proposed", "approve"): "approved",
+    ("proposed", "reject"): "rejected",
+    ("proposed", "take_back"): "draft",
+    ("approved", "take_back"): "draft",
+    ("rejected", "take_back"): "draft",
+    ("draft", "discard"): "withdrawn",
+    ("rejected", "discard"): "withdrawn",
+    ("approved", "publish"): "live",
+    ("live", "replace"): "withdrawn",
+}
+
+#: What editors write: texts by language, modules, and these fields as a whole.
+TEXTS: tuple[str, ...] = tuple(name for name in Service.__struct_fields__ if name in TEXTS_OF_ENTRIES)
+WHOLE: tuple[str, ...] = ("documents", "links", "keywords", "visibility")
+#: Modules that for every channel are fields of the service itself.
+OWN_FIELDS = ("02", "03", "05", "06")
+NOTHING = b"null"
+LONGEST_REMARK = 1000
+
+DOES_NOT_FIT = "What you entered here does not fit."
+MISSING_NAME = "A service needs a name."
+# How the sentences of the checks begin, and what is said for them to people who type.
+SAID: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"a name is plain text"), "A name is plain text, without HTML."),
+    (re.compile(r"a service has a name"), MISSING_NAME),
+    (re.compile(r"a text has at most"), "This text is too long."),
+    (re.compile(r"a text holds no control character"), "This text holds a character that cannot be shown."),
+    (re.compile(r"this HTML holds"), "This HTML holds something that is not shown."),
+    (re.compile(r"an address begins with"), "An address begins with https:// or http://."),
+    (re.compile(r"a service that ends says so"), "A service with a last day says in a text that it has ended."),
+)
+Mistake = tuple[str, str]
+
+
+class OwnEditError(ServicepunktError):
+    """Four eyes are wanted, and these two were there already."""
+
+    code = "SP2010"
+    status = 409
+    citizen = "Somebody else has to approve what you wrote."
+    staff = "Who wrote an edit cannot approve it."
+    next_step = "Ask a colleague to look at it."
+
+
+class Edit(msgspec.Struct, frozen=True, kw_only=True):
+    """`authors`: everybody who wrote on it, the last one as `author`, each as the audit chain names him.
+
+    `remark`: what was said when it was approved or rejected. `reason`: why its publication was refused, for people.
+    """
+
+    id: UUID
+    service: str
+    path: Path
+    value: bytes
+    below: bytes
+    state: State = "draft"
+    author: str
+    authors: tuple[str, ...]
+    approver: str = ""
+    remark: str = ""
+    publish_on: date | None = None
+    reason: str = ""
+    created_at: datetime
+    changed_at: datetime
+
+    @property
+    def said(self) -> Any:
+        """The value; None where what stands below shall hold again."""
+        return decoded(self.path, self.value)
+
+    @property
+    def stood_below(self) -> Any:
+        return decoded(self.path, self.below)
+
+
+def move(state: State | None, event: Event) -> State:
+    """Raises ConflictError."""
+    if (to := MOVES.get((state, event))) is None:
+        raise ConflictError(f"an edit that is {state} cannot {event}")
+    return to
+
+
+def approved(edit: Edit, actor: str, *, four_eyes: bool) -> State:
+    """The state after `actor` approves. Raises OwnEditError, ConflictError."""
+    if four_eyes and actor in edit.authors:
+        raise OwnEditError
+    if four_eyes and edit.state == "draft":
+        raise ConflictError("a draft is proposed before it is approved")
+    return move(edit.state, "approve")
+
+
+def is_due(edit: Edit, today: date) -> bool:
+    """Whether the next publication takes it in."""
+    return edit.state == "approved" and (edit.publish_on is None or edit.publish_on <= today)
+
+
+def is_in_conflict(edit: Edit, below: bytes) -> bool:
+    """Whether a source has changed what the edit covers. When the source says the same now, there is nothing to ask."""
+    return below not in (edit.below, edit.value)
+
+
+def is_answered(waiting: Edit | None, below: bytes) -> bool:
+    """Whether an edit that waits to be published was written knowing what stands below now."""
+    return waiting is not None and waiting.state in ("proposed", "approved") and waiting.below == below
+
+
+def encoded(value: Any) -> bytes:
+    """A value as it is kept and compared."""
+    return msgspec.json.encode(value, order="sorted")
+
+
+def decoded(path: Path, value: bytes) -> Any:
+    found = msgspec.json.decode(value)
+    # A module's text says whether a machine has put it into its language; JSON knows no pairs.
+    return tuple(found) if path.startswith(f"{MODULES}/") and isinstance(found, list) else found
+
+
+def text_of(path: Path, value: Any) -> str:
+    """The text that a value is, empty where it is none."""
+    said = value[0] if path.startswith(f"{MODULES}/") and value else value
+    return said if isinstance(said, str) else ""
+
+
+def value_of(path: Path, text: str) -> Any:
+    """The value that a text is at this path; what people write no machine has translated."""
+    return (text, False) if path.startswith(f"{MODULES}/") else text
+
+
+def field_of(path: Path) -> str:
+    """What belongs together in one form: the path without its language."""
+    return path if path in WHOLE else path.rpartition("/")[0]
+
+
+def language_of(path: Path) -> str:
+    return "" if path in WHOLE else path.rpartition("/")[2]
+
+
+def is_field(field: str) -> bool:
+    """Whether editors write it."""
+    name, _, rest = field.partition("/")
+    if name != MODULES:
+        return field in (*TEXTS, *WHOLE)
+    code, _, channel = rest.partition("/")
+    known = code in HEADINGS or checks.OWN_MODULE.match(code) is not None
+    return known and channel in get_args(Channel) and not (code in OWN_FIELDS and channel == "000")
+
+
+def is_path(path: Path) -> bool:
+    """Whether editors write a value there."""
+    field = field_of(path)
+    has_language = field not in WHOLE and checks.LANGUAGE.match(language_of(path)) is not None
+    return path in WHOLE or (has_language and is_field(field))
+
+
+def written(text: str) -> str:
+    """A long text as it is kept: lines as everywhere, HTML without what is not shown."""
+    said = "\n".join(line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")).strip()
+    return html.clean(said) if html.is_html(said) else said
+
+
+def overlay(edits: Iterable[Edit]) -> tuple[dict[tuple[str, str], Record], list[Edit]]:
+    """What edits say together, as partial records of services; and the edits that fit no service any more."""
+    found: dict[str, dict[Path, Any]] = {}
+    misfits = []
+    for edit in edits:
+        if not fits(edit.path, edit.said):
+            misfits.append(edit)
+        elif edit.said is not None:
+            found.setdefault(edit.service, {})[edit.path] = edit.said
+    return {("services", name): record_of(values, with_empty=True) for name, values in found.items()}, misfits
+
+
+def fits(path: Path, value: Any) -> bool:
+    """Whether a service can have this value there."""
+    if not is_path(path):
+        return False
+    if value is None:
+        return True
+    if path not in WHOLE:
+        return _is_module_text(value) if path.startswith(f"{MODULES}/") else isinstance(value, str)
+    try:
+        msgspec.convert({"id": "x", path: value}, Service)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _is_module_text(value: Any) -> bool:
+    match value:
+        case (str(), bool()):
+            return isinstance(value, tuple)
+    return False
+
+
+def mistakes(record: Record, typed: Mapping[Path, Any]) -> list[Mistake]:
+    """What is wrong with typed values of a service that would be `record` with them: every (place, sentence) at once.
+
+    The place of a text is its path, of a part of a list as `links.0.url`; the sentences are message ids.
+    """
+    found = [(path, DOES_NOT_FIT) for path, value in typed.items() if not fits(path, value)]
+    if found:
+        return found
+    service = msgspec.convert(record, Service)
+    for place, sentence in (*checks.service_mistakes(service), *_words_mistakes(service)):
+        found += [(where, _said(sentence)) for where in _places(place, typed)]
+    return list(dict.fromkeys(found))
+
+
+def _words_mistakes(service: Service) -> Iterable[Mistake]:
+    """Texts within lists, which no page takes for HTML."""
+    texts = [
+        *((f"documents[{number}].text", need.text) for number, need in enumerate(service.documents)),
+        *((f"documents[{number}].when", need.when) for number, need in enumerate(service.documents)),
+        *((f"links[{number}].name", link.name) for number, link in enumerate(service.links)),
+        *((f"keywords[{number}]", {"de": word}) for number, word in enumerate(service.keywords)),
+    ]
+    for place, text in texts:
+        yield from checks.text_mistakes(place, text)
+
+
+def _places(place: str, typed: Mapping[Path, Any]) -> list[str]:
+    """The typed values that a place of the checks means; none for what was not typed."""
+    parts = place.replace("[", ".").replace("]", "").split(".")
+    field = parts[0]
+    if field in WHOLE:
+        return [".".join(parts)] if field in typed else []
+    if field == MODULES:
+        ends = f"/{parts[2]}" if len(parts) > 2 else ""
+        return [path for path in typed if path.startswith(f"{MODULES}/{parts[1]}/") and path.endswith(ends)]
+    path = "/".join(parts)
+    return [path] if path in typed else [one for one in typed if one.startswith(f"{path}/")]
+
+
+def _said(sentence: str) -> str:
+    return next((said for pattern, said in SAID if pattern.match(sentence)), DOES_NOT_FIT)

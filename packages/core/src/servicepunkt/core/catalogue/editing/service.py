@@ -1,0 +1,524 @@
+"""What editors do: write, propose, approve, publish on a day, answer what sources have changed below their words.
+
+Every change takes the tenant's lock of edits first, so that two people at one value come one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from servicepunkt.core.audit import service as audit
+from servicepunkt.core.catalogue import checks
+from servicepunkt.core.catalogue import service as catalogues
+from servicepunkt.core.catalogue.editing import model, store
+from servicepunkt.core.catalogue.editing.model import NOTHING, OPEN, Edit, decoded, encoded
+from servicepunkt.core.catalogue.layers import Path, Sourced, merge, record_of, values
+from servicepunkt.core.catalogue.settings import CatalogueSettings
+from servicepunkt.core.catalogue.sources import service as sources
+from servicepunkt.core.catalogue.sources.composition import EDITORS, PLACE_OF_EDITORS, Composed, Source
+from servicepunkt.core.db.session import Transaction
+from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
+from servicepunkt.core.ids import new_id
+from servicepunkt.core.jobs import job
+from servicepunkt.core.tenancy.model import TenantContext
+
+if TYPE_CHECKING:
+    from servicepunkt.core.deployment import Deployment
+
+log = structlog.get_logger("servicepunkt.catalogue")
+JOB = "job:catalogue-publish"
+LOCK = "catalogue-edit"
+MOST_REASONS = 5
+NO_SOURCES = "The tenant's own files have not been taken over yet: its tenant file has to be applied once more."
+GONE = "No source has this service any more."
+NEEDS_REASON = "Say why, so that it can be done better."
+CHANGED_MEANWHILE = "Somebody else has changed this in the meantime."
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True):
+    """One value of a service: what holds and who says it, what stands below, and what editors do about it.
+
+    `origin`: name of the source that says it. `live`: the edit that is in force, `waiting`: the one that somebody
+    works on.
+    """
+
+    path: Path
+    said: Any = None
+    origin: str = ""
+    below: Any = None
+    below_origin: str = ""
+    live: Edit | None = None
+    waiting: Edit | None = None
+
+    @property
+    def shown(self) -> Any:
+        """What stands in the form: what somebody works on, else what holds."""
+        if self.waiting is None:
+            return self.said
+        return self.below if self.waiting.said is None else self.waiting.said
+
+    @property
+    def mark(self) -> str:
+        """What a form shows and what it must still be when the form comes back."""
+        edit = f"{self.waiting.id}/{self.waiting.changed_at.isoformat()}" if self.waiting else ""
+        return hashlib.sha256(edit.encode() + encoded(self.said)).hexdigest()[:20]
+
+
+class Sight(msgspec.Struct, frozen=True, kw_only=True):
+    """One service as editors see it. `record`: what sources and live edits say together."""
+
+    id: str
+    record: Mapping[str, Any]
+    values: Mapping[Path, Value]
+    sources: tuple[str, ...]
+
+    def at(self, path: Path) -> Value:
+        return self.values.get(path) or Value(path=path)
+
+
+class Conflict(msgspec.Struct, frozen=True, kw_only=True):
+    """A live edit and what stands below it now. `gone`: no source has its service any more."""
+
+    edit: Edit
+    now: bytes = NOTHING
+    origin: str = ""
+    gone: bool = False
+
+    @property
+    def below_now(self) -> Any:
+        return decoded(self.edit.path, self.now)
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """A publication: the revision in force, the edits that it took in, and those that it could not."""
+
+    revision: int | None
+    published: tuple[Edit, ...] = ()
+    refused: tuple[Edit, ...] = ()
+
+
+def settings_of(ctx: TenantContext) -> CatalogueSettings:
+    return ctx.section("catalogue", CatalogueSettings)
+
+
+def today(tx: Transaction) -> date:
+    """The day at the tenant's place."""
+    return tx.now().astimezone(tx.ctx.zone_info).date()
+
+
+# --- looking --------------------------------------------------------------------------------------------------
+
+
+async def _said(tx: Transaction, names: Iterable[str]) -> dict[str, tuple[list[Sourced], list[Sourced]]]:
+    """What sources say of some services: the layers below editors, and those above; without services of nobody."""
+    found: dict[str, tuple[list[Sourced], list[Sourced]]] = {}
+    for source in await sources.said_of(tx, names):
+        for (_, name), record in source.records.items():
+            below, above = found.setdefault(name, ([], []))
+            (below if source.place < PLACE_OF_EDITORS else above).append(Sourced(source.name, record))
+    return found
+
+
+async def sight(tx: Transaction, service: str) -> Sight:
+    """Everything that is known of a service's values. Raises NotFoundError where no source has it."""
+    said = (await _said(tx, [service])).get(service)
+    if said is None:
+        raise NotFoundError(f"no source has a service {service!r}")
+    below, above = said
+    live = await store.edits(tx, ("live",), service=service)
+    waiting = {edit.path: edit for edit in await store.edits(tx, OPEN, service=service)}
+    overlay, _ = model.overlay(live)
+    own = [Sourced(EDITORS, overlay["services", service])] if overlay else []
+    merged, lower = merge([*below, *own, *above]), merge(below)
+    holds, beneath = values(merged.record), values(lower.record)
+    in_force = {edit.path: edit for edit in live}
+    found = {
+        path: Value(
+            path=path,
+            said=holds.get(path),
+            origin=merged.origins.get(path, ""),
+            below=beneath.get(path),
+            below_origin=lower.origins.get(path, ""),
+            live=in_force.get(path),
+            waiting=waiting.get(path),
+        )
+        for path in sorted(holds.keys() | beneath.keys() | in_force.keys() | waiting.keys())
+    }
+    names = tuple(layer.source for layer in (*below, *own, *above))
+    return Sight(id=service, record=merged.record, values=found, sources=names)
+
+
+async def conflicts(tx: Transaction) -> list[Conflict]:
+    """What sources have changed below live edits and nobody has answered yet."""
+    live = await store.edits(tx, ("live",))
+    if not live:
+        return []
+    said = await _said(tx, {edit.service for edit in live})
+    waiting = {(edit.service, edit.path): edit for edit in await store.edits(tx, OPEN)}
+    lower = {name: merge(below) for name, (below, _) in said.items()}
+    beneath = {name: values(merged.record) for name, merged in lower.items()}
+    found = []
+    for edit in live:
+        if edit.service not in said:
+            found.append(Conflict(edit=edit, gone=True))
+            continue
+        now = encoded(beneath[edit.service].get(edit.path))
+        answer = waiting.get((edit.service, edit.path))
+        if model.is_in_conflict(edit, now) and not model.is_answered(answer, now):
+            found.append(Conflict(edit=edit, now=now, origin=lower[edit.service].origins.get(edit.path, "")))
+    return found
+
+
+async def due(tx: Transaction) -> list[Edit]:
+    """The edits that the next publication takes in."""
+    day = today(tx)
+    return [edit for edit in await store.edits(tx, ("approved",)) if model.is_due(edit, day)]
+
+
+async def preview(tx: Transaction) -> tuple[Composed, list[Edit]]:
+    """The catalogue as the next publication would make it, and the edits that it takes in."""
+    found = await sources.sources_of(tx)
+    live, wanted = await store.edits(tx, ("live",)), await due(tx)
+    return await asyncio.to_thread(sources.compose_with, found, with_edits(live, wanted)), wanted
+
+
+def with_edits(live: Iterable[Edit], new: Iterable[Edit]) -> list[Edit]:
+    """The edits that hold when new ones are published."""
+    return list({(edit.service, edit.path): edit for edit in (*live, *new)}.values())
+
+
+# --- writing --------------------------------------------------------------------------------------------------
+
+
+async def find(tx: Transaction, edit_id: UUID) -> Edit:
+    """Raises NotFoundError."""
+    if (edit := await store.find(tx, edit_id)) is None:
+        raise NotFoundError
+    return edit
+
+
+async def write(
+    tx: Transaction,
+    service: str,
+    typed: Mapping[Path, Any],
+    *,
+    actor: str,
+    marks: Mapping[Path, str] | None = None,
+    publish_on: date | None = None,
+) -> list[Edit]:
+    """Keep what was typed as drafts; returns the edits that somebody works on at these paths.
+
+    What says nothing new ends a draft that was there. `marks`: what the form showed (`Value.mark`), by path. Raises
+    InvalidInputError with every mistake; then nothing is kept. Raises NotFoundError.
+    """
+    await tx.lock(LOCK)
+    found = await sight(tx, service)
+    wanted = {path: value for path, value in typed.items() if _is_new(found.at(path), value)}
+    mistakes = [
+        (path, CHANGED_MEANWHILE) for path in wanted if marks is not None and marks.get(path, "") != found.at(path).mark
+    ]
+    mistakes += model.mistakes(_record_with(found, wanted), wanted)
+    if mistakes:
+        raise InvalidInputError(mistakes)
+    return [
+        edit
+        for path, value in typed.items()
+        if (edit := await _write(tx, found, path, value, actor=actor, publish_on=publish_on, new=path in wanted))
+    ]
+
+
+def _is_new(value: Value, typed: Any) -> bool:
+    return encoded(typed) != encoded(value.shown) and not (_is_empty(typed) and _is_empty(value.shown))
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value in ("", ("", False), ("", True), [], ())
+
+
+def _record_with(found: Sight, typed: Mapping[Path, Any]) -> dict[str, Any]:
+    """The service as it would be with what waits and what was typed."""
+    waiting = {path: one.shown for path, one in found.values.items() if one.waiting is not None}
+    # What does not fit has been named by itself, and is not put together with the rest.
+    fitting = {path: value for path, value in typed.items() if model.fits(path, value)}
+    merged = {**values(found.record), **waiting, **fitting}
+    return record_of({path: value for path, value in merged.items() if value is not None})
+
+
+async def _write(
+    tx: Transaction, found: Sight, path: Path, typed: Any, *, actor: str, publish_on: date | None, new: bool
+) -> Edit | None:
+    value, at = found.at(path), tx.now()
+    waiting = value.waiting
+    if not new:
+        return waiting
+    # What says the same as the layers below says nothing itself.
+    is_below = encoded(typed) == encoded(value.below) or (_is_empty(typed) and _is_empty(value.below))
+    said = None if is_below else typed
+    if encoded(said) == (value.live.value if value.live else NOTHING):
+        if waiting is not None:
+            await _end(tx, waiting)
+        return None
+    if waiting is None:
+        edit = Edit(
+            id=new_id(),
+            service=found.id,
+            path=path,
+            value=encoded(said),
+            below=encoded(value.below),
+            state=model.move(None, "write"),
+            author=actor,
+            authors=(actor,),
+            publish_on=publish_on,
+            created_at=at,
+            changed_at=at,
+        )
+        await store.insert(tx, edit)
+        return edit
+    changed: dict[str, Any] = {
+        "value": encoded(said),
+        "below": encoded(value.below),
+        "state": model.move(waiting.state, "write"),
+        "author": actor,
+        "authors": tuple(dict.fromkeys((*waiting.authors, actor))),
+        "approver": "",
+        "remark": waiting.remark if waiting.state == "rejected" else "",
+        "publish_on": publish_on or waiting.publish_on,
+        "reason": "",
+    }
+    return await _change(tx, waiting, **changed)
+
+
+async def _end(tx: Transaction, waiting: Edit) -> None:
+    """What was worked on says nothing new any more."""
+    if waiting.state in ("proposed", "approved"):
+        waiting = await _change(tx, waiting, state=model.move(waiting.state, "take_back"))
+    await _change(tx, waiting, state=model.move(waiting.state, "discard"))
+
+
+async def _change(tx: Transaction, edit: Edit, **changed: Any) -> Edit:
+    at = tx.now()
+    stored = {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
+    await store.update(tx, edit.id, at=at, **stored)
+    return msgspec.structs.replace(edit, changed_at=at, **changed)
+
+
+async def _audited(tx: Transaction, edit: Edit, verb: str, *, actor: str) -> None:
+    await audit.record(
+        tx,
+        at=tx.now(),
+        actor=actor,
+        action=f"catalogue-edit.{verb}",
+        subject=f"catalogue-edit:{edit.id}",
+        service=edit.service,
+        path=edit.path,
+    )
+
+
+# --- four eyes ------------------------------------------------------------------------------------------------
+
+
+async def propose(tx: Transaction, edit_id: UUID, *, actor: str, publish_on: date | None = None) -> Edit:
+    """Ask for approval. Raises NotFoundError, ConflictError."""
+    await tx.lock(LOCK)
+    edit = await find(tx, edit_id)
+    state = model.move(edit.state, "propose")
+    edit = await _change(tx, edit, state=state, publish_on=publish_on or edit.publish_on, remark="")
+    await _audited(tx, edit, "propose", actor=actor)
+    return edit
+
+
+async def approve(
+    tx: Transaction, edit_id: UUID, *, actor: str, remark: str = "", publish_on: date | None = None
+) -> Edit:
+    """Let it be published. Raises OwnEditError where four eyes are wanted, NotFoundError, ConflictError."""
+    await tx.lock(LOCK)
+    edit = await find(tx, edit_id)
+    state = model.approved(edit, actor, four_eyes=settings_of(tx.ctx).four_eyes)
+    edit = await _change(
+        tx, edit, state=state, approver=actor, remark=remark, publish_on=publish_on or edit.publish_on, reason=""
+    )
+    await _audited(tx, edit, "approve", actor=actor)
+    return edit
+
+
+async def reject(tx: Transaction, edit_id: UUID, *, actor: str, remark: str) -> Edit:
+    """Give it back to who wrote it, with the reason. Raises InvalidInputError, NotFoundError, ConflictError."""
+    await tx.lock(LOCK)
+    edit = await find(tx, edit_id)
+    state = model.move(edit.state, "reject")
+    if not remark:
+        raise InvalidInputError([("remark", NEEDS_REASON)])
+    edit = await _change(tx, edit, state=state, approver=actor, remark=remark)
+    await _audited(tx, edit, "reject", actor=actor)
+    return edit
+
+
+async def take_back(tx: Transaction, edit_id: UUID, *, actor: str) -> Edit:
+    """Make a draft of what was proposed or approved. Raises NotFoundError, ConflictError."""
+    await tx.lock(LOCK)
+    edit = await find(tx, edit_id)
+    edit = await _change(tx, edit, state=model.move(edit.state, "take_back"), approver="", reason="")
+    await _audited(tx, edit, "take_back", actor=actor)
+    return edit
+
+
+async def discard(tx: Transaction, edit_id: UUID, *, actor: str) -> Edit:
+    """Give a draft up. Raises NotFoundError, ConflictError."""
+    await tx.lock(LOCK)
+    edit = await find(tx, edit_id)
+    edit = await _change(tx, edit, state=model.move(edit.state, "discard"))
+    await _audited(tx, edit, "discard", actor=actor)
+    return edit
+
+
+# --- what sources have changed --------------------------------------------------------------------------------
+
+
+async def keep_mine(tx: Transaction, edit_id: UUID, *, actor: str, seen: bytes) -> None:
+    """The edit holds, knowing what stands below now. `seen`: that value. Raises NotFoundError, ConflictError."""
+    await tx.lock(LOCK)
+    found = await _conflict(tx, edit_id, seen)
+    await _change(tx, found.edit, below=found.now)
+    await _audited(tx, found.edit, "keep", actor=actor)
+
+
+async def take_theirs(tx: Transaction, edit_id: UUID, *, actor: str, seen: bytes) -> Edit | None:
+    """What stands below shall hold again, from the next publication on; where four eyes are wanted, this is proposed.
+
+    An edit of a service that is gone ends at once. `seen`: what stands below. Raises NotFoundError, ConflictError.
+    """
+    await tx.lock(LOCK)
+    found = await _conflict(tx, edit_id, seen)
+    if found.gone:
+        await _replace(tx, found.edit)
+        await _audited(tx, found.edit, "withdraw", actor=actor)
+        return None
+    return await withdraw(tx, edit_id, actor=actor)
+
+
+async def withdraw(tx: Transaction, edit_id: UUID, *, actor: str) -> Edit:
+    """Let what stands below a live edit hold again, from the next publication on. Raises NotFoundError, ConflictError.
+
+    Where four eyes are wanted, this is only proposed: it changes what people read like any other edit.
+    """
+    await tx.lock(LOCK)
+    live = await find(tx, edit_id)
+    if live.state != "live":
+        raise ConflictError("only an edit that is in force can be withdrawn")
+    below = (await sight(tx, live.service)).at(live.path).below
+    if (waiting := await store.open_at(tx, live.service, live.path)) is not None:
+        await _end(tx, waiting)
+    at = tx.now()
+    edit = Edit(
+        id=new_id(),
+        service=live.service,
+        path=live.path,
+        value=NOTHING,
+        below=encoded(below),
+        author=actor,
+        authors=(actor,),
+        created_at=at,
+        changed_at=at,
+    )
+    await store.insert(tx, edit)
+    if settings_of(tx.ctx).four_eyes:
+        return await propose(tx, edit.id, actor=actor)
+    return await approve(tx, edit.id, actor=actor)
+
+
+async def _conflict(tx: Transaction, edit_id: UUID, seen: bytes) -> Conflict:
+    found = next((one for one in await conflicts(tx) if one.edit.id == edit_id), None)
+    if found is None:
+        raise NotFoundError
+    if found.now != seen:
+        raise ConflictError("the source has changed it once more")
+    return found
+
+
+async def _replace(tx: Transaction, edit: Edit) -> Edit:
+    return await _change(tx, edit, state=model.move(edit.state, "replace"))
+
+
+# --- publishing -----------------------------------------------------------------------------------------------
+
+
+async def publish(tx: Transaction, *, actor: str) -> Outcome:
+    """Publish what sources say and every approved edit whose day has come.
+
+    An edit with which the catalogue would not hold together stays approved, with the reason. Raises InvalidInputError
+    where the catalogue does not hold together without any of them; then nothing is published.
+    """
+    await tx.lock(LOCK)
+    found, live, wanted = await sources.sources_of(tx), await store.edits(tx, ("live",)), await due(tx)
+    if not found:
+        raise InvalidInputError([("", NO_SOURCES)])
+    taken, refused, composed = await asyncio.to_thread(_largest, found, live, wanted)
+    revision = await catalogues.publish(tx, composed.catalogue, at=tx.now(), actor=actor, origins=composed.origins)
+    published = [await _put_into_force(tx, edit, live) for edit in taken]
+    unlucky = [await _change(tx, edit, reason=reason) for edit, reason in refused]
+    # The audit chain's lock comes after the catalogue's, as everywhere.
+    for edit in published:
+        await _audited(tx, edit, "publish" if edit.state == "live" else "withdraw", actor=actor)
+    return Outcome(revision=revision, published=tuple(published), refused=tuple(unlucky))
+
+
+async def _put_into_force(tx: Transaction, edit: Edit, live: Sequence[Edit]) -> Edit:
+    for old in live:
+        if (old.service, old.path) == (edit.service, edit.path):
+            await _replace(tx, old)
+    edit = await _change(tx, edit, state=model.move(edit.state, "publish"), reason="")
+    # What lets others speak again says nothing itself.
+    return await _replace(tx, edit) if edit.said is None else edit
+
+
+def _largest(
+    found: Sequence[Source], live: Sequence[Edit], wanted: Sequence[Edit]
+) -> tuple[list[Edit], list[tuple[Edit, str]], Composed]:
+    """The edits that can be taken in together, the others with the reason, and the catalogue."""
+    known = {key for source in found for key in source.records}
+    taken = [edit for edit in wanted if ("services", edit.service) in known]
+    refused = [(edit, GONE) for edit in wanted if ("services", edit.service) not in known]
+    while True:
+        composed = sources.compose_with(found, with_edits(live, taken))
+        mistakes = checks.mistakes(composed.catalogue)
+        wrong = [edit for edit in taken if _concerning(edit, mistakes)]
+        if not mistakes or not taken:
+            return taken, refused, composed
+        # Where no edit is to blame itself, all of them wait: the sources do not hold together.
+        wrong = wrong or taken
+        refused += [(edit, _reason(_concerning(edit, mistakes) or mistakes)) for edit in wrong]
+        taken = [edit for edit in taken if edit not in wrong]
+
+
+def _concerning(edit: Edit, mistakes: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    place = f"services.{edit.service}"
+    return [one for one in mistakes if one[0] == place or one[0].startswith(f"{place}.")]
+
+
+def _reason(mistakes: Sequence[tuple[str, str]]) -> str:
+    return "; ".join(f"{place}: {sentence}" for place, sentence in mistakes[:MOST_REASONS])
+
+
+@job(plugin="core", name="core.catalogue.publish", every="3 * * * *")
+async def publish_due(deployment: Deployment, ctx: TenantContext) -> None:
+    """Publish what was approved for a day that has come; again and again it changes nothing more."""
+    async with deployment.database.tenant(ctx) as tx:
+        if not await store.has_due(tx, today(tx)):
+            return
+        try:
+            outcome = await publish(tx, actor=JOB)
+        except InvalidInputError as error:
+            # The catalogue does not hold together even without them: whoever waits is told why.
+            for edit in await due(tx):
+                await _change(tx, edit, reason=_reason(error.mistakes))
+            log.warning("catalogue_not_published", mistakes=len(error.mistakes))
+            return
+        log.info("catalogue_published", revision=outcome.revision, edits=len(outcome.published))

@@ -1,0 +1,15 @@
+"""Section [catalogue] of a tenant file. Pure."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+
+class CatalogueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How editors work. `four_eyes`: nobody approves what he wrote himself. `links_a_run`: how many links are tried at
+    most each week, none for 0."""
+
+    four_eyes: bool = False
+    links_a_run: Annotated[int, msgspec.Meta(ge=0, le=5000)] = 500

@@ -1,0 +1,509 @@
+"""Editors at work on real tables: nothing is published that was not approved, nothing of theirs is lost in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+import pytest
+
+from servicepunkt.core.audit import store as audit
+from servicepunkt.core.catalogue import service as catalogues
+from servicepunkt.core.catalogue import store as revisions
+from servicepunkt.core.catalogue.editing import service as editing
+from servicepunkt.core.catalogue.editing import store
+from servicepunkt.core.catalogue.editing.model import Edit, OwnEditError, encoded
+from servicepunkt.core.catalogue.editing.service import JOB, publish_due
+from servicepunkt.core.catalogue.formats.model import Change, Format, Limits, Upsert
+from servicepunkt.core.catalogue.model import Catalogue, Link, Module, Service, Theme
+from servicepunkt.core.catalogue.settings import CatalogueSettings
+from servicepunkt.core.catalogue.sources import service as sources
+from servicepunkt.core.catalogue.sources.service import Wanted, import_files
+from servicepunkt.core.db.embedded import Urls
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
+from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.core.testing import FixedClock, make_tenant
+
+ANNA, BEN = "account:anna", "account:ben"
+OWN = Catalogue(
+    themes=(Theme(id="papers", name={"de": "Dokumente", "en": "Papers"}),),
+    services=(
+        Service(
+            id="card",
+            name={"de": "Ausweis", "en": "Card"},
+            themes=("papers",),
+            summary={"de": "Alt", "en": "Old"},
+            modules=(Module(code="11", text={"de": "So", "en": "This way"}, translated=("en",)),),
+        ),
+        Service(id="other", name={"de": "Anderes"}, themes=("papers",)),
+    ),
+)
+
+
+def lines(files: Mapping[str, BinaryIO], limits: Limits) -> Iterator[Change]:
+    """A format of one line for each service: `id summary`."""
+    for line in files["file"].read().decode().splitlines():
+        name, _, summary = line.partition(" ")
+        record = {"id": name, "name": {"de": name.title()}, "summary": {"de": summary}, "audience": ["001"]}
+        if name == "bus":
+            record["competence"] = "nobody"
+        yield Upsert(kind="services", id=name, record=record, place=name)
+
+
+class Office:
+    """What editors of a tenant do, each step in a transaction of its own."""
+
+    def __init__(self, deployment: Deployment, ctx: TenantContext, folder: Path) -> None:
+        self.deployment, self.ctx, self.folder = deployment, ctx, folder
+
+    async def do(self, verb: Any, *arguments: Any, **options: Any) -> Any:
+        async with self.deployment.database.tenant(self.ctx) as tx:
+            return await verb(tx, *arguments, **options)
+
+    async def files(self, catalogue: Catalogue) -> None:
+        async with self.deployment.database.tenant(self.ctx) as tx:
+            await sources.put_files(tx, catalogue, at=tx.now())
+            await catalogues.publish_sources(tx, at=tx.now(), actor="test")
+
+    async def arrives(self, text: str) -> None:
+        """The town's own source says this now."""
+        path = self.folder / "file"
+        path.write_text(text)
+        wanted = Wanted(
+            source="town", format=Format(name="lines", parts=("file",), is_whole=True, read=lines), files={"file": path}
+        )
+        await import_files(self.deployment.database, self.ctx, wanted, actor="test")
+
+    async def write(self, path: str, said: Any, *, actor: str = ANNA, service: str = "card", **options: Any) -> Edit:
+        (edit,) = await self.do(editing.write, service, {path: said}, actor=actor, **options)
+        return edit
+
+    async def live(self, path: str, said: Any, *, service: str = "card") -> Edit:
+        """An edit that is in force."""
+        edit = await self.write(path, said, service=service)
+        if edit.state == "draft" and editing.settings_of(self.ctx).four_eyes:
+            await self.do(editing.propose, edit.id, actor=ANNA)
+        await self.do(editing.approve, edit.id, actor=BEN)
+        outcome = await self.publish()
+        assert [one.id for one in outcome.published] == [edit.id]
+        return edit
+
+    async def publish(self, actor: str = BEN) -> editing.Outcome:
+        outcome: editing.Outcome = await self.do(editing.publish, actor=actor)
+        return outcome
+
+    async def conflicts(self) -> list[editing.Conflict]:
+        found: list[editing.Conflict] = await self.do(editing.conflicts)
+        return found
+
+    async def edit(self, edit: Edit) -> Edit:
+        found: Edit = await self.do(editing.find, edit.id)
+        return found
+
+    async def read(self, service: str = "card") -> Service:
+        """What citizens read."""
+        found = (await self.do(catalogues.newest)).service(service)
+        assert found is not None
+        return found
+
+    async def actions(self) -> list[tuple[str, str]]:
+        async with self.deployment.database.tenant(self.ctx) as tx:
+            found = [(one.actor, one.action) async for one in audit.entries(tx)]
+        return [one for one in found if one[1].startswith("catalogue-edit")]
+
+
+@pytest.fixture
+async def office(deployment: Deployment, tenant: TenantContext, tmp_path: Path) -> Office:
+    made = Office(deployment, tenant, tmp_path)
+    await made.files(OWN)
+    return made
+
+
+@pytest.fixture
+async def strict(deployment: Deployment, urls: Urls, tmp_path: Path) -> Office:
+    """A town that wants four eyes."""
+    ctx = await make_tenant(deployment, urls.owner, "gamma", settings={"catalogue": {"four_eyes": True}})
+    assert ctx.section("catalogue", CatalogueSettings).four_eyes
+    made = Office(deployment, ctx, tmp_path)
+    await made.files(OWN)
+    return made
+
+
+# --- from a draft to what people read --------------------------------------------------------------------------
+
+
+async def test_a_draft_is_nothing_that_people_read(office: Office) -> None:
+    edit = await office.write("summary/de", "Neu")
+    assert (await office.publish()).published == ()
+    assert (await office.read()).summary == {"de": "Alt", "en": "Old"}
+    await office.do(editing.approve, edit.id, actor=ANNA)
+    outcome = await office.publish()
+    assert outcome.revision == 2
+    assert (await office.read()).summary == {"de": "Neu", "en": "Old"}
+    assert (await office.edit(edit)).state == "live"
+    assert await office.actions() == [(ANNA, "catalogue-edit.approve"), (BEN, "catalogue-edit.publish")]
+
+
+async def test_the_audit_names_the_value_and_never_its_text(office: Office) -> None:
+    edit = await office.live("summary/de", "CANARY")
+    async with office.deployment.database.tenant(office.ctx) as tx:
+        entries = [one async for one in audit.entries(tx)]
+    assert entries[-1].subject == f"catalogue-edit:{edit.id}"
+    assert entries[-1].details == {"service": "card", "path": "summary/de"}
+    assert "CANARY" not in str(entries)
+
+
+async def test_what_each_source_says_stands_beside_each_value(office: Office) -> None:
+    await office.arrives("card Vom Land\nbus Fahren")
+    await office.live("summary/de", "Unser Text")
+    sight = await office.do(editing.sight, "card")
+    value = sight.at("summary/de")
+    assert (value.said, value.origin, value.below, value.below_origin) == ("Unser Text", "editors", "Alt", "files")
+    assert value.live is not None
+    assert sight.at("name/en").origin == "files"
+    assert sight.at("audience").origin == "town"
+    assert sight.sources == ("town", "files", "editors")
+    revision = await office.do(revisions.newest)
+    said = msgspec.json.decode(await office.do(revisions.origins, revision[0]))
+    assert said["services/card"]["summary/de"] == "editors"
+    with pytest.raises(NotFoundError):
+        await office.do(editing.sight, "none")
+
+
+async def test_an_edit_does_not_put_its_service_before_all_others(office: Office) -> None:
+    await office.live("summary/de", "Neu", service="other")
+    assert [one.id for one in (await office.do(catalogues.newest)).services] == ["card", "other"]
+
+
+async def test_an_edited_service_of_somebody_else_is_still_somebody_elses(office: Office) -> None:
+    """What it refers to and what is nowhere is left out, as before, and keeps nobody from publishing."""
+    await office.arrives("bus Fahren")
+    await office.live("summary/de", "Mitfahren", service="bus")
+    assert (await office.read("bus")).competence == ""
+
+
+async def test_a_module_that_people_wrote_is_no_translation_of_a_machine(office: Office) -> None:
+    assert (await office.read()).modules[0].translated == ("en",)
+    await office.live("modules/11/000/en", ("Like this", False))
+    (module,) = (await office.read()).modules
+    assert (module.text, module.translated) == ({"de": "So", "en": "Like this"}, ())
+
+
+async def test_an_empty_text_takes_a_text_away(office: Office) -> None:
+    await office.live("summary/en", "")
+    assert (await office.read()).summary == {"de": "Alt"}
+
+
+async def test_the_same_draft_is_written_on_by_several(office: Office) -> None:
+    first = await office.write("summary/de", "Neu")
+    second = await office.write("summary/de", "Neuer", actor=BEN)
+    assert (second.id, second.author, second.authors) == (first.id, BEN, (ANNA, BEN))
+    assert (await office.edit(first)).authors == (ANNA, BEN)
+
+
+async def test_what_is_typed_back_ends_the_draft(office: Office) -> None:
+    edit = await office.write("summary/de", "Neu")
+    assert await office.do(editing.write, "card", {"summary/de": "Alt"}, actor=ANNA) == []
+    assert (await office.edit(edit)).state == "withdrawn"
+    assert await office.do(editing.write, "card", {"summary/de": "Alt", "ended/de": ""}, actor=ANNA) == []
+
+
+async def test_what_is_typed_back_to_the_source_lets_the_source_speak(office: Office) -> None:
+    await office.live("summary/de", "Neu")
+    edit = await office.write("summary/de", "Alt")
+    assert edit.said is None
+    await office.do(editing.approve, edit.id, actor=ANNA)
+    outcome = await office.publish()
+    assert [one.state for one in outcome.published] == ["withdrawn"]
+    assert (await office.do(editing.sight, "card")).at("summary/de").live is None
+    assert (await office.read()).summary["de"] == "Alt"
+
+
+async def test_who_comes_second_at_a_form_is_told(office: Office) -> None:
+    mark = (await office.do(editing.sight, "card")).at("summary/de").mark
+    await office.write("summary/de", "Anna", marks={"summary/de": mark})
+    with pytest.raises(InvalidInputError, match="in the meantime"):
+        await office.write("summary/de", "Ben", actor=BEN, marks={"summary/de": mark})
+    assert (await office.do(editing.sight, "card")).at("summary/de").shown == "Anna"
+
+
+async def test_every_mistake_is_named_and_nothing_is_kept(office: Office) -> None:
+    typed = {"name/de": "<ul><li>x</li></ul>", "summary/de": "\x07", "summary/en": "Fine"}
+    with pytest.raises(InvalidInputError) as caught:
+        await office.do(editing.write, "card", typed, actor=ANNA)
+    assert [place for place, _ in caught.value.mistakes] == ["name/de", "summary/de"]
+    assert await office.do(store.edits, ("draft",)) == []
+
+
+async def test_a_service_cannot_lose_its_last_name(office: Office) -> None:
+    with pytest.raises(InvalidInputError, match="needs a name"):
+        await office.write("name/de", "", service="other")
+
+
+async def test_a_new_edit_takes_the_place_of_the_old_one(office: Office) -> None:
+    first = await office.live("summary/de", "Eins")
+    await office.live("summary/de", "Zwei")
+    assert (await office.edit(first)).state == "withdrawn"
+    assert (await office.read()).summary["de"] == "Zwei"
+    assert len(await office.do(store.edits, ("live",))) == 1
+
+
+# --- four eyes ------------------------------------------------------------------------------------------------
+
+
+async def test_four_eyes_are_those_of_two_people(strict: Office) -> None:
+    edit = await strict.write("summary/de", "Neu")
+    with pytest.raises(ConflictError):
+        await strict.do(editing.approve, edit.id, actor=BEN)
+    await strict.do(editing.propose, edit.id, actor=ANNA)
+    with pytest.raises(OwnEditError):
+        await strict.do(editing.approve, edit.id, actor=ANNA)
+    assert (await strict.publish()).published == ()
+    await strict.do(editing.approve, edit.id, actor=BEN, remark="Gut")
+    await strict.publish(actor=ANNA)
+    assert (await strict.read()).summary["de"] == "Neu"
+    assert [action for _, action in await strict.actions()] == [
+        f"catalogue-edit.{verb}" for verb in ("propose", "approve", "publish")
+    ]
+
+
+async def test_what_was_written_on_after_approval_needs_it_once_more(strict: Office) -> None:
+    edit = await strict.write("summary/de", "Neu")
+    await strict.do(editing.propose, edit.id, actor=ANNA)
+    await strict.do(editing.approve, edit.id, actor=BEN)
+    await strict.write("summary/de", "Ganz neu", actor=BEN)
+    assert ((await strict.edit(edit)).state, (await strict.edit(edit)).approver) == ("draft", "")
+    assert (await strict.publish()).published == ()
+    await strict.do(editing.propose, edit.id, actor=BEN)
+    for actor in (ANNA, BEN):
+        with pytest.raises(OwnEditError):
+            await strict.do(editing.approve, edit.id, actor=actor)
+
+
+async def test_who_rejects_says_why(strict: Office) -> None:
+    edit = await strict.write("summary/de", "Neu")
+    await strict.do(editing.propose, edit.id, actor=ANNA)
+    with pytest.raises(InvalidInputError):
+        await strict.do(editing.reject, edit.id, actor=BEN, remark="")
+    await strict.do(editing.reject, edit.id, actor=BEN, remark="Bitte kürzer")
+    found = await strict.edit(edit)
+    assert (found.state, found.remark, found.approver) == ("rejected", "Bitte kürzer", BEN)
+    again = await strict.write("summary/de", "N")
+    assert (again.id, again.state, again.remark) == (edit.id, "draft", "Bitte kürzer")
+
+
+async def test_a_withdrawal_needs_four_eyes_as_well(strict: Office) -> None:
+    edit = await strict.live("summary/de", "Neu")
+    proposal = await strict.do(editing.withdraw, edit.id, actor=BEN)
+    assert (proposal.state, proposal.said) == ("proposed", None)
+    await strict.publish()
+    assert (await strict.read()).summary["de"] == "Neu"
+    with pytest.raises(OwnEditError):
+        await strict.do(editing.approve, proposal.id, actor=BEN)
+    await strict.do(editing.approve, proposal.id, actor=ANNA)
+    await strict.publish()
+    assert (await strict.read()).summary["de"] == "Alt"
+
+
+# --- on a day -------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_approved_for_a_day_waits_for_it(office: Office, clock: FixedClock) -> None:
+    edit = await office.write("summary/de", "Neu", publish_on=date(2026, 11, 23))
+    await office.do(editing.approve, edit.id, actor=ANNA)
+    assert (await office.publish()).published == ()
+    await publish_due.function(office.deployment, office.ctx)
+    assert (await office.read()).summary["de"] == "Alt"
+    clock.forward(hours=27.5)  # Sunday, 23:10 in the town
+    await publish_due.function(office.deployment, office.ctx)
+    assert (await office.read()).summary["de"] == "Alt"
+    clock.forward(hours=1)
+    for _ in range(2):
+        await publish_due.function(office.deployment, office.ctx)
+        assert (await office.read()).summary["de"] == "Neu"
+    assert (await office.do(revisions.newest))[0] == 2
+    assert (await office.actions())[-1] == (JOB, "catalogue-edit.publish")
+
+
+async def test_what_is_refused_on_its_day_stays_approved_with_the_reason(office: Office, clock: FixedClock) -> None:
+    day = date(2026, 11, 22)
+    bad = await office.write("links", [{"kind": "page", "url": "https://example.org"}], publish_on=day)
+    good = await office.write("summary/de", "Neu", service="other", publish_on=day)
+    for edit in (bad, good):
+        await office.do(editing.approve, edit.id, actor=ANNA)
+    # In the meantime something has come about that the form would have refused.
+    await office.do(store.update, bad.id, at=clock.now(), value=encoded([{"kind": "page", "url": "ftp://x"}]))
+    clock.forward(days=1)
+    await publish_due.function(office.deployment, office.ctx)
+    found = await office.edit(bad)
+    assert found.state == "approved"
+    assert found.reason == "services.card.links[0].url: an address begins with https:// or http://"
+    assert (await office.edit(good)).state == "live"
+    assert (await office.read("other")).summary == {"de": "Neu"}
+    assert await office.do(store.count, ("approved",), with_reason=True) == 1
+
+
+async def test_where_the_sources_do_not_hold_together_all_wait(office: Office, clock: FixedClock) -> None:
+    edit = await office.write("summary/de", "Neu", publish_on=date(2026, 11, 21))
+    await office.do(editing.approve, edit.id, actor=ANNA)
+    async with office.deployment.database.tenant(office.ctx) as tx:
+        broken = msgspec.structs.replace(OWN.services[1], competence="nobody")
+        await sources.put_files(tx, msgspec.structs.replace(OWN, services=(OWN.services[0], broken)), at=tx.now())
+    with pytest.raises(InvalidInputError, match="there is no partner"):
+        await office.publish()
+    await publish_due.function(office.deployment, office.ctx)
+    found = await office.edit(edit)
+    assert (found.state, "there is no partner 'nobody'" in found.reason) == ("approved", True)
+
+
+async def test_nobody_publishes_an_empty_catalogue_before_the_files_were_taken_over(
+    deployment: Deployment, other: TenantContext, tmp_path: Path
+) -> None:
+    office = Office(deployment, other, tmp_path)
+    await office.do(catalogues.publish, OWN, at=deployment.clock.now(), actor="test")
+    with pytest.raises(InvalidInputError, match="tenant file"):
+        await office.publish()
+    assert await office.read() == OWN.services[0]
+
+
+# --- what sources change below ---------------------------------------------------------------------------------
+
+
+async def with_land(office: Office) -> Edit:
+    await office.arrives("bus Fahren\ntram Auch fahren")
+    return await office.live("summary/de", "Mit uns fahren", service="bus")
+
+
+async def test_a_change_below_is_a_task_and_the_edit_holds_until_it_is_answered(office: Office) -> None:
+    edit = await with_land(office)
+    assert await office.conflicts() == []
+    await office.arrives("bus Anders fahren\ntram Auch")
+    (found,) = await office.conflicts()
+    assert (found.edit.id, found.edit.said, found.edit.stood_below, found.below_now, found.origin) == (
+        edit.id,
+        "Mit uns fahren",
+        "Fahren",
+        "Anders fahren",
+        "town",
+    )
+    await office.publish()
+    assert (await office.read("bus")).summary["de"] == "Mit uns fahren"
+    assert len(await office.conflicts()) == 1
+    await office.do(editing.keep_mine, edit.id, actor=ANNA, seen=found.now)
+    assert await office.conflicts() == []
+    assert (await office.actions())[-1] == (ANNA, "catalogue-edit.keep")
+    await office.arrives("bus Noch anders")
+    assert [one.edit.stood_below for one in await office.conflicts()] == ["Anders fahren"]
+
+
+async def test_who_answers_has_seen_what_stands_there_now(office: Office) -> None:
+    edit = await with_land(office)
+    await office.arrives("bus Zwei")
+    (found,) = await office.conflicts()
+    await office.arrives("bus Drei")
+    for answer in (editing.keep_mine, editing.take_theirs):
+        with pytest.raises(ConflictError):
+            await office.do(answer, edit.id, actor=ANNA, seen=found.now)
+    assert len(await office.conflicts()) == 1
+
+
+async def test_theirs_holds_again_after_it_was_taken(office: Office) -> None:
+    edit = await with_land(office)
+    await office.arrives("bus Anders fahren")
+    (found,) = await office.conflicts()
+    answer = await office.do(editing.take_theirs, edit.id, actor=ANNA, seen=found.now)
+    assert (answer.state, answer.said) == ("approved", None)
+    assert await office.conflicts() == []
+    await office.publish()
+    assert (await office.read("bus")).summary["de"] == "Anders fahren"
+    assert (await office.edit(edit)).state == "withdrawn"
+
+
+async def test_writing_anew_answers_when_it_is_proposed(office: Office) -> None:
+    await with_land(office)
+    await office.arrives("bus Anders fahren")
+    draft = await office.write("summary/de", "Neu gefahren", service="bus")
+    assert len(await office.conflicts()) == 1
+    await office.do(editing.propose, draft.id, actor=ANNA)
+    assert await office.conflicts() == []
+    await office.arrives("bus Ganz anders")
+    assert len(await office.conflicts()) == 1
+
+
+async def test_a_source_that_says_the_same_now_asks_nothing(office: Office) -> None:
+    await with_land(office)
+    await office.arrives("bus Mit uns fahren")
+    assert await office.conflicts() == []
+
+
+async def test_a_service_that_is_gone_leaves_a_task_and_no_nameless_service(office: Office) -> None:
+    edit = await with_land(office)
+    await office.arrives("tram Auch fahren")
+    (found,) = await office.conflicts()
+    assert (found.gone, found.edit.id) == (True, edit.id)
+    await office.publish()
+    assert [one.id for one in (await office.do(catalogues.newest)).services] == ["card", "other", "tram"]
+    composed = await office.do(sources.composed)
+    assert ("services.bus", "no source has it any more, but editors") in composed.left_out
+    await office.arrives("bus Wieder da\ntram Auch")
+    await office.publish()
+    assert (await office.read("bus")).summary["de"] == "Mit uns fahren"
+    await office.arrives("tram Auch fahren")
+    assert await office.do(editing.take_theirs, edit.id, actor=ANNA, seen=found.now) is None
+    assert await office.conflicts() == []
+
+
+async def test_an_edit_of_a_service_that_went_away_is_not_published(office: Office) -> None:
+    await office.arrives("bus Fahren")
+    edit = await office.write("summary/de", "Neu", service="bus")
+    await office.do(editing.approve, edit.id, actor=ANNA)
+    await office.arrives("tram Fahren")
+    outcome = await office.publish()
+    assert [one.reason for one in outcome.refused] == [editing.GONE]
+    assert (await office.edit(edit)).state == "approved"
+
+
+# --- back ------------------------------------------------------------------------------------------------------
+
+
+async def test_an_earlier_revision_comes_back_and_edits_keep_what_they_say(office: Office) -> None:
+    await office.live("summary/de", "Neu")
+    assert await office.do(catalogues.roll_back, 1, at=office.deployment.clock.now(), actor=ANNA) == 3
+    assert (await office.read()).summary["de"] == "Alt"
+    await office.publish()
+    assert (await office.read()).summary["de"] == "Neu"
+
+
+# --- whose -----------------------------------------------------------------------------------------------------
+
+
+async def test_another_tenant_sees_nothing_of_it(office: Office, other: TenantContext, tmp_path: Path) -> None:
+    foreign = Office(office.deployment, other, tmp_path)
+    await foreign.files(msgspec.structs.replace(OWN, services=(OWN.services[0],)))
+    edit = await office.live("summary/de", "Neu")
+    waiting = await office.write("summary/en", "New")
+    assert (await foreign.read()).summary["de"] == "Alt"
+    sight = await foreign.do(editing.sight, "card")
+    assert [one.waiting or one.live for one in sight.values.values()] == [None] * len(sight.values)
+    for verb in (editing.propose, editing.approve, editing.take_back, editing.discard, editing.withdraw):
+        for known in (edit, waiting):
+            with pytest.raises(NotFoundError):
+                await foreign.do(verb, known.id, actor=BEN)
+    assert (await office.edit(waiting)).state == "draft"
+
+
+async def test_what_was_withdrawn_long_ago_is_erased(office: Office, clock: FixedClock) -> None:
+    edit = await office.write("summary/de", "Neu")
+    await office.do(editing.discard, edit.id, actor=ANNA)
+    assert await office.do(store.delete_ended, clock.now()) == 0
+    clock.forward(days=800)
+    assert await office.do(store.delete_ended, clock.now()) == 1
+
+
+async def test_links_of_a_service_are_written_as_a_whole(office: Office) -> None:
+    await office.live("links", [{"kind": "page", "url": "https://example.org", "name": {"de": "Mehr"}}])
+    assert (await office.read()).links == (Link(kind="page", url="https://example.org", name={"de": "Mehr"}),)
