@@ -24,6 +24,11 @@ from servicepunkt.core.hours import words as hours_words
 from servicepunkt.dokbox import health
 from servicepunkt.dokbox.controller.pages import QUESTIONS
 from servicepunkt.dokbox.staff import words
+from servicepunkt.web.editors import changes as editor_changes
+from servicepunkt.web.editors import forms as editor_forms
+from servicepunkt.web.editors import seen as editor_pages
+from servicepunkt.web.editors import words as editor_words
+from servicepunkt.web.editors.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = [path.parent.parent for path in sorted(ROOT.glob("packages/*/src/servicepunkt/*/locale/de.po"))]
@@ -50,7 +55,8 @@ def in_templates() -> Iterator[tuple[str, str]]:
 
 
 def in_tables() -> Iterator[tuple[str, str]]:
-    for name, table in [*vars(words).items(), *vars(health).items(), *vars(hours_words).items()]:
+    tables = (words, health, hours_words, editor_words)
+    for name, table in [entry for module in tables for entry in vars(module).items()]:
         if isinstance(table, dict) and name.isupper():
             yield from ((name, sentence) for sentence in table.values() if isinstance(sentence, str))
     yield from (("words", sentence) for sentence in (words.NEEDS_YOU, words.WAITS_FOR_YOU, health.DISPUTED))
@@ -59,6 +65,11 @@ def in_tables() -> Iterator[tuple[str, str]]:
     yield from (("editing", sentence) for _, sentence in edit_model.SAID)
     yield from (("editing", sentence) for sentence in (editing.NO_SOURCES, editing.GONE, editing.CHANGED_MEANWHILE))
     yield from (("editing", sentence) for sentence in (edit_model.DOES_NOT_FIT, editing.NEEDS_REASON))
+    yield from (("TASKS", task.title) for task in TASKS)
+    yield from (("ROWS", column.label) for columns in editor_forms.ROWS.values() for column in columns)
+    yield from (("editors", sentence) for sentence in (editor_forms.OVER, editor_forms.NO_DAY))
+    yield from (("editors", sentence) for sentence in (editor_changes.TOO_LONG_REMARK, editor_changes.UNKNOWN))
+    yield from (("editors", title) for title in editor_pages.TITLES)
     yield from (("QUESTIONS", sentence) for pair in QUESTIONS.values() for sentence in pair)
 
 

@@ -22,7 +22,9 @@ import sqlalchemy as sa
 from litestar.testing import AsyncTestClient
 
 from servicepunkt.core.catalogue import service as catalogue
+from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.model import Address, Catalogue, Host, Offer, Partner, Point, Service, Theme
+from servicepunkt.core.catalogue.sources import service as sources
 from servicepunkt.core.db import metadata
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.people import service as people
@@ -93,7 +95,9 @@ async def found(deployment: Deployment, owner: str, slug: str) -> Side:
     )
     side, now = Side(ctx), deployment.clock.now()
     async with deployment.database.tenant(ctx) as tx:
-        await catalogue.publish(tx, town(slug), at=now, actor="test")
+        await sources.put_files(tx, town(slug), at=now)
+        await catalogue.publish_sources(tx, at=now, actor="test")
+        (edit,) = await editing.write(tx, "service", {"summary/de": f"Geheim-{slug}"}, actor="test")
         await SyncBoxes().applied(tx)
         account = await people.create_account(
             tx, at=now, actor="test", login="boss", name=side.private, password="a long sentence", roles=tuple(ROLES)
@@ -118,6 +122,7 @@ async def found(deployment: Deployment, owner: str, slug: str) -> Side:
         "box": str(box.id),
         "call": str(call.id),
         "account": str(account.id),
+        "edit": str(edit.id),
     }
     return side
 
@@ -155,7 +160,7 @@ def filled(template: str, foreign: Side) -> Iterator[str]:
     """The template with the other tenant's identifiers, and with names that both tenants have."""
     places = re.findall(r"{(\w+):(\w+)}", template)
     choices = {
-        "uuid": [foreign.ids[name] for name in ("deposit", "terminal", "box", "call", "account")],
+        "uuid": [foreign.ids[name] for name in ("deposit", "terminal", "box", "call", "account", "edit")],
         "str": [
             "box-1",
             "service",
@@ -165,6 +170,7 @@ def filled(template: str, foreign: Side) -> Iterator[str]:
             foreign.ids["reference"],
             foreign.ids["deposit"],
         ],
+        "int": ["1", "2", "99"],
         "path": ["../tenant.toml", "vendor/../../app.py", foreign.ids["deposit"]],
     }
     for values in itertools.product(*(choices[kind] for _, kind in places)):
@@ -199,6 +205,7 @@ async def test_nothing_crosses(deployment: Deployment, urls: Any) -> None:
     assert before["deposit"]
     assert before["device"]
     assert before["help_call"]
+    assert before["catalogue_edit"]
     probes: Counter[int] = Counter()
     leaks: list[str] = []
     async with AsyncTestClient(app=create_app(deployment), raise_server_exceptions=False) as client:

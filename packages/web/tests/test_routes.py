@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,6 +15,9 @@ from servicepunkt.web.settings import WebSettings
 
 if TYPE_CHECKING:
     from conftest import Town, Visit
+
+
+PLACES = {"uuid": "0" * 32, "int": "1", "str": "x"}
 
 
 def handlers(deployment: Deployment) -> list[tuple[str, HTTPRouteHandler]]:
@@ -48,7 +52,7 @@ async def test_whatever_changes_something_asks_for_the_forms_token(here: Town, t
     for path, handler in handlers(here.deployment):
         if "POST" not in handler.http_methods or handler.opt.get("exclude_from_csrf"):
             continue
-        address = "/t/alpha" + path.replace("{call_id:uuid}", "0" * 32).replace("{device_id:uuid}", "0" * 32)
+        address = "/t/alpha" + re.sub(r"{\w+:(\w+)}", lambda place: PLACES[place[1]], path)
         for token in ({}, {"_csrf_token": "x" * 128}, {"_csrf_token": "ä" * 128}):
             answer = await terminal.client.post(address, data=token)
             assert answer.status_code == 403, (path, token)
@@ -75,8 +79,6 @@ async def test_every_answer_carries_the_headers(visit: Visit, path: str) -> None
 
 
 async def test_no_page_has_inline_styles_scripts_or_foreign_addresses(here: Town, terminal: Visit) -> None:
-    import re
-
     await terminal.sign_in()
     for path in ("", "/theme/energy", "/service/card", "/k", "/k/service/card", "/k/help", "/device/enrol", "/staff"):
         text = (await terminal.get(f"/t/alpha{path}")).text

@@ -393,7 +393,7 @@ async def test_a_change_below_is_a_task_and_the_edit_holds_until_it_is_answered(
     await office.publish()
     assert (await office.read("bus")).summary["de"] == "Mit uns fahren"
     assert len(await office.conflicts()) == 1
-    await office.do(editing.keep_mine, edit.id, actor=ANNA, seen=found.now)
+    await office.do(editing.keep_mine, edit.id, actor=ANNA, seen=found.mark)
     assert await office.conflicts() == []
     assert (await office.actions())[-1] == (ANNA, "catalogue-edit.keep")
     await office.arrives("bus Noch anders")
@@ -407,7 +407,7 @@ async def test_who_answers_has_seen_what_stands_there_now(office: Office) -> Non
     await office.arrives("bus Drei")
     for answer in (editing.keep_mine, editing.take_theirs):
         with pytest.raises(ConflictError):
-            await office.do(answer, edit.id, actor=ANNA, seen=found.now)
+            await office.do(answer, edit.id, actor=ANNA, seen=found.mark)
     assert len(await office.conflicts()) == 1
 
 
@@ -415,7 +415,7 @@ async def test_theirs_holds_again_after_it_was_taken(office: Office) -> None:
     edit = await with_land(office)
     await office.arrives("bus Anders fahren")
     (found,) = await office.conflicts()
-    answer = await office.do(editing.take_theirs, edit.id, actor=ANNA, seen=found.now)
+    answer = await office.do(editing.take_theirs, edit.id, actor=ANNA, seen=found.mark)
     assert (answer.state, answer.said) == ("approved", None)
     assert await office.conflicts() == []
     await office.publish()
@@ -453,7 +453,7 @@ async def test_a_service_that_is_gone_leaves_a_task_and_no_nameless_service(offi
     await office.publish()
     assert (await office.read("bus")).summary["de"] == "Mit uns fahren"
     await office.arrives("tram Auch fahren")
-    assert await office.do(editing.take_theirs, edit.id, actor=ANNA, seen=found.now) is None
+    assert await office.do(editing.take_theirs, edit.id, actor=ANNA, seen=found.mark) is None
     assert await office.conflicts() == []
 
 

@@ -45,6 +45,8 @@ def routes() -> Sequence[Any]:
     from servicepunkt.web.catalogue import api as catalogue_api
     from servicepunkt.web.devices import api as device_api
     from servicepunkt.web.devices import pages as device_pages
+    from servicepunkt.web.editors import changes, history
+    from servicepunkt.web.editors import pages as editor_pages
     from servicepunkt.web.help import pages as help_pages
     from servicepunkt.web.notices import api as notice_api
     from servicepunkt.web.notices import pages as notice_pages
@@ -58,6 +60,9 @@ def routes() -> Sequence[Any]:
         *catalogue_api.HANDLERS,
         *device_api.HANDLERS,
         *device_pages.HANDLERS,
+        *editor_pages.HANDLERS,
+        *changes.HANDLERS,
+        *history.HANDLERS,
         *help_pages.HANDLERS,
         *notice_api.HANDLERS,
         *notice_pages.HANDLERS,
@@ -104,11 +109,14 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG
 
 @hookimpl
 def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[StaffEntry]:  # noqa: ARG001
+    from servicepunkt.web.editors.tasks import HREF as CATALOGUE
     from servicepunkt.web.notices.tasks import HREF
 
     entries = [StaffEntry("Overview", "/staff", order=0)]
     if "help.answer" in permissions:
         entries.append(StaffEntry("Help calls", "/staff/help", order=20))
+    if "catalogue.read" in permissions:
+        entries.append(StaffEntry("Catalogue", CATALOGUE, order=60))
     if "notices.read" in permissions:
         entries.append(StaffEntry("Messages", HREF, order=70))
     if "devices.manage" in permissions:
@@ -118,6 +126,8 @@ def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[S
 
 @hookimpl
 def staff_tasks(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[Any]:  # noqa: ARG001
+    from servicepunkt.web.editors.tasks import TASKS
     from servicepunkt.web.notices.tasks import NoticesWithoutLuck
 
-    return (NoticesWithoutLuck(),) if "notices.read" in permissions else ()
+    found: list[Any] = [NoticesWithoutLuck()] if "notices.read" in permissions else []
+    return [*found, *(TASKS if "catalogue.edit" in permissions else ())]

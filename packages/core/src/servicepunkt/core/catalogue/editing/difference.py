@@ -67,16 +67,17 @@ def words(before: str, after: str) -> list[Piece]:
         old, new = BLOCK.findall(before), BLOCK.findall(after)
         if len(old) + len(new) > MOST_WORDS:
             return [Piece("removed", before), Piece("added", after)]
-    found: list[Piece] = []
+    found: list[tuple[str, str, str]] = []  # (the same, gone, come)
     for verb, old_start, old_end, new_start, new_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if verb == "equal":
-            found.append(Piece("same", "".join(old[old_start:old_end])))
-            continue
-        if gone := "".join(old[old_start:old_end]):
-            found.append(Piece("removed", gone))
-        if come := "".join(new[new_start:new_end]):
-            found.append(Piece("added", come))
-    return found
+        gone, come = "".join(old[old_start:old_end]), "".join(new[new_start:new_end])
+        if verb != "equal" and len(found) > 1 and found[-1][0].isspace():
+            # A space that alone stays between two changes tells nobody anything: both are one change.
+            space, (_, gone_before, come_before) = found.pop()[0], found.pop()
+            found.append(("", gone_before + space + gone, come_before + space + come))
+        else:
+            found.append((gone, "", "") if verb == "equal" else ("", gone, come))
+    signs: tuple[Kept, ...] = ("same", "removed", "added")
+    return [Piece(sign, text) for part in found for sign, text in zip(signs, part, strict=True) if text]
 
 
 def plain_text(path: Path, value: Any) -> str:

@@ -192,8 +192,13 @@ def is_path(path: Path) -> bool:
 
 def written(text: str) -> str:
     """A long text as it is kept: lines as everywhere, HTML without what is not shown."""
-    said = "\n".join(line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")).strip()
+    said = written_plain(text)
     return html.clean(said) if html.is_html(said) else said
+
+
+def written_plain(text: str) -> str:
+    """A text whose lines end as everywhere, without spaces around them."""
+    return "\n".join(line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")).strip()
 
 
 def overlay(edits: Iterable[Edit]) -> tuple[dict[tuple[str, str], Record], list[Edit]]:

@@ -69,7 +69,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
     def mark(self) -> str:
         """What a form shows and what it must still be when the form comes back."""
         edit = f"{self.waiting.id}/{self.waiting.changed_at.isoformat()}" if self.waiting else ""
-        return hashlib.sha256(edit.encode() + encoded(self.said)).hexdigest()[:20]
+        return mark_of(edit.encode() + encoded(self.said))
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,8 +93,28 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     gone: bool = False
 
     @property
+    def mark(self) -> str:
+        """What a form shows and what must still be so when the form comes back."""
+        return mark_of(self.now)
+
+    @property
     def below_now(self) -> Any:
         return decoded(self.edit.path, self.now)
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What the next publication would make: the catalogue, the edits that it takes in, and those that it could not
+    with the reason. `mistakes`: why there can be no publication at all."""
+
+    composed: Composed
+    taken: tuple[Edit, ...]
+    refused: tuple[tuple[Edit, str], ...]
+    mistakes: tuple[tuple[str, str], ...]
+
+    @property
+    def mark(self) -> str:
+        """What was looked at, to be told from what would be published a moment later."""
+        return mark_of(msgspec.json.encode(self.composed.catalogue))
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +123,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     revision: int | None
     published: tuple[Edit, ...] = ()
     refused: tuple[Edit, ...] = ()
+
+
+def mark_of(seen: bytes) -> str:
+    """A few letters that are others when something else was seen."""
+    return hashlib.sha256(seen).hexdigest()[:20]
 
 
 def settings_of(ctx: TenantContext) -> CatalogueSettings:
@@ -183,11 +208,10 @@ async def due(tx: Transaction) -> list[Edit]:
     return [edit for edit in await store.edits(tx, ("approved",)) if model.is_due(edit, day)]
 
 
-async def preview(tx: Transaction) -> tuple[Composed, list[Edit]]:
-    """The catalogue as the next publication would make it, and the edits that it takes in."""
-    found = await sources.sources_of(tx)
-    live, wanted = await store.edits(tx, ("live",)), await due(tx)
-    return await asyncio.to_thread(sources.compose_with, found, with_edits(live, wanted)), wanted
+async def preview(tx: Transaction) -> Preview:
+    """The catalogue as the next publication would make it."""
+    found, live = await sources.sources_of(tx), await store.edits(tx, ("live",))
+    return await asyncio.to_thread(_preview, found, live, await due(tx))
 
 
 def with_edits(live: Iterable[Edit], new: Iterable[Edit]) -> list[Edit]:
@@ -382,18 +406,20 @@ async def discard(tx: Transaction, edit_id: UUID, *, actor: str) -> Edit:
 # --- what sources have changed --------------------------------------------------------------------------------
 
 
-async def keep_mine(tx: Transaction, edit_id: UUID, *, actor: str, seen: bytes) -> None:
-    """The edit holds, knowing what stands below now. `seen`: that value. Raises NotFoundError, ConflictError."""
+async def keep_mine(tx: Transaction, edit_id: UUID, *, actor: str, seen: str) -> None:
+    """The edit holds, knowing what stands below now. `seen`: the mark of what was shown. Raises NotFoundError,
+    ConflictError."""
     await tx.lock(LOCK)
     found = await _conflict(tx, edit_id, seen)
     await _change(tx, found.edit, below=found.now)
     await _audited(tx, found.edit, "keep", actor=actor)
 
 
-async def take_theirs(tx: Transaction, edit_id: UUID, *, actor: str, seen: bytes) -> Edit | None:
+async def take_theirs(tx: Transaction, edit_id: UUID, *, actor: str, seen: str) -> Edit | None:
     """What stands below shall hold again, from the next publication on; where four eyes are wanted, this is proposed.
 
-    An edit of a service that is gone ends at once. `seen`: what stands below. Raises NotFoundError, ConflictError.
+    An edit of a service that is gone ends at once. `seen`: the mark of what was shown. Raises NotFoundError,
+    ConflictError.
     """
     await tx.lock(LOCK)
     found = await _conflict(tx, edit_id, seen)
@@ -434,11 +460,11 @@ async def withdraw(tx: Transaction, edit_id: UUID, *, actor: str) -> Edit:
     return await approve(tx, edit.id, actor=actor)
 
 
-async def _conflict(tx: Transaction, edit_id: UUID, seen: bytes) -> Conflict:
+async def _conflict(tx: Transaction, edit_id: UUID, seen: str) -> Conflict:
     found = next((one for one in await conflicts(tx) if one.edit.id == edit_id), None)
     if found is None:
         raise NotFoundError
-    if found.now != seen:
+    if found.mark != seen:
         raise ConflictError("the source has changed it once more")
     return found
 
@@ -450,20 +476,24 @@ async def _replace(tx: Transaction, edit: Edit) -> Edit:
 # --- publishing -----------------------------------------------------------------------------------------------
 
 
-async def publish(tx: Transaction, *, actor: str) -> Outcome:
+async def publish(tx: Transaction, *, actor: str, seen: str | None = None) -> Outcome:
     """Publish what sources say and every approved edit whose day has come.
 
-    An edit with which the catalogue would not hold together stays approved, with the reason. Raises InvalidInputError
-    where the catalogue does not hold together without any of them; then nothing is published.
+    An edit with which the catalogue would not hold together stays approved, with the reason. `seen`: the mark of the
+    preview that was looked at. Raises InvalidInputError where the catalogue does not hold together without any of
+    them, ConflictError where something else would be published than was looked at; then nothing is published.
     """
     await tx.lock(LOCK)
     found, live, wanted = await sources.sources_of(tx), await store.edits(tx, ("live",)), await due(tx)
-    if not found:
-        raise InvalidInputError([("", NO_SOURCES)])
-    taken, refused, composed = await asyncio.to_thread(_largest, found, live, wanted)
+    made = await asyncio.to_thread(_preview, found, live, wanted)
+    if made.mistakes:
+        raise InvalidInputError(list(made.mistakes))
+    if seen is not None and made.mark != seen:
+        raise ConflictError("something else would be published than was looked at")
+    composed = made.composed
     revision = await catalogues.publish(tx, composed.catalogue, at=tx.now(), actor=actor, origins=composed.origins)
-    published = [await _put_into_force(tx, edit, live) for edit in taken]
-    unlucky = [await _change(tx, edit, reason=reason) for edit, reason in refused]
+    published = [await _put_into_force(tx, edit, live) for edit in made.taken]
+    unlucky = [await _change(tx, edit, reason=reason) for edit, reason in made.refused]
     # The audit chain's lock comes after the catalogue's, as everywhere.
     for edit in published:
         await _audited(tx, edit, "publish" if edit.state == "live" else "withdraw", actor=actor)
@@ -479,21 +509,18 @@ async def _put_into_force(tx: Transaction, edit: Edit, live: Sequence[Edit]) -> 
     return await _replace(tx, edit) if edit.said is None else edit
 
 
-def _largest(
-    found: Sequence[Source], live: Sequence[Edit], wanted: Sequence[Edit]
-) -> tuple[list[Edit], list[tuple[Edit, str]], Composed]:
-    """The edits that can be taken in together, the others with the reason, and the catalogue."""
+def _preview(found: Sequence[Source], live: Sequence[Edit], wanted: Sequence[Edit]) -> Preview:
+    """The largest part of the wanted edits with which the catalogue holds together."""
     known = {key for source in found for key in source.records}
     taken = [edit for edit in wanted if ("services", edit.service) in known]
     refused = [(edit, GONE) for edit in wanted if ("services", edit.service) not in known]
     while True:
         composed = sources.compose_with(found, with_edits(live, taken))
-        mistakes = checks.mistakes(composed.catalogue)
-        wrong = [edit for edit in taken if _concerning(edit, mistakes)]
+        mistakes = checks.mistakes(composed.catalogue) if found else [("", NO_SOURCES)]
         if not mistakes or not taken:
-            return taken, refused, composed
+            return Preview(composed=composed, taken=tuple(taken), refused=tuple(refused), mistakes=tuple(mistakes))
         # Where no edit is to blame itself, all of them wait: the sources do not hold together.
-        wrong = wrong or taken
+        wrong = [edit for edit in taken if _concerning(edit, mistakes)] or taken
         refused += [(edit, _reason(_concerning(edit, mistakes) or mistakes)) for edit in wrong]
         taken = [edit for edit in taken if edit not in wrong]
 

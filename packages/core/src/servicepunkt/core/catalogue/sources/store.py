@@ -144,6 +144,21 @@ async def runs(tx: Transaction, *, source: str | None = None, limit: int = 50) -
     return await tx.all(RunRow, query.where(table.c.source == source) if source is not None else query)
 
 
+async def failing(tx: Transaction) -> list[RunRow]:
+    """The newest run of each source that failed with it; what the source said before holds."""
+    table = catalogue_run
+    newest = (
+        sa.select(sa.func.max(table.c.run).label("run"))
+        .where(table.c.tenant_id == tx.tenant_id)
+        .group_by(table.c.source)
+        .scalar_subquery()
+    )
+    query = sa.select(table).where(
+        table.c.tenant_id == tx.tenant_id, table.c.run.in_(newest), table.c.state == "failed"
+    )
+    return await tx.all(RunRow, query.order_by(table.c.run.desc()))
+
+
 async def next_run(tx: Transaction) -> int:
     table = catalogue_run
     newest = await tx.scalar(sa.select(sa.func.max(table.c.run)).where(table.c.tenant_id == tx.tenant_id))
