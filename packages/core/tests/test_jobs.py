@@ -219,7 +219,12 @@ async def test_a_job_is_given_up_in_the_end(running: Deployment, alpha: TenantCo
 
 async def test_a_job_with_a_time_is_registered_and_one_without_is_not(running: Deployment) -> None:
     tasks = {task.name: periodic.cron for (task, periodic) in periodic_tasks(build_app(running))}
-    assert tasks == {"core.retention.erase:periodic": "17 2 * * *", "demo.nightly:periodic": "17 3 * * *"}
+    assert tasks == {
+        "core.retention.erase:periodic": "17 2 * * *",
+        "core.catalogue.publish:periodic": "3 * * * *",
+        "core.catalogue.links:periodic": "23 3 * * 0",
+        "demo.nightly:periodic": "17 3 * * *",
+    }
 
 
 def periodic_tasks(app: procrastinate.App) -> list[tuple[Any, Any]]:
