@@ -11,6 +11,7 @@ import click
 from servicepunkt.core.audit.store import audit_entry
 from servicepunkt.core.catalogue.formats.known import FORMATS
 from servicepunkt.core.catalogue.formats.model import Format
+from servicepunkt.core.catalogue.search.misses import delete_misses, search_miss
 from servicepunkt.core.catalogue.sources.store import TABLES as SOURCE_TABLES
 from servicepunkt.core.catalogue.store import catalogue_revision
 from servicepunkt.core.declarations import Plugins, TenantSection
@@ -55,7 +56,7 @@ def migrations() -> Path:
 @hookimpl
 def tables() -> Sequence[Any]:
     own = (tenant, account, audit_entry, catalogue_revision, data_key, notice, notice_attempt, provider_weight)
-    return (*own, *SOURCE_TABLES)
+    return (*own, *SOURCE_TABLES, search_miss)
 
 
 @hookimpl
@@ -81,7 +82,7 @@ def health_checks(ctx: TenantContext) -> Sequence[Any]:
 @hookimpl
 def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG001
     """Attempts name nobody; a receipt comes within days, and a statistic of a month is enough."""
-    return {"notice_attempt": Retention(30, delete_attempts)}
+    return {"notice_attempt": Retention(30, delete_attempts), "search_miss": Retention(180, delete_misses)}
 
 
 def _notice_mistakes(plugins: Plugins, ctx: TenantContext) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
+from servicepunkt.core.catalogue.search.misses import Misses
 from servicepunkt.core.catalogue.search.service import CatalogueSearch
 from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.core.deployment import Deployment
@@ -45,6 +46,7 @@ def create_litestar(deployment: Deployment) -> Litestar:
         app.state["frame"] = frame
         app.state["catalogue"] = CatalogueReader(deployment.database)
         app.state["search"] = CatalogueSearch()
+        app.state["misses"] = Misses()
         closing: list[Callable[[], Awaitable[None]]] = []
         app.state["at_shutdown"] = closing
         yield
