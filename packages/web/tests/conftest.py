@@ -309,6 +309,7 @@ class Town:
                 ("clerk", ("clerk",)),
                 ("guide", ("point_staff",)),
                 ("editor", ("editor",)),
+                ("agent", ("agent",)),
             ):
                 await people.create_account(
                     tx, at=now, actor="test", login=login, name=login.title(), password=PASSWORD, roles=roles

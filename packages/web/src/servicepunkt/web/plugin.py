@@ -42,6 +42,7 @@ def tables() -> Sequence[Any]:
 
 @hookimpl
 def routes() -> Sequence[Any]:
+    from servicepunkt.web.catalogue import answers
     from servicepunkt.web.catalogue import api as catalogue_api
     from servicepunkt.web.catalogue import pages as catalogue_pages
     from servicepunkt.web.devices import api as device_api
@@ -58,6 +59,7 @@ def routes() -> Sequence[Any]:
     return (
         *catalogue_api.HANDLERS,
         *catalogue_pages.HANDLERS,
+        *answers.HANDLERS,
         *device_api.HANDLERS,
         *device_pages.HANDLERS,
         *help_pages.HANDLERS,
@@ -111,6 +113,8 @@ def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[S
     entries = [StaffEntry("Overview", "/staff", order=0)]
     if "help.answer" in permissions:
         entries.append(StaffEntry("Help calls", "/staff/help", order=20))
+    if "catalogue.read" in permissions:
+        entries.append(StaffEntry("Answers", "/staff/answers", order=10))
     if "catalogue.edit" in permissions:
         entries.append(StaffEntry("Not found", "/staff/catalogue/misses", order=65))
     if "notices.read" in permissions:
