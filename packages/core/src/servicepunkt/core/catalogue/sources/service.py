@@ -237,9 +237,15 @@ async def _take(tx: Transaction, run: int, batch: Sequence[Change], *, against: 
                 run=run, kind=key[0], id=key[1], position=number, content=one.content, digest=one.digest
             )
             known[key] = one.digest
-        elif one.decision == "deleted":
-            latest[key] = None
-            del known[key]
+        elif isinstance(change, Delete):
+            # A source may name as a whole what is several records here: one for each area, say.
+            gone = {name for name in known if name == key or (name[0] == key[0] and name[1].startswith(f"{key[1]}@"))}
+            gone |= (await store.parts(tx, run, *key)).keys() - {name for name, row in latest.items() if row is None}
+            latest |= dict.fromkeys(gone)
+            for name in gone:
+                known.pop(name, None)
+            if gone and one.decision == "orphan":
+                decided[-1] = msgspec.structs.replace(one, decision="deleted", reason="")
     await store.save_records(tx, [row for row in latest.values() if row is not None])
     if deleted := [key for key, row in latest.items() if row is None]:
         await store.delete_records(tx, run, deleted)
