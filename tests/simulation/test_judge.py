@@ -290,6 +290,20 @@ def test_who_has_no_old_document_proves_himself(tmp_path: Path) -> None:
     assert violated(tmp_path, lambda case: play(case, "birth_date")) == ""
 
 
+@pytest.mark.parametrize(("version", "looked"), [(1, 1), (2, 0)])
+def test_a_new_code_counts_from_the_beginning(tmp_path: Path, version: int, looked: int) -> None:
+    """Somebody waits for the answer to a wrong proof while staff correct the person."""
+
+    def play(case: Case) -> None:
+        actor = owner(case, deposit="d1")
+        case.judge.asked.types(actor, "birth_date", "2000-01-01")
+        case.known.version = version
+        case.judge.asked.refused(actor, None, began=case.world.clocks.seconds - 1, wrong=True)
+        assert case.known.looked == looked
+
+    violated(tmp_path, play)
+
+
 def test_a_door_with_a_key_in_it(tmp_path: Path) -> None:
     def play(case: Case) -> None:
         case.known.unlooked = True

@@ -73,6 +73,7 @@ class Actor(msgspec.Struct):
     said_no: bool = False
     has_no_old: bool = False  # he said so, and may type his date of birth in place of it
     typed: tuple[str, str] = ("", "")
+    typed_at: int = 0  # the version of the code when he typed it
     fresh: list[tuple[str, float]] = []
     call: int = 0
     born: str = ""

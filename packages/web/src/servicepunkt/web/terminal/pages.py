@@ -9,7 +9,8 @@ from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from servicepunkt.core.catalogue.model import Point
+from servicepunkt.core.catalogue import html
+from servicepunkt.core.catalogue.model import Point, pick
 from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.core.errors import NotFoundError, ServicepunktError
 from servicepunkt.core.hours.model import Calendar
@@ -27,6 +28,7 @@ from servicepunkt.web.terminal import content, switches
 from servicepunkt.web.terminal.content import Sight
 
 PUBLIC = {"public": True}
+LONG = 500  # letters of a description that stands at the top
 # Browsers keep a cookie for 400 days at most; the start page renews it.
 DEVICE_COOKIE_SECONDS = 400 * 24 * 3600
 
@@ -113,6 +115,8 @@ def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str)
         over=content.is_over(sight, service),
         ways=content.non_digital_ways(offers),
         elsewhere=content.other_points(sight, service),
+        # What fills a screen stands below what to bring, what it costs and where to go.
+        is_long=len(html.plain(pick(service.description, sight.locale))) > LONG,
         modules=content.modules(sight, service, offers),
         places=content.authorities(
             sight.catalogue,
