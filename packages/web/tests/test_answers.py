@@ -87,6 +87,7 @@ async def test_what_is_for_staff_is_found_by_staff(agent: Visit, visit: Visit) -
     assert "/staff/answers/tour" in found
     assert "Nur für Personal" in found
     assert "/service/tour" not in (await visit.get("/t/alpha/search", params={"q": "Bergführung"})).text
+    assert (await visit.get("/t/alpha/service/tour/authority")).status_code == 404
 
 
 async def test_only_who_may_read_it(here: Town) -> None:

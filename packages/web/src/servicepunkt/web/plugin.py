@@ -14,7 +14,7 @@ from servicepunkt.web.devices.model import TERMINAL
 from servicepunkt.web.devices.store import device
 from servicepunkt.web.help.store import help_call
 from servicepunkt.web.sessions.store import session
-from servicepunkt.web.settings import WebSettings
+from servicepunkt.web.settings import TerminalSettings, WebSettings
 
 if TYPE_CHECKING:
     import click
@@ -51,6 +51,7 @@ def routes() -> Sequence[Any]:
     from servicepunkt.web.notices import api as notice_api
     from servicepunkt.web.notices import pages as notice_pages
     from servicepunkt.web.staff import pages as staff_pages
+    from servicepunkt.web.terminal import aloud, take_along
     from servicepunkt.web.terminal import competence as competence_pages
     from servicepunkt.web.terminal import hours as hours_pages
     from servicepunkt.web.terminal import pages as terminal_pages
@@ -70,6 +71,8 @@ def routes() -> Sequence[Any]:
         *search_pages.HANDLERS,
         *competence_pages.HANDLERS,
         *hours_pages.HANDLERS,
+        *take_along.HANDLERS,
+        *aloud.HANDLERS,
     )
 
 
@@ -90,7 +93,7 @@ def texts() -> Path:
 
 @hookimpl
 def tenant_sections() -> Sequence[TenantSection]:
-    return (TenantSection("web", WebSettings),)
+    return (TenantSection("web", WebSettings), TenantSection("terminal", TerminalSettings))
 
 
 @hookimpl

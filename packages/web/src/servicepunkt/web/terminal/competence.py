@@ -24,7 +24,7 @@ Switch = Annotated[str, Parameter(max_length=8)]
 async def competence_page(request: Request[Any, Any, Any], sight: Sight, service_id: str, place: str) -> Response[str]:
     """Raises NotFoundError."""
     service = sight.catalogue.service(service_id)
-    if service is None:
+    if service is None or service.visibility != "public":
         raise NotFoundError
     place = "".join(sign for sign in place[:MAX_PLACE] if sign.isprintable())
     found = competence.answer(sight.catalogue, service.id, place, day=sight.day)

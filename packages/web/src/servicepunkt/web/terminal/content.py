@@ -48,7 +48,10 @@ ORDER = ("now", "later", "upcoming", "ended")
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
-    """From where one looks: the catalogue, a point (None on the web), the instant, and how hours and times are said."""
+    """From where one looks: the catalogue, a point (None on the web), the instant, and how hours and times are said.
+
+    `revision` and `published`: which revision of the catalogue this is, and since when.
+    """
 
     catalogue: Catalogue
     point: Point | None
@@ -57,6 +60,8 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     locale: str
     describe: Callable[[State, Sequence[Cause]], str]
     clock: Callable[[datetime], str]
+    revision: int = 0
+    published: datetime | None = None
 
     @property
     def day(self) -> date:

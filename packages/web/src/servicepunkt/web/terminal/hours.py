@@ -37,9 +37,9 @@ class DaySeen(msgspec.Struct, frozen=True, kw_only=True):
     unusual: bool
 
 
-def days_seen(sight: Sight, hours: Hours, texts: Texts) -> list[DaySeen]:
+def days_seen(sight: Sight, hours: Hours, texts: Texts, ahead: int = DAYS_AHEAD) -> list[DaySeen]:
     """The coming days from today on."""
-    return [_day_seen(sight, day, texts) for day in calendar(hours, sight.calendar, sight.day, DAYS_AHEAD)]
+    return [_day_seen(sight, day, texts) for day in calendar(hours, sight.calendar, sight.day, ahead)]
 
 
 def _day_seen(sight: Sight, day: Day, texts: Texts) -> DaySeen:
