@@ -138,3 +138,10 @@ async def test_a_language_and_no_appointment_can_be_asked_for(terminal: Visit) -
     assert names((await terminal.get(K, params={"q": "Ausweis", "walk_in": "yes"})).text) != names(
         (await terminal.get(K, params={"q": "Ausweis"})).text
     )
+
+
+async def test_another_language_asks_the_same_once_more(terminal: Visit) -> None:
+    text = (await terminal.get(K, params={"q": "Perso & Co", "here": "yes"})).text
+    assert 'name="next" value="/k/search?q=Perso+%26+Co&amp;here=yes"' in text
+    text = (await terminal.get("/t/alpha/k/service/card/authority", params={"place": "Ort"})).text
+    assert 'name="next" value="/k/service/card/authority?place=Ort"' in text

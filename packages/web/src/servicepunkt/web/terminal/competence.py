@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
@@ -35,6 +36,8 @@ async def competence_page(request: Request[Any, Any, Any], sight: Sight, service
         sight,
         service=service,
         place_said=place,
+        # Another language or view asks the same once more.
+        path=f"{request.scope['path']}?{urlencode({'place': place})}" if place else request.scope["path"],
         found=found,
         decides=authorities(sight.catalogue, decided.decides),
         accepts=authorities(sight.catalogue, decided.accepts),

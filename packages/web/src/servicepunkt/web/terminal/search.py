@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import msgspec
 from babel import Locale, UnknownLocaleError
@@ -85,6 +86,8 @@ async def search_page(
         "web/search.html",
         sight,
         typed=typed,
+        # Another language or view asks the same once more.
+        path=f"{request.scope['path']}?{urlencode({'q': typed, **asked(wanted)})}",
         found=shown[:MOST_SHOWN],
         more=len(shown) > MOST_SHOWN,
         nothing=bool(typed.strip()) and not shown,
@@ -93,6 +96,12 @@ async def search_page(
         themes=content.themes(sight),
         keys=KEYS,
     )
+
+
+def asked(wanted: Wanted) -> dict[str, str]:
+    """The filters that are on, as a form sends them."""
+    on = ((name, getattr(wanted, name)) for name in wanted.__struct_fields__)
+    return {name: "yes" if value is True else str(value) for name, value in on if value}
 
 
 def filters(sight: Sight, found: list[FoundSeen], wanted: Wanted) -> list[FilterSeen]:
