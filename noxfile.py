@@ -46,6 +46,8 @@ PEERS = {
     "chromium": ("chromium", "fonts-liberation"),
     "libatomic.so.1": ("libatomic1",),
     "bearerbox": ("kannel",),
+    "espeak-ng": ("espeak-ng",),
+    "pdftotext": ("poppler-utils",),
     "gammu": ("gammu",),
     "swtpm": ("swtpm",),
     "tpm2_nvdefine": ("tpm2-tools",),

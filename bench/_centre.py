@@ -23,6 +23,7 @@ TENANT = "kassel"
 THEME = "/t/kassel/theme/verwaltung"
 SERVICE_ID = "reisepass"
 SERVICE = f"/t/kassel/service/{SERVICE_ID}"
+API = f"/t/kassel/api/v1/catalogue/services/{SERVICE_ID}"
 
 
 class Centre:

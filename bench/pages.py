@@ -18,7 +18,7 @@ import _processes as processes
 import _report as report
 import msgspec
 import psycopg
-from _centre import SERVICE, SERVICE_ID, THEME, Centre, centre
+from _centre import API, SERVICE, SERVICE_ID, THEME, Centre, centre
 
 from servicepunkt.core import deployment as deployments
 from servicepunkt.core.catalogue.model import Catalogue
@@ -59,7 +59,7 @@ def measure(options: report.Options) -> report.Result:
 
 def start_all(made: Centre, stack: ExitStack, options: report.Options) -> list[Contender]:
     port, process = stack.enter_context(made.serving())
-    pages = {"theme page": THEME, "service page": SERVICE}
+    pages = {"theme page": THEME, "service page": SERVICE, "service for programs": API}
     contenders = [Contender(name, port, process.pid, path) for name, path in pages.items()]
     raw_port, raw = start_raw(made, stack, port, list(pages.values()))
     contenders += [Contender(f"ready bytes of the {name}", raw_port, raw, path) for name, path in pages.items()]
@@ -138,7 +138,11 @@ def fill_table(made: Centre) -> None:
         for service in catalogue.services:
             texts = (service.name, service.summary, service.description)
             values = [service.id, *(text.get(language, "") for text in texts for language in ("de", "en"))]
-            values += [service.fee.get("de", ""), service.duration.get("de", ""), "; ".join(service.legal_basis)]
+            values += [
+                service.fee.get("de", ""),
+                service.duration.get("de", ""),
+                "; ".join(map(str, service.legal_basis)),
+            ]
             connection.execute(f"INSERT INTO bench_service VALUES ({', '.join(['%s'] * len(COLUMNS))})", values)
         connection.execute("GRANT SELECT ON bench_service TO servicepunkt_app")
         connection.commit()
@@ -189,8 +193,8 @@ def result(contenders: list[Contender], version: str) -> report.Result:
         ]
         for contender in contenders
     ]
-    theme, service, raw_theme, raw_service, *peers = contenders
-    pairs = [(theme, raw_theme), (service, raw_service), *((page, peer) for peer in peers for page in (theme, service))]
+    pages, ready, peers = contenders[:3], contenders[3:6], contenders[6:]
+    pairs = [*zip(pages, ready, strict=True), *((page, peer) for peer in peers for page in pages)]
     ratios = [
         [page.name, other.name, report.spread(ratio(page, other), ".3f" if "ready" in other.name else ".2f")]
         for page, other in pairs
@@ -211,7 +215,7 @@ def result(contenders: list[Contender], version: str) -> report.Result:
                     "best per second on the clock",
                 ],
                 rows,
-                f"{len(theme.per_cpu_second)} rounds of about a second of CPU, "
+                f"{len(pages[0].per_cpu_second)} rounds of about a second of CPU, "
                 f"{_load.CONNECTIONS} keep-alive connections, PostgreSQL {version}.",
             ),
             report.Table(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pages import boards, commands, errors, hooks, settings, simulation, states
+from pages import boards, commands, errors, hooks, settings, simulation, states, xzufi
 from pages.own import own_plugins
 
 FOLDER = Path(__file__).parent / "reference"
@@ -27,6 +27,7 @@ def pages() -> dict[str, str]:
         "settings.md": settings.settings_page(host),
         "boards.md": boards.boards_page(),
         "simulation.md": simulation.simulation_page(),
+        "xzufi.md": xzufi.xzufi_page(),
         **{f"{machine.name}.svg": machine.picture() for machine in states.MACHINES},
     }
 

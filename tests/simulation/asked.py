@@ -138,6 +138,7 @@ class Asked:
         if known is None:
             return None
         known.asked += 1
+        actor.typed_at = known.version
         current = known.state == "presented" and self.visitors.get(known.id) is actor
         tries = known.asked <= self._judge.max_attempts
         return (known, known.version) if current and tries and self.is_right(known, actor, margin=SURELY) else None
@@ -146,7 +147,8 @@ class Asked:
         """What he typed was refused; was that right, and did it take its time?"""
         known = self._judge.known.get(actor.deposit)
         self._judge.took_time(actor, began, tried=True)
-        if wrong and known is not None:
+        # A new code counts from the beginning, also while somebody waits for the answer to what he typed before.
+        if wrong and known is not None and known.version == actor.typed_at:
             known.looked += 1
         if entitled is not None:
             then, version = entitled

@@ -146,6 +146,7 @@ class Judge:
     def _corrected(self, known: Known, told: Told) -> None:
         """Somebody else collects it from now on; by what he is found his message will say."""
         known.earlier |= {known.told.phone, known.number} - {""}
+        known.before = known.version
         known.told, known.number = told, ""
         document = self.documents[known.id]
         document.phone, document.born = told.phone, told.birth_date
@@ -377,8 +378,8 @@ class Judge:
             return
         same = known.codes.get(version) == code
         self.must(same, "one_valid_code", f"the message holds another code than that of version {version}", deposit)
-        his = version != known.version or phone == known.told.phone
-        self.must(his, "earlier_person_out", "the newest code goes to somebody whose number was corrected", deposit)
+        his = version <= known.before or phone == known.told.phone
+        self.must(his, "earlier_person_out", "a new code goes to somebody whose number was corrected", deposit)
 
     def made_code(self, entry: dict[str, Any], sealed: bytes) -> None:
         """The centre has an entry."""

@@ -265,6 +265,19 @@ def test_where_a_code_goes(tmp_path: Path, version: int, phone: str, name: str) 
     assert violated(tmp_path, play) == name
 
 
+def test_a_code_that_was_under_way_when_no_new_one_was_made(tmp_path: Path) -> None:
+    """Staff correct the person of a document that only they may touch: its last code is dead, its message is not."""
+
+    def play(case: Case, version: int) -> None:
+        case.world.centre.order("new_person", "d1", told=Told("+4915100000000", "1999-09-09", "C01X00T47"))
+        case.judge._command(1, "person_corrected")
+        case.known.codes[2] = "222222"
+        case.judge.message("d1", version, case.known.codes[version], "+4915112345678")
+
+    assert violated(tmp_path, lambda case: play(case, 1)) == ""
+    assert violated(tmp_path, lambda case: play(case, 2)) == "earlier_person_out"
+
+
 def test_who_has_no_old_document_proves_himself(tmp_path: Path) -> None:
     def play(case: Case, *done: str) -> None:
         case.known.steps, case.known.without = ("phone", "code", "old_document", "open", "close"), "birth_date"
@@ -275,6 +288,20 @@ def test_who_has_no_old_document_proves_himself(tmp_path: Path) -> None:
 
     assert violated(tmp_path, play) == "steps_done"
     assert violated(tmp_path, lambda case: play(case, "birth_date")) == ""
+
+
+@pytest.mark.parametrize(("version", "looked"), [(1, 1), (2, 0)])
+def test_a_new_code_counts_from_the_beginning(tmp_path: Path, version: int, looked: int) -> None:
+    """Somebody waits for the answer to a wrong proof while staff correct the person."""
+
+    def play(case: Case) -> None:
+        actor = owner(case, deposit="d1")
+        case.judge.asked.types(actor, "birth_date", "2000-01-01")
+        case.known.version = version
+        case.judge.asked.refused(actor, None, began=case.world.clocks.seconds - 1, wrong=True)
+        assert case.known.looked == looked
+
+    violated(tmp_path, play)
 
 
 def test_a_door_with_a_key_in_it(tmp_path: Path) -> None:

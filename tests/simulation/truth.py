@@ -48,6 +48,7 @@ class Known(msgspec.Struct):
     announced_by: str = ""
     named_since: int = 0  # how many tenant files there were when it was reserved
     earlier: set[str] = set()  # numbers of persons that were corrected
+    before: int = 0  # the newest version that was made before the last correction: its message may be under way
     steps: tuple[str, ...] = ()  # as they were asked on the day on which it was reserved
     without: str = ""  # where who has no old document goes on
     promised: datetime | None = None  # the end of the last day that the person of the newest code was told of
@@ -72,6 +73,7 @@ class Actor(msgspec.Struct):
     said_no: bool = False
     has_no_old: bool = False  # he said so, and may type his date of birth in place of it
     typed: tuple[str, str] = ("", "")
+    typed_at: int = 0  # the version of the code when he typed it
     fresh: list[tuple[str, float]] = []
     call: int = 0
     born: str = ""

@@ -119,6 +119,8 @@ def town(name: str = "Seeburg") -> Catalogue:
             can=("inform", "apply", "collect"),
             non_digital=both("Kommen Sie ins Bürgerbüro, Markt 1.", "Come to the office, Market 1."),
             staffed=True,
+            appointment="required",
+            languages=("de", "tr"),
         ),
         Offer(
             service="contract",
@@ -306,6 +308,8 @@ class Town:
                 ("boss", ("city_admin", "point_staff")),
                 ("clerk", ("clerk",)),
                 ("guide", ("point_staff",)),
+                ("editor", ("editor",)),
+                ("agent", ("agent",)),
             ):
                 await people.create_account(
                     tx, at=now, actor="test", login=login, name=login.title(), password=PASSWORD, roles=roles

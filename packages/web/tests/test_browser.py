@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -27,10 +29,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 K = "/t/alpha/k"
+# "nur unter 16 Jahren": a number comes from the words alone.
+CARD_CASE = 3235
 SIZES = pytest.mark.parametrize("size", [PORTRAIT, LANDSCAPE], ids=["portrait", "landscape"])
 CITIZEN = [
     *("", "/theme/energy", "/theme/events", "/theme/tourism", "/service/card", "/service/bonus", "/help", "/none"),
     "/hours",
+    *("/service/card/checklist", f"/service/card/checklist?case={CARD_CASE}"),
     *("/search", "/search?q=perso", "/search?q=xyz", "/search?q=stadt&here=yes"),
 ]
 STAFF = ["", "/help", "/devices", "/devices/new", "/account", "/account/second-factor", "/notices"]
@@ -255,6 +260,8 @@ def test_public_pages_are_accessible(visit: Callable[..., Page], size: Any) -> N
         "/theme/energy",
         "/service/card",
         "/service/bonus",
+        "/service/card/checklist",
+        f"/service/card/checklist?case={CARD_CASE}",
         "/hours/harbour",
         "/device/enrol",
         "/staff/sign-in",
@@ -502,3 +509,106 @@ def test_a_terminal_is_registered_by_scanning(visit: Callable[..., Page], passwo
     terminal.goto(f"/t/alpha/device/enrol?code={code}")
     terminal.get_by_role("button", name="Anmelden").click()
     assert terminal.url.endswith("/t/alpha/k")
+
+
+# --- the checklist, and reading it aloud --------------------------------------------------------------------------
+
+
+@SIZES
+def test_an_answer_changes_the_list_at_once_and_everything_that_leads_on(visit: Callable[..., Page], size: Any) -> None:
+    page = visit(size=size)
+    page.goto(K + "/service/card")
+    page.get_by_role("link", name="Meine Checkliste zum Mitnehmen").click()
+    before = page.locator("img.sp-qr").get_attribute("src")
+    page.get_by_role("checkbox", name="nur unter 16 Jahren").check()
+    page.locator(".sp-needs").get_by_text("Zustimmung der Eltern").wait_for()
+    assert page.url.endswith(f"/k/service/card/checklist?case={CARD_CASE}"), "and a second look is the same"
+    assert page.locator("img.sp-qr").get_attribute("src") != before
+    assert page.locator("#tools [name=next]").first.input_value().endswith(f"?case={CARD_CASE}")
+    assert page.get_by_role("checkbox").is_checked()
+    page.get_by_role("button", name="English").click()
+    assert page.locator(".sp-needs").get_by_text("Consent of the parents").is_visible()
+
+
+def test_a_checklist_works_without_scripts_and_with_the_keyboard(visit: Callable[..., Page]) -> None:
+    page = visit(java_script_enabled=False)
+    page.goto(K + "/service/card/checklist")
+    page.get_by_role("checkbox").focus()
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="Meine Liste zeigen").click()
+    assert page.locator(".sp-needs").get_by_text("Zustimmung der Eltern").is_visible()
+    assert page.locator("audio").is_visible() == has_speech()
+
+
+def has_speech() -> bool:
+    return shutil.which("espeak-ng") is not None
+
+
+def require_speech() -> None:
+    if not has_speech():
+        if os.environ.get("SERVICEPUNKT_REQUIRE_PEERS") == "1":
+            pytest.fail("espeak-ng is missing")
+        pytest.skip("NOT RUN: espeak-ng is missing; sudo apt-get install espeak-ng")
+
+
+PLAYS = "() => !document.querySelector('audio').paused"
+SILENT = "() => document.querySelector('audio').paused && document.querySelector('audio').currentTime === 0"
+
+
+@pytest.mark.parametrize("stop", ["button", "touch", "key", "Escape", "leave", "answer"])
+def test_reading_aloud_stops_at_any_touch(visit: Callable[..., Page], stop: str) -> None:
+    require_speech()
+    page = visit()
+    page.goto(K + "/service/card/checklist")
+    assert not page.locator("audio").is_visible()
+    page.get_by_role("button", name="Vorlesen").click()
+    page.wait_for_function(PLAYS)
+    button = page.locator(".sp-aloud__button")
+    assert button.inner_text().strip() == "Anhalten"
+    assert button.get_attribute("aria-pressed") == "true"
+    assert axe_violations(page) == []
+    page.wait_for_timeout(600)
+    if stop == "button":
+        button.click()
+    elif stop == "touch":
+        page.locator("h1").click()
+    elif stop == "key":
+        page.keyboard.press("a")
+    elif stop == "Escape":
+        page.keyboard.press("Escape")
+    elif stop == "answer":
+        page.get_by_role("checkbox").check()
+        page.locator(".sp-needs").get_by_text("Zustimmung der Eltern").wait_for()
+        assert f"case={CARD_CASE}" in (page.locator("audio").get_attribute("src") or "")
+    else:
+        page.get_by_role("link", name="Start").click()
+        page.wait_for_url("**/t/alpha/k")
+        return
+    page.wait_for_function(SILENT)
+    assert button.inner_text().strip() == "Vorlesen"
+    assert button.get_attribute("aria-pressed") == "false"
+    page.wait_for_timeout(600)
+    button.click()
+    page.wait_for_function(PLAYS)
+
+
+def test_who_listens_is_not_asked_whether_he_is_there(visit: Callable[..., Page]) -> None:
+    require_speech()
+    page = opened(visit(), "/service/card")
+    page.get_by_role("button", name="Vorlesen").click()
+    page.wait_for_function(PLAYS)
+    page.clock.run_for(55_000)
+    page.evaluate("document.querySelector('audio').dispatchEvent(new Event('timeupdate'))")
+    page.clock.run_for(20_000)
+    assert not page.locator("#idle").is_visible()
+    page.clock.run_for(45_000)
+    assert page.locator("#idle").is_visible()
+
+
+def test_what_cannot_be_read_aloud_says_so(visit: Callable[..., Page]) -> None:
+    require_speech()
+    page = visit()
+    page.goto(K + "/service/card")
+    page.evaluate("document.querySelector('audio').src = '/t/alpha/k/service/none/speech.wav?voice=de'")
+    page.get_by_role("button", name="Vorlesen").click()
+    page.get_by_role("button", name="Jetzt nicht möglich").wait_for()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicepunkt.core.catalogue.html import clean, is_html, markup, plain
+from servicepunkt.core.catalogue.html import blocks, clean, is_html, markup, plain
 
 NEVER = ["<script", "onclick", "onerror", "onload", "javascript", "<svg", "<iframe", "<img", "<style", "data:", "<form"]
 TAGS = [
@@ -91,3 +91,39 @@ def test_plain_text_stays_plain(said: str) -> None:
     if not is_html(said) and "\u200b" not in said:
         assert clean(markup(said)) == said
     assert "<" not in plain("<p>a <strong>b</strong></p>")
+
+
+def test_blocks_of_a_plain_text_are_its_paragraphs() -> None:
+    assert [(one.kind, one.text) for one in blocks("Eins.\nZwei.\n\n\nDrei.")] == [
+        ("paragraph", "Eins.\nZwei."),
+        ("paragraph", "Drei."),
+    ]
+
+
+def test_blocks_of_html_are_paragraphs_headings_and_items() -> None:
+    text = (
+        "<h3>Was gilt</h3><p>Ein <strong>Foto</strong>,<br>neu &amp; scharf</p><ul><li>Pass<ul><li>alt</li></ul></li>"
+        '<li><p>Geld</p><p>bar</p></li></ul><ol><li>Gehen</li><li><a href="https://example.org/a">Lesen</a></li></ol>'
+        '<p><a href="mailto:a@example.org">a@example.org</a></p>'
+    )
+    assert [(one.kind, one.text, one.depth, one.number) for one in blocks(text)] == [
+        ("heading", "Was gilt", 0, None),
+        ("paragraph", "Ein Foto,\nneu & scharf", 0, None),
+        ("item", "Pass", 1, None),
+        ("item", "alt", 2, None),
+        ("item", "Geld", 1, None),
+        ("paragraph", "bar", 1, None),
+        ("item", "Gehen", 1, 1),
+        ("item", "Lesen (example.org/a)", 1, 2),
+        ("paragraph", "a@example.org", 0, None),
+    ]
+
+
+@given(st.lists(PIECES, max_size=20).map("".join))
+def test_blocks_hold_every_word_and_no_tag(markup_: str) -> None:
+    text = clean(markup_)
+    said = "".join("".join(one.text.split()) for one in blocks(text))
+    assert all(word in said for word in plain(text).split())
+    if is_html(text):
+        assert "<p>" not in said
+        assert "</" not in said

@@ -107,6 +107,46 @@ def test_a_whole_catalogue_has_no_mistake() -> None:
         ({"hosts": {"hours": ""}}, "hosts.shop.hours", "opening hours ''"),
         ({"points": {"staffed": "SH off"}}, "points.point.staffed", "school holidays"),
         ({"offers": {"hours": "Mo 25:00"}}, "offers[0] (passport).hours", "opening hours 'Mo 25:00'"),
+        ({"themes": {"parent": "x"}}, "themes.living.parent", "there is no theme 'x'"),
+        ({"themes": {"leika_groups": ["99"]}}, "themes.living.leika_groups", "a group has three digits"),
+        ({"services": {"name": {}, "leika": []}}, "services.passport.name", "a service has a name"),
+        ({"services": {"name": {"de": "<p>x <em>y</em></p>"}}}, "services.passport.name", "a name is plain text"),
+        ({"services": {"name": {"German": "x"}}}, "services.passport.name", "'German' is no language"),
+        (
+            {"services": {"description": {"de": "<p onclick='x'>a</p>"}}},
+            "services.passport.description.de",
+            "this HTML holds something",
+        ),
+        (
+            {"services": {"documents": [{"text": {"de": "<script>x</script>"}}]}},
+            "services.passport.documents[0].text.de",
+            "this HTML holds something",
+        ),
+        ({"services": {"summary": {"de": "a\0b"}}}, "services.passport.summary.de", "a text holds no control"),
+        ({"services": {"summary": {"de": "a" * 100_001}}}, "services.passport.summary.de", "a text has at most"),
+        (
+            {"services": {"modules": [{"code": "99", "text": TEXT}]}},
+            "services.passport.modules.99",
+            "a module is one of",
+        ),
+        ({"services": {"modules": [{"code": "11", "text": TEXT}] * 2}}, "services.passport.modules.11", "this module"),
+        ({"services": {"fees": [{"amount": "-1"}]}}, "services.passport.fees[0]", "an amount is not negative"),
+        ({"services": {"fees": [{"amount": "NaN"}]}}, "services.passport.fees[0]", "an amount is not negative"),
+        (
+            {"services": {"fees": [{"amount": "2", "amount_to": "1"}]}},
+            "services.passport.fees[0]",
+            "an amount is not negative, and",
+        ),
+        (
+            {"services": {"links": [{"kind": "page", "url": "javascript:alert(1)"}]}},
+            "services.passport.links[0].url",
+            "an address begins with",
+        ),
+        (
+            {"services": {"links": [{"kind": "page", "url": "https://example.org", "areas": ["123"]}]}},
+            "services.passport.links[0].areas",
+            "an area is the first",
+        ),
         ({"partners": {"hours": "always"}}, "partners.office.hours", "opening hours 'always'"),
         *(
             (
@@ -339,3 +379,9 @@ def test_hours_with_exceptions_are_the_same_after_their_way_to_a_box() -> None:
 
 def test_an_address_may_say_where_in_the_house() -> None:
     assert Address(street="Weg 1", postcode="00000", town="Ort", floor={"de": "EG"}).floor == {"de": "EG"}
+
+
+def test_themes_that_lie_in_each_other_are_found() -> None:
+    circle = [{**ENTRIES["themes"], "id": one, "parent": above} for one, above in (("a", "b"), ("b", "c"), ("c", "a"))]
+    found = mistakes(catalogue(themes=[*circle, {**ENTRIES["themes"], "parent": "a"}]))
+    assert found == [(f"themes.{one}.parent", "the themes above this one lead back to it") for one in "abc"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import psycopg
@@ -19,6 +19,8 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import FixedClock
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 def themes(*names: str) -> Catalogue:
@@ -161,5 +163,5 @@ async def test_a_revision_that_is_not_there_has_no_content(deployment: Deploymen
 
 
 def test_what_is_published_is_a_value() -> None:
-    assert Published(1, "d", themes("a")) == Published(1, "d", themes("a"))
+    assert Published(1, "d", themes("a"), NOON) == Published(1, "d", themes("a"), NOON)
     assert timedelta(seconds=FRESH_SECONDS) == timedelta(seconds=1)

@@ -1,4 +1,4 @@
-"""Two editors and a reader in a town whose files are taken over."""
+"""Two editors in a town whose files are taken over."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ async def furnish(deployment: Deployment, ctx: TenantContext, catalogue: Catalog
         for login, name, roles in (
             ("anna", "Anna Adler", ("editor",)),
             ("ben", "Ben Bach", ("editor",)),
-            ("agent", "Agnes 115", ("agent",)),
         ):
             await people.create_account(
                 tx, at=tx.now(), actor="test", login=login, name=name, password=password, roles=roles

@@ -12,7 +12,7 @@ from servicepunkt.core.testing import FixedClock
 from servicepunkt.web.terminal.search import BACK, KEYS, SPACE, pressed
 
 if TYPE_CHECKING:
-    from conftest import Visit
+    from conftest import Town, Visit
 
 K = "/t/alpha/k/search"
 NAME = re.compile(r'/service/([a-z]+)">')
@@ -104,3 +104,44 @@ async def test_no_query_is_a_fault(terminal: Visit, typed: str) -> None:
 
 async def test_a_query_without_end_is_refused(terminal: Visit) -> None:
     assert (await terminal.get(K, params={"q": "a" * 5000})).status_code == 422
+
+
+async def test_what_several_do_not_find_is_shown_to_editors(here: Town, terminal: Visit, clock: FixedClock) -> None:
+    for _ in range(3):
+        await terminal.get(K, params={"q": "Xqzwkj"})
+        await terminal.get(K, params={"q": "Erika Mustermann 0151 5551234"})
+        await terminal.get(K, params={"q": "Xqzw"}, headers={"hx-request": "true"})
+        clock.forward(minutes=11)
+    async with here.client() as editor:
+        await editor.sign_in("editor")
+        page = "/t/alpha/staff/catalogue/misses"
+        text = (await editor.get(page)).text
+        assert "xqzwkj" in text
+        assert "mustermann" not in text
+        assert "<strong>xqzw</strong>" not in text
+        assert (await editor.submit(page, page, words="xqzwkj")).status_code == 303
+        assert "Nach nichts wurde vergeblich gesucht." in (await editor.get(page)).text
+        assert (await editor.submit(page, page, words="")).status_code == 422
+
+
+async def test_only_editors_see_what_is_not_found(here: Town) -> None:
+    async with here.client() as guide:
+        await guide.sign_in("guide")
+        assert (await guide.get("/t/alpha/staff/catalogue/misses")).status_code == 403
+
+
+async def test_a_language_and_no_appointment_can_be_asked_for(terminal: Visit) -> None:
+    text = (await terminal.get(K, params={"q": "Ausweis", "spoken": "tr"})).text
+    assert 'name="spoken" value="tr" checked' in text
+    assert "Türkisch" in text
+    assert "card" in names(text)
+    assert names((await terminal.get(K, params={"q": "Ausweis", "walk_in": "yes"})).text) != names(
+        (await terminal.get(K, params={"q": "Ausweis"})).text
+    )
+
+
+async def test_another_language_asks_the_same_once_more(terminal: Visit) -> None:
+    text = (await terminal.get(K, params={"q": "Perso & Co", "here": "yes"})).text
+    assert 'name="next" value="/k/search?q=Perso+%26+Co&amp;here=yes"' in text
+    text = (await terminal.get("/t/alpha/k/service/card/authority", params={"place": "Ort"})).text
+    assert 'name="next" value="/k/service/card/authority?place=Ort"' in text

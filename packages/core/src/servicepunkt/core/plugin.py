@@ -14,6 +14,7 @@ from servicepunkt.core.catalogue.editing.store import catalogue_edit, delete_end
 from servicepunkt.core.catalogue.formats.known import FORMATS
 from servicepunkt.core.catalogue.formats.model import Format
 from servicepunkt.core.catalogue.links import catalogue_link, check_links
+from servicepunkt.core.catalogue.search.misses import delete_misses, search_miss
 from servicepunkt.core.catalogue.settings import CatalogueSettings
 from servicepunkt.core.catalogue.sources.store import TABLES as SOURCE_TABLES
 from servicepunkt.core.catalogue.store import catalogue_revision
@@ -59,7 +60,7 @@ def migrations() -> Path:
 @hookimpl
 def tables() -> Sequence[Any]:
     own = (tenant, account, audit_entry, catalogue_revision, data_key, notice, notice_attempt, provider_weight)
-    return (*own, *SOURCE_TABLES, catalogue_edit, catalogue_link)
+    return (*own, *SOURCE_TABLES, search_miss, catalogue_edit, catalogue_link)
 
 
 @hookimpl
@@ -91,7 +92,11 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG
 
     Edits name accounts of editors; those that no longer hold are kept for as long as somebody may ask who wrote them.
     """
-    return {"notice_attempt": Retention(30, delete_attempts), "catalogue_edit": Retention(730, delete_ended)}
+    return {
+        "notice_attempt": Retention(30, delete_attempts),
+        "search_miss": Retention(180, delete_misses),
+        "catalogue_edit": Retention(730, delete_ended),
+    }
 
 
 def _notice_mistakes(plugins: Plugins, ctx: TenantContext) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from servicepunkt.core.catalogue.editing import store
 from servicepunkt.core.catalogue.editing.model import Edit, OwnEditError, encoded
 from servicepunkt.core.catalogue.editing.service import JOB, publish_due
 from servicepunkt.core.catalogue.formats.model import Change, Format, Limits, Upsert
+from servicepunkt.core.catalogue.layers import Layer
 from servicepunkt.core.catalogue.model import Catalogue, Link, Module, Service, Theme
 from servicepunkt.core.catalogue.settings import CatalogueSettings
 from servicepunkt.core.catalogue.sources import service as sources
@@ -48,10 +49,17 @@ def lines(files: Mapping[str, BinaryIO], limits: Limits) -> Iterator[Change]:
     """A format of one line for each service: `id summary`."""
     for line in files["file"].read().decode().splitlines():
         name, _, summary = line.partition(" ")
-        record = {"id": name, "name": {"de": name.title()}, "summary": {"de": summary}, "audience": ["001"]}
+        record: dict[str, Any] = {
+            "id": name,
+            "name": {"de": name.title()},
+            "summary": {"de": summary},
+            "audience": ["001"],
+        }
+        if name.startswith("99"):
+            record = {"id": f"land-{name}", "name": {"de": "Land"}, "summary": {"de": summary}, "leika": [name]}
         if name == "bus":
             record["competence"] = "nobody"
-        yield Upsert(kind="services", id=name, record=record, place=name)
+        yield Upsert(kind="services", id=record["id"], record=record, place=name)
 
 
 class Office:
@@ -69,12 +77,15 @@ class Office:
             await sources.put_files(tx, catalogue, at=tx.now())
             await catalogues.publish_sources(tx, at=tx.now(), actor="test")
 
-    async def arrives(self, text: str) -> None:
-        """The town's own source says this now."""
+    async def arrives(self, text: str, layer: Layer = "tenant") -> None:
+        """The town's own source, or the Land's, says this now."""
         path = self.folder / "file"
         path.write_text(text)
         wanted = Wanted(
-            source="town", format=Format(name="lines", parts=("file",), is_whole=True, read=lines), files={"file": path}
+            source="town" if layer == "tenant" else layer,
+            format=Format(name="lines", parts=("file",), is_whole=True, read=lines),
+            files={"file": path},
+            layer=layer,
         )
         await import_files(self.deployment.database, self.ctx, wanted, actor="test")
 
@@ -432,6 +443,29 @@ async def test_writing_anew_answers_when_it_is_proposed(office: Office) -> None:
     assert await office.conflicts() == []
     await office.arrives("bus Ganz anders")
     assert len(await office.conflicts()) == 1
+
+
+async def test_what_the_land_says_of_a_key_lies_below_and_its_change_is_a_task(office: Office) -> None:
+    key = "99085001000000"
+    passport = Service(id="passport", name={"de": "Pass"}, leika=(key,), themes=("papers",))
+    await office.files(msgspec.structs.replace(OWN, services=(*OWN.services, passport)))
+    await office.arrives(f"{key} Vom Land", layer="land")
+    await office.publish()
+    value = (await office.do(editing.sight, "passport")).at("summary/de")
+    assert (value.said, value.origin) == ("Vom Land", "land")
+    edit = await office.live("summary/de", "Unser Pass", service="passport")
+    assert (await office.read("passport")).summary["de"] == "Unser Pass"
+    assert await office.conflicts() == []
+    await office.arrives(f"{key} Vom Land, neu", layer="land")
+    (found,) = await office.conflicts()
+    assert (found.edit.id, found.edit.stood_below, found.below_now, found.origin) == (
+        edit.id,
+        "Vom Land",
+        "Vom Land, neu",
+        "land",
+    )
+    with pytest.raises(NotFoundError):
+        await office.do(editing.sight, f"land-{key}")
 
 
 async def test_a_source_that_says_the_same_now_asks_nothing(office: Office) -> None:

@@ -12,6 +12,7 @@ import pytest
 from servicepunkt.core.catalogue import service
 from servicepunkt.core.catalogue.formats import dldb
 from servicepunkt.core.catalogue.formats.model import Change, Delete, Format, Limits, Refused, SourceError, Upsert
+from servicepunkt.core.catalogue.layers import Layer
 from servicepunkt.core.catalogue.model import Catalogue, Service, Theme
 from servicepunkt.core.catalogue.sources import service as sources
 from servicepunkt.core.catalogue.sources import store
@@ -257,6 +258,41 @@ async def test_what_refers_to_nothing_is_left_out_and_said(
         "there is no partner 'nobody'",
         "there is no authority 'gone'",
     ]
+
+
+async def test_four_layers_lie_above_each_other(deployment: Deployment, tenant: TenantContext, path: Path) -> None:
+    key = "99085001012000"
+    said: dict[str, dict[str, Any]] = {
+        "federation": {
+            "name": {"de": "Reisepass Ausstellung"},
+            "modules": [{"code": "11", "text": {"de": "Bund", "en": "Federation"}}],
+        },
+        "land": {"modules": [{"code": "11", "text": {"de": "Land"}}, {"code": "25", "text": {"de": "Klage"}}]},
+    }
+
+    def read(files: Mapping[str, BinaryIO], limits: Limits) -> Iterator[Change]:
+        layer = files["file"].read().decode()
+        record = {"id": layer, "leika": [key], "themes": ["nowhere"], **said[layer]}
+        yield Upsert(kind="services", id=layer, record=record, place="1")
+
+    layers: tuple[Layer, ...] = ("federation", "land")
+    for layer in layers:
+        form = msgspec.structs.replace(WHOLE, read=read)
+        wanted = Wanted(source=f"the-{layer}", format=form, files={"file": holding(path, layer)}, layer=layer)
+        await import_files(deployment.database, tenant, wanted, actor="test")
+    own = Catalogue(services=(Service(id="passport", leika=(key,), summary={"de": "Bei uns."}),))
+    async with deployment.database.tenant(tenant) as tx:
+        await sources.put_files(tx, own, at=tx.now())
+        _, composed = await service.publish_sources(tx, at=tx.now(), actor="test")
+    (passport,) = composed.catalogue.services
+    assert (passport.name["de"], passport.summary["de"], passport.themes) == ("Reisepass Ausstellung", "Bei uns.", ())
+    assert {(one.code, language): text for one in passport.modules for language, text in one.text.items()} == {
+        ("11", "de"): "Land",
+        ("11", "en"): "Federation",
+        ("25", "de"): "Klage",
+    }
+    assert composed.origins["services", "passport"]["modules/11/000/en"] == "the-federation"
+    assert composed.origins["services", "passport"]["modules/11/000/de"] == "the-land"
 
 
 async def test_another_tenant_sees_nothing_of_it(

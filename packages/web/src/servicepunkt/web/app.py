@@ -12,15 +12,18 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
+from servicepunkt.core.catalogue.search.misses import Misses
 from servicepunkt.core.catalogue.search.service import CatalogueSearch
 from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ServicepunktError
 from servicepunkt.web import access, assets, health
 from servicepunkt.web.frame import build_frame
+from servicepunkt.web.paper import Press
 from servicepunkt.web.problems import Problems
 from servicepunkt.web.requests import CarefulRequest, PlainTokens
 from servicepunkt.web.security import SecurityHeaders
+from servicepunkt.web.speech import Speaker
 from servicepunkt.web.tenancy import TenantMiddleware
 from servicepunkt.web.terminal.switches import keep_choices
 
@@ -45,6 +48,9 @@ def create_litestar(deployment: Deployment) -> Litestar:
         app.state["frame"] = frame
         app.state["catalogue"] = CatalogueReader(deployment.database)
         app.state["search"] = CatalogueSearch()
+        app.state["misses"] = Misses()
+        app.state["speech"] = Speaker(deployment.settings.home / "cache" / "speech")
+        app.state["press"] = Press(deployment.settings.home / "cache" / "fonts")
         closing: list[Callable[[], Awaitable[None]]] = []
         app.state["at_shutdown"] = closing
         yield

@@ -53,7 +53,7 @@ def static_file(
     headers = {"etag": etag, "cache-control": FOR_EVER if v else FOR_A_WHILE, "accept-ranges": "bytes"}
     if request.headers.get("if-none-match") == etag:
         return Response(b"", status_code=304, headers=headers, media_type=kind)
-    return _ranged(request, content, headers=headers, kind=kind)
+    return ranged(request, content, headers=headers, kind=kind)
 
 
 def _inside(folder: Path, name: str) -> Path | None:
@@ -65,7 +65,7 @@ def _inside(folder: Path, name: str) -> Path | None:
         return None
 
 
-def _ranged(request: Request[Any, Any, Any], content: bytes, *, headers: dict[str, str], kind: str) -> Response[bytes]:
+def ranged(request: Request[Any, Any, Any], content: bytes, *, headers: dict[str, str], kind: str) -> Response[bytes]:
     """The whole file, or the one range that was asked for (RFC 9110 §14)."""
     wanted = RANGE.fullmatch(request.headers.get("range", ""))
     changed = request.headers.get("if-range", headers["etag"]) != headers["etag"]

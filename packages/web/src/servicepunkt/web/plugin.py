@@ -14,7 +14,7 @@ from servicepunkt.web.devices.model import TERMINAL
 from servicepunkt.web.devices.store import device
 from servicepunkt.web.help.store import help_call
 from servicepunkt.web.sessions.store import session
-from servicepunkt.web.settings import WebSettings
+from servicepunkt.web.settings import TerminalSettings, WebSettings
 
 if TYPE_CHECKING:
     import click
@@ -42,7 +42,9 @@ def tables() -> Sequence[Any]:
 
 @hookimpl
 def routes() -> Sequence[Any]:
+    from servicepunkt.web.catalogue import answers
     from servicepunkt.web.catalogue import api as catalogue_api
+    from servicepunkt.web.catalogue import pages as catalogue_pages
     from servicepunkt.web.devices import api as device_api
     from servicepunkt.web.devices import pages as device_pages
     from servicepunkt.web.editors import changes, history
@@ -51,6 +53,7 @@ def routes() -> Sequence[Any]:
     from servicepunkt.web.notices import api as notice_api
     from servicepunkt.web.notices import pages as notice_pages
     from servicepunkt.web.staff import pages as staff_pages
+    from servicepunkt.web.terminal import aloud, take_along
     from servicepunkt.web.terminal import competence as competence_pages
     from servicepunkt.web.terminal import hours as hours_pages
     from servicepunkt.web.terminal import pages as terminal_pages
@@ -58,6 +61,8 @@ def routes() -> Sequence[Any]:
 
     return (
         *catalogue_api.HANDLERS,
+        *catalogue_pages.HANDLERS,
+        *answers.HANDLERS,
         *device_api.HANDLERS,
         *device_pages.HANDLERS,
         *editor_pages.HANDLERS,
@@ -71,6 +76,8 @@ def routes() -> Sequence[Any]:
         *search_pages.HANDLERS,
         *competence_pages.HANDLERS,
         *hours_pages.HANDLERS,
+        *take_along.HANDLERS,
+        *aloud.HANDLERS,
     )
 
 
@@ -91,7 +98,7 @@ def texts() -> Path:
 
 @hookimpl
 def tenant_sections() -> Sequence[TenantSection]:
-    return (TenantSection("web", WebSettings),)
+    return (TenantSection("web", WebSettings), TenantSection("terminal", TerminalSettings))
 
 
 @hookimpl
@@ -116,7 +123,10 @@ def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[S
     if "help.answer" in permissions:
         entries.append(StaffEntry("Help calls", "/staff/help", order=20))
     if "catalogue.read" in permissions:
+        entries.append(StaffEntry("Answers", "/staff/answers", order=10))
         entries.append(StaffEntry("Catalogue", CATALOGUE, order=60))
+    if "catalogue.edit" in permissions:
+        entries.append(StaffEntry("Not found", "/staff/catalogue/misses", order=65))
     if "notices.read" in permissions:
         entries.append(StaffEntry("Messages", HREF, order=70))
     if "devices.manage" in permissions:

@@ -1,4 +1,4 @@
-"""Section [web] of a tenant file: where a public page leads that says who answers for it."""
+"""Sections of a tenant file: [web], where a public page leads that says who answers for it; [terminal], what it has."""
 
 from __future__ import annotations
 
@@ -18,3 +18,9 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     imprint: WebAddress = ""
     privacy: WebAddress = ""
     accessibility: WebAddress = ""
+
+
+class TerminalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What stands at every terminal of the tenant. `receipt`: a printer for receipts of 80 mm."""
+
+    receipt: bool = False

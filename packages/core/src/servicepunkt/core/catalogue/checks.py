@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+import msgspec
+
 from servicepunkt.core.catalogue import html
 from servicepunkt.core.catalogue.competence import level_of
 from servicepunkt.core.catalogue.model import (
@@ -65,6 +67,10 @@ def mistakes(catalogue: Catalogue) -> list[Mistake]:
             elif other.last is not None and other.last - other.first > LONGEST_EXCEPTION:
                 found.append((f"{place}[{number}].last", "an exception lasts for a year at most"))
 
+    for kind in ("hosts", "points", "partners", "themes", "offers", "responsibilities"):
+        for number, entry in enumerate(getattr(catalogue, kind)):
+            name = getattr(entry, "id", number)
+            found += ((f"{kind}.{name}.{place}", sentence) for place, sentence in _texts_mistakes(entry))
     for host in catalogue.hosts:
         hours(f"hosts.{host.id}.hours", host.hours)
         other_hours(f"hosts.{host.id}.exceptions", host.exceptions)
@@ -120,8 +126,7 @@ def service_mistakes(service: Service) -> Iterator[Mistake]:
     for name in ("name", "official_name"):
         if any(html.is_html(text) for text in getattr(service, name).values()):
             yield name, "a name is plain text"
-    for name in ("name", "official_name", "summary", "description", "fee", "duration", "ended"):
-        yield from text_mistakes(name, getattr(service, name))
+    yield from _texts_mistakes(service)
     yield from _module_mistakes(service.modules)
     for number, fee in enumerate(service.fees):
         amounts = [amount for amount in (fee.amount, fee.amount_to) if amount is not None]
@@ -149,7 +154,17 @@ def _module_mistakes(modules: Iterable[Module]) -> Iterator[Mistake]:
         if (module.code, module.channel) in seen:
             yield place, "this module stands twice for one channel"
         seen.add((module.code, module.channel))
-        yield from text_mistakes(place, module.text)
+
+
+def _texts_mistakes(entry: msgspec.Struct, place: str = "") -> Iterator[Mistake]:
+    """What is wrong with the texts of an entry, wherever in it they stand."""
+    for name in entry.__struct_fields__:
+        value, here = getattr(entry, name), f"{place}{name}"
+        if isinstance(value, dict):
+            yield from text_mistakes(here, value)
+        for number, part in enumerate(value if isinstance(value, tuple) else (value,)):
+            if isinstance(part, msgspec.Struct):
+                yield from _texts_mistakes(part, f"{here}[{number}]." if isinstance(value, tuple) else f"{here}.")
 
 
 def text_mistakes(place: str, text: Text) -> Iterator[Mistake]:

@@ -33,6 +33,7 @@ from servicepunkt.core.errors import InvalidInputError, NotFoundError
 from servicepunkt.core.settings import Settings
 
 out = Console()
+FIRST = ""  # the first part of a format, whatever its name
 SHOWN = 40  # differences and remarks that people see; programs see all
 ACTOR = "command-line"
 File = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -88,9 +89,10 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 @catalogue.command("import")
 @click.option("--tenant", required=True, help="Slug of the tenant.")
 @click.option("--format", "format_name", required=True, help="Name of the format; `catalogue formats` lists them.")
-@click.option("--file", "file", type=File, help="The file, for formats that have one.")
-@click.option("--services", type=File, help="The file with services, for formats that have several.")
-@click.option("--locations", type=File, help="The file with locations, for formats that have several.")
+@click.option("--file", "file", type=File, help="The file, or the first of several.")
+@click.option("--services", type=File, help="The file with services, for formats that have one apart.")
+@click.option("--locations", type=File, help="The file with locations, for formats that have one apart.")
+@click.option("--part", "parts", type=(str, File), multiple=True, help="NAME PATH of another file of the format.")
 @click.option("--source", default="", help="Name of the source; the format's name if none is given.")
 @click.option("--layer", type=click.Choice(get_args(Layer)), default="tenant", show_default=True, help="Whose texts.")
 @click.option("--dry-run", is_flag=True, help="Show the difference; nothing is changed.")
@@ -102,6 +104,7 @@ def import_command(
     file: Path | None,
     services: Path | None,
     locations: Path | None,
+    parts: tuple[tuple[str, Path], ...],
     source: str,
     layer: Layer,
     dry_run: bool,
@@ -109,7 +112,7 @@ def import_command(
     as_json: bool,
 ) -> None:
     """Read a catalogue from files, and publish it with what other sources say."""
-    given = {"file": file, "services": services, "locations": locations}
+    given = {FIRST: file, "services": services, "locations": locations, **dict(parts)}
     files = {part: path for part, path in given.items() if path is not None}
     with deployments.configured() as settings:
         done = asyncio.run(_import(settings, tenant, format_name, files, source, layer, dry_run, not no_publish))
@@ -131,7 +134,10 @@ async def _import(
 ) -> Done:
     async with deployments.running(settings) as deployment:
         ctx = await tenant_or_refuse(deployment, slug)
-        wanted = Wanted(source=source or format_name, format=_format(deployment, format_name), files=files, layer=layer)
+        form = _format(deployment, format_name)
+        if FIRST in files:
+            files[form.parts[0]] = files.pop(FIRST)
+        wanted = Wanted(source=source or format_name, format=form, files=files, layer=layer)
         columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=Console(stderr=True)) as progress:
             task = progress.add_task("records", total=None)
@@ -194,14 +200,17 @@ def _show(done: Done, *, dry_run: bool) -> None:
 
 
 def _some(title: str, rows: Iterable[tuple[str, str]]) -> None:
-    rows = list(rows)
-    if rows:
-        table = Table(
-            "where", "what", title=title if len(rows) <= SHOWN else f"{title}: the first {SHOWN} of {len(rows)}"
-        )
-        for where, what in rows[:SHOWN]:
-            table.add_row(where, what)
-        out.print(table)
+    """What was said of several places is one row."""
+    places: dict[str, list[str]] = {}
+    for where, what in rows:
+        places.setdefault(what, []).append(where)
+    if not places:
+        return
+    more = f": the first {SHOWN} of {len(places)}" if len(places) > SHOWN else ""
+    table = Table("where", "what", title=title + more)
+    for what, found in list(places.items())[:SHOWN]:
+        table.add_row(found[0] if len(found) == 1 else f"{found[0]} and {len(found) - 1} more", what)
+    out.print(table)
 
 
 @catalogue.command("export")

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 from html import escape, unescape
+from html.parser import HTMLParser
+from typing import Literal
 
+import msgspec
 import nh3
 
 TAGS = {"p", "br", "ul", "ol", "li", "strong", "em", "a", "h3", "h4", "h5"}
@@ -26,6 +29,8 @@ _BREAK = re.compile(r"\s*<br>\s*")
 _BLOCK_END = re.compile(r"</(?:p|li|h[345])>|<br>")
 _TAG = re.compile(r"<[^>]*>")
 _SPACE = re.compile(r"\s+")
+#: Control characters and the space of no width; a reference such as `&#8;` brings them in.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\ud800-\udfff]")
 _EMPTY = re.compile(r"<(p|li|ul|ol|strong|em|h3|h4|h5)>\s*</\1>")
 
 
@@ -58,7 +63,7 @@ def _allowed(markup: str) -> str:
         link_rel=None,
         strip_comments=True,
     )
-    made = _SPACE.sub(" ", made.replace("\u200b", "").replace("&nbsp;", " ")).strip()
+    made = _SPACE.sub(" ", _CONTROL.sub("", made).replace("&nbsp;", " ")).strip()
     while (shorter := _EMPTY.sub("", made)) != made:
         made = shorter.strip()
     return made
@@ -79,3 +84,83 @@ def plain(text: str) -> str:
         return text
     lines = (_SPACE.sub(" ", unescape(_TAG.sub("", line))).strip() for line in _BLOCK_END.sub("\n", text).split("\n"))
     return "\n".join(line for line in lines if line)
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True):
+    """A paragraph, heading or list item as plain text. `depth` 1 is an outermost list; `number` counts in an `ol`."""
+
+    kind: Literal["paragraph", "heading", "item"]
+    text: str
+    depth: int = 0
+    number: int | None = None
+
+
+def blocks(text: str) -> list[Block]:
+    """A long text for what prints without HTML. The address of a link stands in brackets behind its words."""
+    if is_html(text):
+        reader = _Blocks()
+        reader.feed(text)
+        reader.close()
+        reader.end_block()
+        return reader.blocks
+    return [
+        Block(kind="paragraph", text=paragraph.strip()) for paragraph in re.split(r"\n\s*\n", text) if paragraph.strip()
+    ]
+
+
+class _Blocks(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.blocks: list[Block] = []
+        self._kind: Literal["paragraph", "heading", "item"] = "paragraph"
+        self._lists: list[int | None] = []
+        self._words: list[str] = []
+        self._link: tuple[str, int] | None = None
+        self._fresh = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "br":
+            self._words.append("\n")
+        elif tag == "a":
+            self._link = (dict(attrs).get("href") or "", len(self._words))
+        elif tag in ("ul", "ol"):
+            self.end_block()
+            self._lists.append(1 if tag == "ol" else None)
+        elif tag == "li":
+            self.end_block()
+            self._kind, self._fresh = "item", True
+        elif tag == "p":
+            # The first paragraph of an item is the item; what follows stands below it.
+            if not self._fresh:
+                self.end_block()
+        elif tag in ("h3", "h4", "h5"):
+            self.end_block()
+            self._kind = "heading"
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "a" and self._link is not None:
+            (address, start), self._link = self._link, None
+            shown = re.sub(r"^(?:https?://|mailto:|tel:)", "", address).rstrip("/")
+            if shown and shown not in "".join(self._words[start:]):
+                self._words.append(f" ({shown})")
+        elif tag in ("p", "li", "h3", "h4", "h5"):
+            self.end_block()
+        elif tag in ("ul", "ol"):
+            self.end_block()
+            if self._lists:
+                self._lists.pop()
+
+    def handle_data(self, data: str) -> None:
+        self._words.append(_SPACE.sub(" ", data))
+
+    def end_block(self) -> None:
+        lines = ("".join(self._words)).split("\n")
+        text = "\n".join(_SPACE.sub(" ", line).strip() for line in lines).strip()
+        self._words = []
+        if not text:
+            return
+        number = None
+        if self._kind == "item" and self._fresh and self._lists and self._lists[-1] is not None:
+            number, self._lists[-1] = self._lists[-1], self._lists[-1] + 1
+        self.blocks.append(Block(kind=self._kind, text=text, depth=len(self._lists), number=number))
+        self._kind, self._fresh = "paragraph", False

@@ -289,6 +289,7 @@ class Offer(Strict, frozen=True, kw_only=True):
 
     `hours` (OSM) narrow the point's hours; `staffed` says that it needs somebody present; `accepted_for` names the
     partner that decides when the provider only takes applications in. `languages`: what is spoken there.
+    `appointment`: whether one is needed, empty where nobody has said.
     `modules` say what differs at this point from what the service says everywhere.
     """
 
@@ -302,7 +303,7 @@ class Offer(Strict, frozen=True, kw_only=True):
     staffed: bool = False
     accepted_for: str = ""
     hint: Text = {}
-    appointment: Literal["none", "possible", "required"] = "none"
+    appointment: Literal["", "none", "possible", "required"] = ""
     languages: tuple[str, ...] = ()
     modules: tuple[Module, ...] = ()
     valid_from: date | None = None

@@ -25,11 +25,12 @@ KEPT_TENANTS = 512
 
 
 class Published(msgspec.Struct, frozen=True):
-    """A revision as it is read: its number, its digest (for ETags) and its content."""
+    """A revision as it is read: its number, its digest (for ETags), its content and when it was published."""
 
     revision: int
     digest: str
     catalogue: Catalogue
+    at: datetime
 
 
 async def publish(
@@ -105,10 +106,11 @@ class CatalogueReader:
             if newest is None:
                 raise NotFoundError("nothing has been published yet")
             if kept is not None and kept[1].digest == newest[1]:
-                published = msgspec.structs.replace(kept[1], revision=newest[0])
+                published = msgspec.structs.replace(kept[1], revision=newest[0], at=newest[2])
             else:
                 body = await store.content(tx, newest[0])
-                published = Published(newest[0], newest[1], msgspec.json.decode(body or b"{}", type=Catalogue))
+                found = msgspec.json.decode(body or b"{}", type=Catalogue)
+                published = Published(newest[0], newest[1], found, newest[2])
         self._kept[ctx.id] = (now, published)
         self._kept.move_to_end(ctx.id)
         while len(self._kept) > KEPT_TENANTS:

@@ -23,16 +23,16 @@ catalogue_revision = tenant_table(
 )
 
 
-async def newest(tx: Transaction) -> tuple[int, str] | None:
-    """(revision, digest)."""
+async def newest(tx: Transaction) -> tuple[int, str, datetime] | None:
+    """(revision, digest, when it was published)."""
     query = (
-        sa.select(catalogue_revision.c.revision, catalogue_revision.c.digest)
+        sa.select(catalogue_revision.c.revision, catalogue_revision.c.digest, catalogue_revision.c.published_at)
         .where(catalogue_revision.c.tenant_id == tx.tenant_id)
         .order_by(catalogue_revision.c.revision.desc())
         .limit(1)
     )
     row = (await tx.execute(query)).first()
-    return (row.revision, row.digest) if row else None
+    return (row.revision, row.digest, row.published_at) if row else None
 
 
 async def content(tx: Transaction, revision: int) -> bytes | None:

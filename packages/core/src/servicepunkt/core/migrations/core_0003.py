@@ -65,10 +65,17 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text, nullable=False),
         key=("run", "number"),
     )
+    tenant_table(
+        "search_miss",
+        sa.Column("words", sa.Text, nullable=False),
+        sa.Column("count", sa.Integer, nullable=False),
+        sa.Column("last_on", sa.Date, nullable=False),
+        key=("words",),
+    )
 
 
 def downgrade() -> None:
-    for name in ("catalogue_report", "catalogue_record", "catalogue_run", "catalogue_source"):
+    for name in ("search_miss", "catalogue_report", "catalogue_record", "catalogue_run", "catalogue_source"):
         op.drop_table(name)
     op.drop_column("catalogue_revision", "restores")
     op.drop_column("catalogue_revision", "origins")

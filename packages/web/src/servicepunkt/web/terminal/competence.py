@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
@@ -24,7 +25,7 @@ Switch = Annotated[str, Parameter(max_length=8)]
 async def competence_page(request: Request[Any, Any, Any], sight: Sight, service_id: str, place: str) -> Response[str]:
     """Raises NotFoundError."""
     service = sight.catalogue.service(service_id)
-    if service is None:
+    if service is None or service.visibility != "public":
         raise NotFoundError
     place = "".join(sign for sign in place[:MAX_PLACE] if sign.isprintable())
     found = competence.answer(sight.catalogue, service.id, place, day=sight.day)
@@ -35,6 +36,8 @@ async def competence_page(request: Request[Any, Any, Any], sight: Sight, service
         sight,
         service=service,
         place_said=place,
+        # Another language or view asks the same once more.
+        path=f"{request.scope['path']}?{urlencode({'place': place})}" if place else request.scope["path"],
         found=found,
         decides=authorities(sight.catalogue, decided.decides),
         accepts=authorities(sight.catalogue, decided.accepts),

@@ -43,11 +43,15 @@ CAPABILITIES = {
     "book": "Book",
     "collect": "Collect",
 }
+WALK_IN = ("none", "possible")  # without an appointment
 ORDER = ("now", "later", "upcoming", "ended")
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
-    """From where one looks: the catalogue, a point (None on the web), the instant, and how hours and times are said."""
+    """From where one looks: the catalogue, a point (None on the web), the instant, and how hours and times are said.
+
+    `revision` and `published`: which revision of the catalogue this is, and since when.
+    """
 
     catalogue: Catalogue
     point: Point | None
@@ -56,6 +60,8 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     locale: str
     describe: Callable[[State, Sequence[Cause]], str]
     clock: Callable[[datetime], str]
+    revision: int = 0
+    published: datetime | None = None
 
     @property
     def day(self) -> date:
@@ -202,14 +208,20 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     now: bool = False
     here: bool = False
     online: bool = False
+    walk_in: bool = False
+    spoken: str = ""
 
 
 class FoundSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A service that was found, with the offer that helps most: possible now before later; None where there is none."""
 
     service: Service
-    seen: OfferSeen | None
+    offers: tuple[OfferSeen, ...]
     over: bool
+
+    @property
+    def seen(self) -> OfferSeen | None:
+        return self.offers[0] if self.offers else None
 
     @property
     def now(self) -> bool:
@@ -230,8 +242,8 @@ def found_here(sight: Sight, found: Iterable[Found]) -> list[FoundSeen]:
     for one in found:
         service = sight.catalogue.service(one.id)
         if service is not None:
-            offers = offers_of_service(sight, service)
-            seen = FoundSeen(service=service, seen=offers[0] if offers else None, over=is_over(sight, service))
+            offers = tuple(offers_of_service(sight, service))
+            seen = FoundSeen(service=service, offers=offers, over=is_over(sight, service))
             weight = (HERE if seen.here else 1.0) * (NOW if seen.now else 1.0) * (OVER if seen.over else 1.0)
             scored.append((one.score * weight, seen))
     return [seen for _, seen in sorted(scored, key=lambda pair: -pair[0])]
@@ -244,6 +256,8 @@ def fits(seen: FoundSeen, wanted: Wanted) -> bool:
         and (not wanted.now or seen.now)
         and (not wanted.here or seen.here)
         and (not wanted.online or bool(seen.service.links_of("online")))
+        and (not wanted.walk_in or any(one.offer.appointment in WALK_IN for one in seen.offers))
+        and (not wanted.spoken or any(wanted.spoken in one.offer.languages for one in seen.offers))
     )
 
 

@@ -37,19 +37,25 @@ class DaySeen(msgspec.Struct, frozen=True, kw_only=True):
     unusual: bool
 
 
-def days_seen(sight: Sight, hours: Hours, texts: Texts) -> list[DaySeen]:
+def days_seen(sight: Sight, hours: Hours, texts: Texts, ahead: int = DAYS_AHEAD) -> list[DaySeen]:
     """The coming days from today on."""
-    return [_day_seen(sight, day, texts) for day in calendar(hours, sight.calendar, sight.day, DAYS_AHEAD)]
+    return [_day_seen(sight, day, texts) for day in calendar(hours, sight.calendar, sight.day, ahead)]
 
 
 def _day_seen(sight: Sight, day: Day, texts: Texts) -> DaySeen:
+    reasons = [_reason(cause, texts, sight.locale) for cause in day.causes]
+    kept = bool(day.spans and day.holiday) and not any(cause.kind == "holiday" for cause in day.causes)
+    if kept:
+        # Who comes on a holiday wants to read that it is one, and that it is open all the same.
+        name = words.spoken(day.holiday, sight.locale)
+        reasons.append(texts.translate(sight.locale, "Public holiday {name}: open as usual", name=name))
     return DaySeen(
         date=day.date,
         said=spoken_date(day.date, sight.locale),
         hours=words.spoken_times(words.times_of(day, sight.calendar), texts=texts, locale=sight.locale),
         open=bool(day.spans),
-        reasons=[_reason(cause, texts, sight.locale) for cause in day.causes],
-        unusual=any(cause.kind != "rest" for cause in day.causes),
+        reasons=reasons,
+        unusual=kept or any(cause.kind != "rest" for cause in day.causes),
     )
 
 

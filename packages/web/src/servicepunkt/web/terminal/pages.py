@@ -9,7 +9,8 @@ from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from servicepunkt.core.catalogue.model import Point
+from servicepunkt.core.catalogue import html
+from servicepunkt.core.catalogue.model import Point, Service, pick
 from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.core.errors import NotFoundError, ServicepunktError
 from servicepunkt.core.hours.model import Calendar
@@ -23,10 +24,12 @@ from servicepunkt.web.navigation import cookie, forget_cookies, public_address, 
 from servicepunkt.web.qr import qr_image
 from servicepunkt.web.sessions import model as sessions
 from servicepunkt.web.sessions import service as session_service
+from servicepunkt.web.speech import Speaker
 from servicepunkt.web.terminal import content, switches
 from servicepunkt.web.terminal.content import Sight
 
 PUBLIC = {"public": True}
+LONG = 500  # letters of a description that stands at the top
 # Browsers keep a cookie for 400 days at most; the start page renews it.
 DEVICE_COOKIE_SECONDS = 400 * 24 * 3600
 
@@ -46,11 +49,12 @@ async def sight_of(request: Request[Any, Any, Any], device: Device | None = None
     ctx, deployment = access.tenant_of(request), access.deployment_of(request)
     reader: CatalogueReader = request.app.state["catalogue"]
     try:
-        catalogue = (await reader.current(ctx)).catalogue
+        published = await reader.current(ctx)
     except NotFoundError:
         if device is not None:
             raise TerminalNotReadyError from None
         raise
+    catalogue = published.catalogue
     point: Point | None = None
     if device is not None and (point := catalogue.point(device.target)) is None:
         raise TerminalNotReadyError
@@ -65,6 +69,8 @@ async def sight_of(request: Request[Any, Any, Any], device: Device | None = None
             state, calendar, at, texts=deployment.texts, locale=locale, because=because
         ),
         clock=lambda instant: spoken_time(instant, locale, ctx.zone_info),
+        revision=published.revision,
+        published=published.at,
     )
 
 
@@ -97,11 +103,18 @@ def theme_page(request: Request[Any, Any, Any], sight: Sight, theme_id: str) -> 
     )
 
 
-def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str) -> Response[str]:
-    """Raises NotFoundError."""
+def public_service_of(sight: Sight, service_id: str) -> Service:
+    """A service that citizens may read. Raises NotFoundError."""
     service = sight.catalogue.service(service_id)
     if service is None or service.visibility != "public":
         raise NotFoundError
+    return service
+
+
+def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str) -> Response[str]:
+    """Raises NotFoundError."""
+    service = public_service_of(sight, service_id)
+    speaker: Speaker = request.app.state["speech"]
     address = public_address(request, f"/service/{service.id}")
     offers = content.offers_of_service(sight, service)
     return page(
@@ -113,6 +126,8 @@ def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str)
         over=content.is_over(sight, service),
         ways=content.non_digital_ways(offers),
         elsewhere=content.other_points(sight, service),
+        # What fills a screen stands below what to bring, what it costs and where to go.
+        is_long=len(html.plain(pick(service.description, sight.locale))) > LONG,
         modules=content.modules(sight, service, offers),
         places=content.authorities(
             sight.catalogue,
@@ -123,6 +138,7 @@ def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str)
         theme=sight.catalogue.theme(service.themes[0]) if service.themes else None,
         address=address,
         code=qr_image(address) if sight.point else "",
+        aloud=speaker.address(f"/service/{service.id}/speech.wav", sight.locale),
     )
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import msgspec
+from babel import Locale, UnknownLocaleError
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import Parameter
 
+from servicepunkt.core.catalogue.search import misses
 from servicepunkt.core.catalogue.search.index import Answer
+from servicepunkt.core.catalogue.search.misses import Misses
 from servicepunkt.core.catalogue.search.service import CatalogueSearch
 from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.web import access
@@ -22,7 +26,12 @@ MAX_TYPED = 100
 MOST_FOUND, MOST_SHOWN = 60, 20
 KEYS = ("1234567890", "qwertzuiopü", "asdfghjklöä", "yxcvbnmß-")
 BACK, SPACE = "back", "space"
-FILTERS = (("now", "Possible now"), ("here", "Possible here"), ("online", "Also on the internet"))
+FILTERS = (
+    ("now", "Possible now"),
+    ("here", "Possible here"),
+    ("online", "Also on the internet"),
+    ("walk_in", "Without an appointment"),
+)
 
 Text = Annotated[str, Parameter(max_length=4096)]
 Switch = Annotated[str, Parameter(max_length=8)]
@@ -47,7 +56,18 @@ def pressed(typed: str, key: str) -> str:
     return typed + key if len(key) == 1 and any(key in row for row in KEYS) else typed
 
 
-async def search_page(request: Request[Any, Any, Any], sight: Sight, typed: str, wanted: Wanted) -> Response[str]:
+async def note_miss(request: Request[Any, Any, Any], typed: str, asker: str, sight: Sight) -> None:
+    """What several have looked for in vain is written down for editors."""
+    counted: Misses = request.app.state["misses"]
+    ctx, deployment = access.tenant_of(request), access.deployment_of(request)
+    if (enough := counted.note(ctx.id, typed, asker, sight.at)) is not None:
+        async with deployment.database.tenant(ctx) as tx:
+            await misses.write(tx, *enough, day=sight.day)
+
+
+async def search_page(
+    request: Request[Any, Any, Any], sight: Sight, typed: str, wanted: Wanted, *, asker: str
+) -> Response[str]:
     """What was found for `typed`, and with which filters less of it would be."""
     typed = "".join(sign for sign in typed[:MAX_TYPED] if sign.isprintable())
     reader: CatalogueReader = request.app.state["catalogue"]
@@ -56,6 +76,9 @@ async def search_page(request: Request[Any, Any, Any], sight: Sight, typed: str,
     if typed.strip():
         published = await reader.current(access.tenant_of(request))
         answer = await search.search(published, typed, limit=MOST_FOUND)
+        # While somebody is still typing, half a word is no question.
+        if not answer.found and "hx-request" not in request.headers:
+            await note_miss(request, typed, asker, sight)
     found = content.found_here(sight, answer.found)
     shown = [seen for seen in found if content.fits(seen, wanted)]
     return page(
@@ -63,6 +86,8 @@ async def search_page(request: Request[Any, Any, Any], sight: Sight, typed: str,
         "web/search.html",
         sight,
         typed=typed,
+        # Another language or view asks the same once more.
+        path=f"{request.scope['path']}?{urlencode({'q': typed, **asked(wanted)})}",
         found=shown[:MOST_SHOWN],
         more=len(shown) > MOST_SHOWN,
         nothing=bool(typed.strip()) and not shown,
@@ -71,6 +96,12 @@ async def search_page(request: Request[Any, Any, Any], sight: Sight, typed: str,
         themes=content.themes(sight),
         keys=KEYS,
     )
+
+
+def asked(wanted: Wanted) -> dict[str, str]:
+    """The filters that are on, as a form sends them."""
+    on = ((name, getattr(wanted, name)) for name in wanted.__struct_fields__)
+    return {name: "yes" if value is True else str(value) for name, value in on if value}
 
 
 def filters(sight: Sight, found: list[FoundSeen], wanted: Wanted) -> list[FilterSeen]:
@@ -85,7 +116,23 @@ def filters(sight: Sight, found: list[FoundSeen], wanted: Wanted) -> list[Filter
         FilterSeen("theme", theme.id, theme.name, _count(found, wanted, "theme", theme.id), wanted.theme == theme.id)
         for theme in sight.catalogue.themes
     ]
+    spoken = sorted({tongue for one in found for offer in one.offers for tongue in offer.offer.languages})
+    seen += [
+        FilterSeen(
+            "spoken", tongue, tongue_names(tongue), _count(found, wanted, "spoken", tongue), wanted.spoken == tongue
+        )
+        for tongue in spoken
+    ]
     return [one for one in seen if one.on or 0 < one.count < len(found)]
+
+
+def tongue_names(tongue: str) -> dict[str, str]:
+    """A language that is spoken somewhere, by its names in German and English."""
+    try:
+        named = Locale.parse(tongue, sep="-")
+    except (ValueError, UnknownLocaleError):
+        return {"de": tongue}
+    return {locale: named.get_display_name(locale) or tongue for locale in ("de", "en")}
 
 
 def _count(found: list[FoundSeen], wanted: Wanted, name: str, value: object) -> int:
@@ -95,11 +142,18 @@ def _count(found: list[FoundSeen], wanted: Wanted, name: str, value: object) -> 
 
 @get("/search", opt=PUBLIC)
 async def public_search(
-    request: Request[Any, Any, Any], q: Text = "", theme: Text = "", now: Switch = "", online: Switch = ""
+    request: Request[Any, Any, Any],
+    q: Text = "",
+    theme: Text = "",
+    now: Switch = "",
+    online: Switch = "",
+    walk_in: Switch = "",
+    spoken: Switch = "",
 ) -> Response[str]:
     """Search over all points."""
-    wanted = Wanted(theme=theme, now=now == "yes", online=online == "yes")
-    return await search_page(request, await sight_of(request), q, wanted)
+    wanted = Wanted(theme=theme, now=now == "yes", online=online == "yes", walk_in=walk_in == "yes", spoken=spoken)
+    address = request.client.host if request.client else ""
+    return await search_page(request, await sight_of(request), q, wanted, asker=address)
 
 
 @get("/k/search", guards=[access.terminal])
@@ -112,10 +166,20 @@ async def terminal_search(
     now: Switch = "",
     here: Switch = "",
     online: Switch = "",
+    walk_in: Switch = "",
+    spoken: Switch = "",
 ) -> Response[str]:
     """Search at a terminal: what is possible here and now comes first. `key` is one of the keyboard on the screen."""
-    wanted = Wanted(theme=theme, now=now == "yes", here=here == "yes", online=online == "yes")
-    return await search_page(request, await sight_of(request, device), pressed(q, key), wanted)
+    wanted = Wanted(
+        theme=theme,
+        now=now == "yes",
+        here=here == "yes",
+        online=online == "yes",
+        walk_in=walk_in == "yes",
+        spoken=spoken,
+    )
+    typed = pressed(q, key)
+    return await search_page(request, await sight_of(request, device), typed, wanted, asker=str(device.id))
 
 
 HANDLERS = (public_search, terminal_search)

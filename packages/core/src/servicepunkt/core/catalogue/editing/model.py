@@ -244,33 +244,29 @@ def mistakes(record: Record, typed: Mapping[Path, Any]) -> list[Mistake]:
     if found:
         return found
     service = msgspec.convert(record, Service)
-    for place, sentence in (*checks.service_mistakes(service), *_words_mistakes(service)):
-        found += [(where, _said(sentence)) for where in _places(place, typed)]
+    words = (
+        mistake
+        for number, word in enumerate(service.keywords)
+        for mistake in checks.text_mistakes(f"keywords[{number}]", {"de": word})
+    )
+    for place, sentence in (*checks.service_mistakes(service), *words):
+        found += [(where, _said(sentence)) for where in _places(place, service, typed)]
     return list(dict.fromkeys(found))
 
 
-def _words_mistakes(service: Service) -> Iterable[Mistake]:
-    """Texts within lists, which no page takes for HTML."""
-    texts = [
-        *((f"documents[{number}].text", need.text) for number, need in enumerate(service.documents)),
-        *((f"documents[{number}].when", need.when) for number, need in enumerate(service.documents)),
-        *((f"links[{number}].name", link.name) for number, link in enumerate(service.links)),
-        *((f"keywords[{number}]", {"de": word}) for number, word in enumerate(service.keywords)),
-    ]
-    for place, text in texts:
-        yield from checks.text_mistakes(place, text)
-
-
-def _places(place: str, typed: Mapping[Path, Any]) -> list[str]:
+def _places(place: str, service: Service, typed: Mapping[Path, Any]) -> list[str]:
     """The typed values that a place of the checks means; none for what was not typed."""
     parts = place.replace("[", ".").replace("]", "").split(".")
     field = parts[0]
     if field in WHOLE:
         return [".".join(parts)] if field in typed else []
     if field == MODULES:
-        ends = f"/{parts[2]}" if len(parts) > 2 else ""
-        return [path for path in typed if path.startswith(f"{MODULES}/{parts[1]}/") and path.endswith(ends)]
-    path = "/".join(parts)
+        if not parts[1].isdecimal() or place.startswith(f"{MODULES}.{parts[1]}"):
+            return [path for path in typed if path.startswith(f"{MODULES}/{parts[1]}/")]
+        module = service.modules[int(parts[1])]
+        path = "/".join([MODULES, module.code, module.channel, *parts[3:]])
+    else:
+        path = "/".join(parts)
     return [path] if path in typed else [one for one in typed if one.startswith(f"{path}/")]
 
 

@@ -23,7 +23,7 @@ from servicepunkt.core.catalogue.editing.model import NOTHING, OPEN, Edit, decod
 from servicepunkt.core.catalogue.layers import Path, Sourced, merge, record_of, values
 from servicepunkt.core.catalogue.settings import CatalogueSettings
 from servicepunkt.core.catalogue.sources import service as sources
-from servicepunkt.core.catalogue.sources.composition import EDITORS, PLACE_OF_EDITORS, Composed, Source
+from servicepunkt.core.catalogue.sources.composition import EDITORS, NATIONAL, Composed, Source
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
 from servicepunkt.core.ids import new_id
@@ -142,19 +142,9 @@ def today(tx: Transaction) -> date:
 # --- looking --------------------------------------------------------------------------------------------------
 
 
-async def _said(tx: Transaction, names: Iterable[str]) -> dict[str, tuple[list[Sourced], list[Sourced]]]:
-    """What sources say of some services: the layers below editors, and those above; without services of nobody."""
-    found: dict[str, tuple[list[Sourced], list[Sourced]]] = {}
-    for source in await sources.said_of(tx, names):
-        for (_, name), record in source.records.items():
-            below, above = found.setdefault(name, ([], []))
-            (below if source.place < PLACE_OF_EDITORS else above).append(Sourced(source.name, record))
-    return found
-
-
 async def sight(tx: Transaction, service: str) -> Sight:
     """Everything that is known of a service's values. Raises NotFoundError where no source has it."""
-    said = (await _said(tx, [service])).get(service)
+    said = (await sources.layers_of(tx, [service])).get(service)
     if said is None:
         raise NotFoundError(f"no source has a service {service!r}")
     below, above = said
@@ -186,7 +176,7 @@ async def conflicts(tx: Transaction) -> list[Conflict]:
     live = await store.edits(tx, ("live",))
     if not live:
         return []
-    said = await _said(tx, {edit.service for edit in live})
+    said = await sources.layers_of(tx, {edit.service for edit in live})
     waiting = {(edit.service, edit.path): edit for edit in await store.edits(tx, OPEN)}
     lower = {name: merge(below) for name, (below, _) in said.items()}
     beneath = {name: values(merged.record) for name, merged in lower.items()}
@@ -511,7 +501,7 @@ async def _put_into_force(tx: Transaction, edit: Edit, live: Sequence[Edit]) -> 
 
 def _preview(found: Sequence[Source], live: Sequence[Edit], wanted: Sequence[Edit]) -> Preview:
     """The largest part of the wanted edits with which the catalogue holds together."""
-    known = {key for source in found for key in source.records}
+    known = {key for source in found if source.layer not in NATIONAL for key in source.records}
     taken = [edit for edit in wanted if ("services", edit.service) in known]
     refused = [(edit, GONE) for edit in wanted if ("services", edit.service) not in known]
     while True:

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
-from servicepunkt.core.catalogue.formats import areas, cpsv_ap, dldb, hsds, own, schema_org, table
+from servicepunkt.core.catalogue.formats import areas, cpsv_ap, dldb, hsds, own, pvog, schema_org, table, xzufi
 
-FORMATS = (areas.FORMAT, cpsv_ap.FORMAT, dldb.FORMAT, hsds.FORMAT, own.FORMAT, schema_org.FORMAT, table.FORMAT)
+FORMATS = (
+    areas.FORMAT,
+    cpsv_ap.FORMAT,
+    dldb.FORMAT,
+    hsds.FORMAT,
+    own.FORMAT,
+    pvog.FEED,
+    pvog.SEARCH,
+    schema_org.FORMAT,
+    table.FORMAT,
+    xzufi.FORMAT,
+)

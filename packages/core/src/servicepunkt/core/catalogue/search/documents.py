@@ -11,8 +11,8 @@ from servicepunkt.core.catalogue.search.index import Document
 MAIN = "de"
 
 
-def documents(catalogue: Catalogue) -> list[Document]:
-    """One for each public service: whatever language somebody types, the same service is found."""
+def documents(catalogue: Catalogue, *, for_staff: bool = False) -> list[Document]:
+    """One for each service that everybody, or staff, may read: it is found in whatever language somebody types."""
     providers: dict[str, list[str]] = {}
     names = {partner.id: partner.name for partner in catalogue.partners}
     for offer in catalogue.offers:
@@ -26,7 +26,7 @@ def documents(catalogue: Catalogue) -> list[Document]:
             themes=[word for theme in service.themes for word in themes.get(theme, ())],
         )
         for service in catalogue.services
-        if service.visibility == "public"
+        if for_staff or service.visibility == "public"
     ]
 
 

@@ -18,25 +18,28 @@ class CatalogueSearch:
 
     def __init__(self, thesaurus: Thesaurus | None = None) -> None:
         self._thesaurus = thesaurus
-        self._kept: OrderedDict[str, asyncio.Task[Index]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, bool], asyncio.Task[Index]] = OrderedDict()
 
-    async def search(self, published: Published, query: str, *, limit: int = 20) -> Answer:
+    async def search(self, published: Published, query: str, *, limit: int = 20, for_staff: bool = False) -> Answer:
         """The services that were meant, the best first. Whatever was typed is a question, never a fault."""
-        index = await self._index(published)
+        index = await self._index(published, for_staff)
         return index.search(query, limit=limit)
 
-    async def _index(self, published: Published) -> Index:
-        building = self._kept.get(published.digest)
+    async def _index(self, published: Published, for_staff: bool) -> Index:
+        # Most catalogues hold nothing for staff alone: then one index serves both.
+        is_apart = for_staff and any(one.visibility != "public" for one in published.catalogue.services)
+        key = (published.digest, is_apart)
+        building = self._kept.get(key)
         if building is None or (building.done() and (building.cancelled() or building.exception())):
-            building = asyncio.create_task(asyncio.to_thread(self._build, published))
-            self._kept[published.digest] = building
+            building = asyncio.create_task(asyncio.to_thread(self._build, published, is_apart))
+            self._kept[key] = building
             while len(self._kept) > KEPT_INDEXES:
                 self._kept.popitem(last=False)
-        self._kept.move_to_end(published.digest)
+        self._kept.move_to_end(key)
         # Who goes away does not end the work that others wait for.
         return await asyncio.shield(building)
 
-    def _build(self, published: Published) -> Index:
+    def _build(self, published: Published, for_staff: bool) -> Index:
         if self._thesaurus is None:
             self._thesaurus = shipped()
-        return Index(documents(published.catalogue), self._thesaurus)
+        return Index(documents(published.catalogue, for_staff=for_staff), self._thesaurus)

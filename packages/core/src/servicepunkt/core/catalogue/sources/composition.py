@@ -8,7 +8,6 @@ files it is a mistake.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -21,7 +20,12 @@ from servicepunkt.core.catalogue.records import ENTRIES, record_id, records_of
 FILES, EDITORS = "files", "editors"
 RANKS = {"import": 10, FILES: 20, EDITORS: 30}
 PLACE_OF_EDITORS = (LAYERS.index("tenant"), RANKS[EDITORS], EDITORS)
-NOTHING: Mapping[str, Sequence[Sourced]] = MappingProxyType({})
+#: Layers of services as such; what a town offers of them its own layers say.
+NATIONAL = frozenset({"federation", "land"})
+#: What another authority says of a service as such does not hold for this town's.
+NOT_INHERITED = frozenset(
+    {"id", "leika", "external", "themes", "competence", "visibility", "valid_from", "valid_until"}
+)
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,12 +54,14 @@ class Composed(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[tuple[str, str], ...]
 
 
-def compose(sources: Iterable[Source], national: Mapping[str, Sequence[Sourced]] = NOTHING) -> Composed:
-    """One catalogue of all sources; below a service lies what `national` layers say of its key.
+def compose(sources: Iterable[Source]) -> Composed:
+    """One catalogue of all sources. What the federation and the Land say lies below the services of the same LeiKa key.
 
     Raises msgspec.ValidationError for a record that does not fit its kind.
     """
-    ordered = sorted(sources, key=lambda one: one.place)
+    found_sources = sorted(sources, key=lambda one: one.place)
+    national = _by_key(one for one in found_sources if one.layer in NATIONAL)
+    ordered = [one for one in found_sources if one.layer not in NATIONAL]
     layers: dict[tuple[str, str], list[Sourced]] = {}
     # The tenant's own order comes first: what its files name stands where they name it.
     for source in reversed(ordered):
@@ -72,8 +78,7 @@ def compose(sources: Iterable[Source], national: Mapping[str, Sequence[Sourced]]
     found: dict[str, list[Any]] = {kind: [] for kind in ENTRIES}
     origins: dict[tuple[str, str], Mapping[Path, str]] = {}
     for (kind, name), sourced in layers.items():
-        keys = next((one.record["leika"] for one in reversed(sourced) if "leika" in one.record), ())
-        below = [one for leika in keys for one in national.get(leika, ())]
+        below = [one for leika in keys_of(sourced) for one in national.get(leika, ())]
         merged = merge([*below, *sourced])
         found[kind].append(msgspec.convert(merged.record, ENTRIES[kind]))
         origins[kind, name] = merged.origins
@@ -82,6 +87,28 @@ def compose(sources: Iterable[Source], national: Mapping[str, Sequence[Sourced]]
     found["services"] = _with_themes(found["themes"], found["services"])
     catalogue = Catalogue(**{kind: tuple(entries) for kind, entries in found.items()})
     return Composed(catalogue=catalogue, origins=origins, left_out=tuple(left_out))
+
+
+def _by_key(sources: Iterable[Source]) -> dict[str, list[Sourced]]:
+    """What national layers say of each key, the lowest first."""
+    found: dict[str, list[Sourced]] = {}
+    for source in sources:
+        for (kind, _), record in source.records.items():
+            if kind == "services":
+                said = inherited(record)
+                for key in record.get("leika", ()):
+                    found.setdefault(key, []).append(Sourced(source.name, said))
+    return found
+
+
+def inherited(record: Record) -> Record:
+    """What a national record says of the services of its key."""
+    return {field: value for field, value in record.items() if field not in NOT_INHERITED}
+
+
+def keys_of(sourced: Sequence[Sourced]) -> Sequence[str]:
+    """The keys of a service: those that its uppermost layer with keys names."""
+    return next((one.record["leika"] for one in reversed(sourced) if one.record.get("leika")), ())
 
 
 def _drop_dangling(found: dict[str, list[Any]], own: set[tuple[str, str]], left_out: list[tuple[str, str]]) -> None:

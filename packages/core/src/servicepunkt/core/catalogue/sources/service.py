@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -28,17 +30,20 @@ from servicepunkt.core.catalogue.formats.model import (
     SourceError,
     Upsert,
 )
-from servicepunkt.core.catalogue.layers import LAYERS, Layer
+from servicepunkt.core.catalogue.layers import LAYERS, Layer, Sourced
 from servicepunkt.core.catalogue.model import IDENTIFIER, Catalogue, Service
 from servicepunkt.core.catalogue.records import ENTRIES, records_of
 from servicepunkt.core.catalogue.sources import store
 from servicepunkt.core.catalogue.sources.composition import (
     FILES,
+    NATIONAL,
     PLACE_OF_EDITORS,
     RANKS,
     Composed,
     Source,
     compose,
+    inherited,
+    keys_of,
 )
 from servicepunkt.core.catalogue.sources.store import RecordRow, ReportRow, RunRow, SourceRow
 from servicepunkt.core.db.session import Database, Transaction
@@ -240,9 +245,15 @@ async def _take(tx: Transaction, run: int, batch: Sequence[Change], *, against: 
                 run=run, kind=key[0], id=key[1], position=number, content=one.content, digest=one.digest
             )
             known[key] = one.digest
-        elif one.decision == "deleted":
-            latest[key] = None
-            del known[key]
+        elif isinstance(change, Delete):
+            # A source may name as a whole what is several records here: one for each area, say.
+            gone = {name for name in known if name == key or (name[0] == key[0] and name[1].startswith(f"{key[1]}@"))}
+            gone |= (await store.parts(tx, run, *key)).keys() - {name for name, row in latest.items() if row is None}
+            latest |= dict.fromkeys(gone)
+            for name in gone:
+                known.pop(name, None)
+            if gone and one.decision == "orphan":
+                decided[-1] = msgspec.structs.replace(one, decision="deleted", reason="")
     await store.save_records(tx, [row for row in latest.values() if row is not None])
     if deleted := [key for key, row in latest.items() if row is None]:
         await store.delete_records(tx, run, deleted)
@@ -383,13 +394,60 @@ async def sources_of(tx: Transaction) -> list[Source]:
     return [_source(row, await store.records(tx, row.run)) for row in await store.sources(tx)]
 
 
-async def said_of(tx: Transaction, services: Iterable[str]) -> list[Source]:
-    """What each source says of some services, the lowest first."""
-    rows = await store.sources(tx)
-    records: dict[int, list[RecordRow]] = {row.run: [] for row in rows}
-    for record in await store.records_named(tx, [row.run for row in rows], "services", services):
-        records[record.run].append(record)
-    return sorted((_source(row, records[row.run]) for row in rows), key=lambda one: one.place)
+async def layers_of(tx: Transaction, services: Iterable[str]) -> dict[str, tuple[list[Sourced], list[Sourced]]]:
+    """What stands below and above the editors' words about some services, the lowest first; none that no source has."""
+    rows = sorted(await store.sources(tx), key=_place)
+    own = [row for row in rows if row.layer not in NATIONAL]
+    by_run = {row.run: row for row in own}
+    found: dict[str, tuple[list[Sourced], list[Sourced]]] = {}
+    records = await store.records_named(tx, list(by_run), "services", services)
+    for record in sorted(records, key=lambda one: _place(by_run[one.run])):
+        row = by_run[record.run]
+        below, above = found.setdefault(record.id, ([], []))
+        (below if _place(row) < PLACE_OF_EDITORS else above).append(
+            Sourced(row.name, msgspec.json.decode(record.content))
+        )
+    national = await _national(tx, [row for row in rows if row.layer in NATIONAL]) if found else {}
+    for below, above in found.values():
+        keys = keys_of([*below, *above])
+        below[:0] = [
+            Sourced(name, inherited(msgspec.json.decode(body))) for key in keys for name, body in national.get(key, ())
+        ]
+    return found
+
+
+ByKey = dict[str, list[tuple[str, bytes]]]
+#: What national sources say by key, as it is stored: for each database of the tenants that were asked for last. Records
+#: of a run that is in force do not change.
+_kept: WeakKeyDictionary[Any, OrderedDict[Any, ByKey]] = WeakKeyDictionary()
+KEPT_NATIONAL = 8
+
+
+class _Keys(msgspec.Struct):
+    leika: tuple[str, ...] = ()
+
+
+async def _national(tx: Transaction, rows: Sequence[SourceRow]) -> ByKey:
+    if not rows:
+        return {}
+    kept = _kept.setdefault(tx.connection.engine.sync_engine, OrderedDict())
+    which = (tx.tenant_id, tuple((row.name, row.run) for row in rows))
+    if which not in kept:
+        found: ByKey = {}
+        for row in rows:
+            for record in await store.records(tx, row.run):
+                if record.kind == "services":
+                    for key in msgspec.json.decode(record.content, type=_Keys).leika:
+                        found.setdefault(key, []).append((row.name, record.content))
+        kept[which] = found
+        while len(kept) > KEPT_NATIONAL:
+            kept.popitem(last=False)
+    kept.move_to_end(which)
+    return kept[which]
+
+
+def _place(row: SourceRow) -> tuple[int, int, str]:
+    return _source(row, ()).place
 
 
 def _source(row: SourceRow, records: Iterable[RecordRow]) -> Source:

@@ -198,6 +198,18 @@ async def digests(tx: Transaction, number: int, names: Iterable[tuple[str, str]]
     return {(row.kind, row.id): row.digest for row in await tx.execute(query)}
 
 
+async def parts(tx: Transaction, number: int, kind: str, name: str) -> dict[tuple[str, str], str]:
+    """The digests of records that are parts of one that a source names as a whole (`<id>@<part>`), by (kind, id)."""
+    table = catalogue_record
+    query = sa.select(table.c.kind, table.c.id, table.c.digest).where(
+        table.c.tenant_id == tx.tenant_id,
+        table.c.run == number,
+        table.c.kind == kind,
+        table.c.id.startswith(f"{name}@", autoescape=True),
+    )
+    return {(row.kind, row.id): row.digest for row in await tx.execute(query)}
+
+
 async def save_records(tx: Transaction, rows: Sequence[RecordRow]) -> None:
     """Write records; one that is there is replaced."""
     if rows:
