@@ -260,6 +260,21 @@ async def test_what_refers_to_nothing_is_left_out_and_said(
     ]
 
 
+async def test_what_an_import_says_of_a_service_in_the_files_keeps_nothing_back(
+    deployment: Deployment, tenant: TenantContext, path: Path
+) -> None:
+    def read(files: Mapping[str, BinaryIO], limits: Limits) -> Iterator[Change]:
+        said = {"id": "a", "competence": "nobody", "themes": ["nowhere"]}
+        yield Upsert(kind="services", id="a", place="1", record={**said, "name": {"de": "A"}})
+
+    await take(deployment, tenant, path, "", msgspec.structs.replace(WHOLE, read=read))
+    async with deployment.database.tenant(tenant) as tx:
+        await sources.put_files(tx, Catalogue(services=(Service(id="a", name={"de": "Ausweis"}),)), at=tx.now())
+        assert await service.publish_sources(tx, at=tx.now(), actor="test")
+        (published,) = (await service.newest(tx)).services
+    assert (published.name, published.competence, published.themes) == ({"de": "Ausweis"}, "", ())
+
+
 async def test_four_layers_lie_above_each_other(deployment: Deployment, tenant: TenantContext, path: Path) -> None:
     key = "99085001012000"
     said: dict[str, dict[str, Any]] = {

@@ -14,7 +14,7 @@ import msgspec
 
 from servicepunkt.core.catalogue.layers import LAYERS, Layer, Path, Record, Sourced, merge
 from servicepunkt.core.catalogue.model import Catalogue, Service, Theme, pick
-from servicepunkt.core.catalogue.records import ENTRIES, record_id, records_of
+from servicepunkt.core.catalogue.records import ENTRIES, records_of
 
 #: The tenant's own files, and its editors: sources of every tenant.
 FILES, EDITORS = "files", "editors"
@@ -75,18 +75,17 @@ def compose(sources: Iterable[Source]) -> Composed:
                 layers[key].append(Sourced(source.name, record))
             else:
                 left_out.append((".".join(key), f"no source has it any more, but {source.name}"))
-    found: dict[str, list[Any]] = {kind: [] for kind in ENTRIES}
+    found: dict[str, dict[str, Any]] = {kind: {} for kind in ENTRIES}
     origins: dict[tuple[str, str], Mapping[Path, str]] = {}
     for (kind, name), sourced in layers.items():
         below = [one for leika in keys_of(sourced) for one in national.get(leika, ())]
         merged = merge([*below, *sourced])
-        found[kind].append(msgspec.convert(merged.record, ENTRIES[kind]))
+        found[kind][name] = msgspec.convert(merged.record, ENTRIES[kind])
         origins[kind, name] = merged.origins
-    own = {name for name, sourced in layers.items() if any(one.source == FILES for one in sourced)}
-    _drop_dangling(found, own, left_out)
-    found["services"] = _with_themes(found["themes"], found["services"])
-    catalogue = Catalogue(**{kind: tuple(entries) for kind, entries in found.items()})
-    return Composed(catalogue=catalogue, origins=origins, left_out=tuple(left_out))
+    _drop_dangling(found, origins, left_out)
+    entries = {kind: tuple(by_name.values()) for kind, by_name in found.items()}
+    entries["services"] = _with_themes(entries["themes"], entries["services"])
+    return Composed(catalogue=Catalogue(**entries), origins=origins, left_out=tuple(left_out))
 
 
 def _by_key(sources: Iterable[Source]) -> dict[str, list[Sourced]]:
@@ -111,41 +110,44 @@ def keys_of(sourced: Sequence[Sourced]) -> Sequence[str]:
     return next((one.record["leika"] for one in reversed(sourced) if one.record.get("leika")), ())
 
 
-def _drop_dangling(found: dict[str, list[Any]], own: set[tuple[str, str]], left_out: list[tuple[str, str]]) -> None:
-    ids = {kind: {entry.id for entry in found[kind]} for kind in ("partners", "themes", "services", "points")}
-    services = []
-    for service in found["services"]:
-        kept = service
-        if ("services", service.id) not in own:
-            if service.competence and service.competence not in ids["partners"]:
-                left_out.append((f"services.{service.id}.competence", f"there is no partner {service.competence!r}"))
-                kept = msgspec.structs.replace(kept, competence="")
-            if unknown := [theme for theme in service.themes if theme not in ids["themes"]]:
-                left_out.append((f"services.{service.id}.themes", f"there is no theme {', '.join(unknown)}"))
-                known = tuple(theme for theme in service.themes if theme in ids["themes"])
-                kept = msgspec.structs.replace(kept, themes=known)
-        services.append(kept)
-    found["services"] = services
+def _drop_dangling(
+    found: Mapping[str, dict[str, Any]],
+    origins: Mapping[tuple[str, str], Mapping[Path, str]],
+    left_out: list[tuple[str, str]],
+) -> None:
+    """Leave out what leads nowhere. What the tenant's own files say stays: their author gets the mistake."""
+    ids = {kind: {entry.id for entry in found[kind].values()} for kind in ("partners", "themes", "services", "points")}
+
+    def is_own(kind: str, name: str, field: str) -> bool:
+        return origins[kind, name].get(field) == FILES
+
+    services = found["services"]
+    for name, service in services.items():
+        unknown = service.competence and service.competence not in ids["partners"]
+        if unknown and not is_own("services", name, "competence"):
+            left_out.append((f"services.{name}.competence", f"there is no partner {service.competence!r}"))
+            services[name] = msgspec.structs.replace(services[name], competence="")
+        known = tuple(theme for theme in service.themes if theme in ids["themes"])
+        if known != service.themes and not is_own("services", name, "themes"):
+            strange = ", ".join(theme for theme in service.themes if theme not in known)
+            left_out.append((f"services.{name}.themes", f"there is no theme {strange}"))
+            services[name] = msgspec.structs.replace(services[name], themes=known)
     for kind, references in (
         ("responsibilities", (("service", "services"), ("authority", "partners"))),
         ("offers", (("service", "services"), ("point", "points"), ("provider", "partners"))),
     ):
-        kept_entries = []
-        for entry in found[kind]:
-            name = record_id(kind, msgspec.structs.asdict(entry))
+        for name, entry in list(found[kind].items()):
             missing = [
                 f"there is no {field} {getattr(entry, field)!r}"
                 for field, other in references
-                if getattr(entry, field) not in ids[other]
+                if getattr(entry, field) not in ids[other] and not is_own(kind, name, field)
             ]
-            if missing and (kind, name) not in own:
+            if missing:
                 left_out.append((f"{kind}.{name}", "; ".join(missing)))
-            else:
-                kept_entries.append(entry)
-        found[kind] = kept_entries
+                del found[kind][name]
 
 
-def _with_themes(themes: Sequence[Theme], services: Iterable[Service]) -> list[Service]:
+def _with_themes(themes: Iterable[Theme], services: Iterable[Service]) -> tuple[Service, ...]:
     """Services that name no theme go where the tenant wants them: by what their key is about, else among the others."""
     by_group = {group: theme.id for theme in themes for group in theme.leika_groups}
     others = tuple(theme.id for theme in themes if theme.others)
@@ -157,7 +159,7 @@ def _with_themes(themes: Sequence[Theme], services: Iterable[Service]) -> list[S
         groups = (by_group.get(key[2:5]) for key in service.leika)
         wanted = tuple(dict.fromkeys(theme for theme in groups if theme)) or others
         placed.append(msgspec.structs.replace(service, themes=wanted) if wanted else service)
-    return placed
+    return tuple(placed)
 
 
 def shown_difference(before: Catalogue, after: Catalogue) -> list[tuple[str, str, str]]:
