@@ -31,7 +31,6 @@ POSTCODE = re.compile(r"^[0-9]{5}\Z")
 LANGUAGE = re.compile(r"^[a-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}\Z")
 OWN_MODULE = re.compile(r"^x-[a-z0-9-]{1,40}\Z")
 LEIKA_GROUP = re.compile(r"^[0-9]{3}\Z")
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 MAX_TEXT = 100_000  # letters of one text in one language
 LONGEST_EXCEPTION = timedelta(days=366)
 KINDS = ("hosts", "points", "partners", "themes", "services")
@@ -174,7 +173,7 @@ def text_mistakes(place: str, text: Text) -> Iterator[Mistake]:
             yield place, f"{language!r} is no language"
         if len(said) > MAX_TEXT:
             yield f"{place}.{language}", f"a text has at most {MAX_TEXT} letters"
-        elif control := CONTROL.search(said):
+        elif control := html.CONTROL.search(said):
             yield f"{place}.{language}", f"a text holds no control character {control[0]!r}"
         elif html.is_html(said) and html.clean(said) != said:
             yield f"{place}.{language}", "this HTML holds something that is not shown"

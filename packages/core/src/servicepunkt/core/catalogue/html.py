@@ -29,8 +29,10 @@ _BREAK = re.compile(r"\s*<br>\s*")
 _BLOCK_END = re.compile(r"</(?:p|li|h[345])>|<br>")
 _TAG = re.compile(r"<[^>]*>")
 _SPACE = re.compile(r"\s+")
-#: Control characters and the space of no width; a reference such as `&#8;` brings them in.
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\ud800-\udfff]")
+#: Letters that no text has: control characters but tabs and ends of lines, marks of an order, halves of letters. A
+#: reference such as `&#8;` brings them in.
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff\ud800-\udfff]")
+_NO_WIDTH = "\u200b"
 _EMPTY = re.compile(r"<(p|li|ul|ol|strong|em|h3|h4|h5)>\s*</\1>")
 
 
@@ -63,7 +65,7 @@ def _allowed(markup: str) -> str:
         link_rel=None,
         strip_comments=True,
     )
-    made = _SPACE.sub(" ", _CONTROL.sub("", made).replace("&nbsp;", " ")).strip()
+    made = _SPACE.sub(" ", CONTROL.sub("", made).replace(_NO_WIDTH, "").replace("&nbsp;", " ")).strip()
     while (shorter := _EMPTY.sub("", made)) != made:
         made = shorter.strip()
     return made

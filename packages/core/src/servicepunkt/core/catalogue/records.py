@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -21,6 +21,8 @@ from servicepunkt.core.catalogue.model import (
     Theme,
 )
 
+Kind = Literal["hosts", "points", "partners", "themes", "services", "offers", "areas", "responsibilities"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 ENTRIES: Mapping[str, type[Strict]] = {
     "hosts": Host,
     "points": Point,
@@ -61,10 +63,11 @@ def said(entry: msgspec.Struct) -> dict[str, Any]:
     """The fields of an entry that differ from their defaults, as JSON has them."""
     values = msgspec.to_builtins(entry)
     for field in msgspec.structs.fields(type(entry)):
-        if not field.required and getattr(entry, field.name) == _default(field):
+        if not field.required and getattr(entry, field.name) == default(field):
             del values[field.encode_name]
     return dict(values)
 
 
-def _default(field: msgspec.structs.FieldInfo) -> Any:
+def default(field: msgspec.structs.FieldInfo) -> Any:
+    """What a field is that nobody has said; only for one that need not be."""
     return field.default if field.default is not msgspec.NODEFAULT else field.default_factory()

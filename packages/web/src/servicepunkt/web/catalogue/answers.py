@@ -66,10 +66,7 @@ async def answer_card(
         answer=said,
         decides=content.authorities(sight.catalogue, decided.decides),
         accepts=content.authorities(sight.catalogue, decided.accepts),
-        contacts=content.authorities(
-            sight.catalogue,
-            (one for one in sight.catalogue.responsibilities if one.service == service.id and one.role == "contact"),
-        ),
+        contacts=content.contacts(sight, service),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from servicepunkt.core.catalogue.formats.public import everybodys
 from servicepunkt.core.catalogue.model import Catalogue, Service
 from servicepunkt.core.catalogue.service import Published
 
@@ -61,19 +62,6 @@ class Encoded:
             service.id: msgspec.json.encode(ServiceAnswer(revision=published.revision, service=service))
             for service in public.services
         }
-
-
-def everybodys(catalogue: Catalogue) -> Catalogue:
-    """The catalogue without services for staff, and without what refers to them."""
-    hidden = {service.id for service in catalogue.services if service.visibility != "public"}
-    if not hidden:
-        return catalogue
-    return msgspec.structs.replace(
-        catalogue,
-        services=tuple(one for one in catalogue.services if one.id not in hidden),
-        offers=tuple(one for one in catalogue.offers if one.service not in hidden),
-        responsibilities=tuple(one for one in catalogue.responsibilities if one.service not in hidden),
-    )
 
 
 _kept: dict[tuple[int, str], Encoded] = {}

@@ -69,7 +69,6 @@ def checklist(sight: Sight, service: Service, chosen: Collection[int], texts: Te
     known = frozenset(chosen) & {one.number for one in asked}
     offers = [seen for seen in content.offers_of_service(sight, service) if seen.status != "ended"]
     more = service.module(REQUIRED_DOCUMENTS, "point" if sight.point is not None else "000")
-    rules = sight.catalogue.responsibilities
     return Checklist(
         service=service,
         chosen=known,
@@ -81,9 +80,7 @@ def checklist(sight: Sight, service: Service, chosen: Collection[int], texts: Te
         over=content.is_over(sight, service),
         ways=content.non_digital_ways(offers),
         decides=sight.catalogue.partner(service.competence),
-        contacts=content.authorities(
-            sight.catalogue, (one for one in rules if one.service == service.id and one.role == "contact")
-        ),
+        contacts=content.contacts(sight, service),
     )
 
 

@@ -188,6 +188,12 @@ def authorities(catalogue: Catalogue, rules: Iterable[Responsibility]) -> list[A
     return [AuthoritySeen(partner, rule) for partner, rule in partners if partner is not None]
 
 
+def contacts(sight: Sight, service: Service) -> list[AuthoritySeen]:
+    """Where people go for a service, wherever they live."""
+    rules = sight.catalogue.responsibilities
+    return authorities(sight.catalogue, (one for one in rules if one.service == service.id and one.role == "contact"))
+
+
 def modules(sight: Sight, service: Service, offers: Iterable[OfferSeen]) -> list[tuple[str, Text]]:
     """What else is written about a service, by heading; what a point says for itself comes instead."""
     channel: Channel = "point" if sight.point is not None else "000"

@@ -129,10 +129,7 @@ def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str)
         # What fills a screen stands below what to bring, what it costs and where to go.
         is_long=len(html.plain(pick(service.description, sight.locale))) > LONG,
         modules=content.modules(sight, service, offers),
-        places=content.authorities(
-            sight.catalogue,
-            (one for one in sight.catalogue.responsibilities if one.service == service.id and one.role == "contact"),
-        ),
+        places=content.contacts(sight, service),
         decides=sight.catalogue.partner(service.competence),
         asks_place=bool(sight.catalogue.areas),
         theme=sight.catalogue.theme(service.themes[0]) if service.themes else None,

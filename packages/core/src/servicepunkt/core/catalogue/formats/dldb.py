@@ -25,6 +25,7 @@ from servicepunkt.core.catalogue.formats.model import (
     Upsert,
     identifier,
 )
+from servicepunkt.core.catalogue.formats.texts import cleaned
 from servicepunkt.core.catalogue.model import LEIKA_KEY
 from servicepunkt.core.catalogue.records import record_id
 
@@ -253,12 +254,10 @@ def _texts(found: ServiceRecord) -> dict[str, str]:
 
 
 def _text(value: str, field: str, notes: list[str]) -> str:
-    cleaned = html.clean(value)
-    if html.plain(cleaned).strip() == "" and html.plain(value).strip():
-        notes.append(f"{field}: nothing of this text may be shown")
-    elif "<script" in value.casefold() or "javascript:" in value.casefold():
-        notes.append(f"{field}: scripts were taken out")
-    return cleaned
+    text, note = cleaned(value)
+    if note:
+        notes.append(f"{field}: {note}")
+    return text
 
 
 def _links(found: ServiceRecord, language: str, notes: list[str]) -> Iterator[dict[str, Any]]:

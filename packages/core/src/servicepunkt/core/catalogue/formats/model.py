@@ -10,15 +10,15 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import msgspec
 
 from servicepunkt.core.catalogue.model import IDENTIFIER, Catalogue
+from servicepunkt.core.catalogue.records import Kind
 from servicepunkt.core.errors import ServicepunktError
 
 #: What an imported record may be, in the order in which they refer to each other.
-Kind = Literal["partners", "themes", "services", "areas", "responsibilities", "hosts", "points", "offers"]
 MAX_BYTES = 512 * 1024 * 1024  # of one file
 MAX_RECORDS = 1_000_000
 MAX_NOTES = 20  # remarks about one record

@@ -23,41 +23,19 @@ from servicepunkt.core.catalogue.formats.model import (
     Change,
     Counted,
     Format,
-    Kind,
     Limits,
     Refused,
     SourceError,
     Upsert,
 )
 from servicepunkt.core.catalogue.formats.texts import control_characters
-from servicepunkt.core.catalogue.model import (
-    IDENTIFIER,
-    Area,
-    Catalogue,
-    Host,
-    Offer,
-    Partner,
-    Point,
-    Responsibility,
-    Service,
-    Theme,
-)
-from servicepunkt.core.catalogue.records import record_id
+from servicepunkt.core.catalogue.model import IDENTIFIER, Area, Catalogue, Service
+from servicepunkt.core.catalogue.records import ENTRIES, KINDS, Kind, default, record_id
 
 CATALOGUE = "catalogue"
 MAX_TOML = 16 * 1024 * 1024
 MAX_PARTS = 64  # of a key with dots; tomllib takes the square of their number
 WIDE = 100  # letters of a line of a list
-ENTRIES: Mapping[Kind, type[msgspec.Struct]] = {
-    "hosts": Host,
-    "points": Point,
-    "partners": Partner,
-    "themes": Theme,
-    "services": Service,
-    "offers": Offer,
-    "areas": Area,
-    "responsibilities": Responsibility,
-}
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _LONG_KEY = re.compile(rf"(?<![\w.-])(?:(?:[\w-]++|\"[^\"\n]*\"|'[^'\n]*')[ \t]*+\.[ \t]*+){{{MAX_PARTS}}}")
 _HEADER = re.compile(r"^[ \t]*\[\[[ \t]*[\"']?([a-z]+)[\"']?[ \t]*\]\][ \t]*(?:#.*)?\r?$", re.MULTILINE)
@@ -79,7 +57,7 @@ def read(files: Mapping[str, BinaryIO], limits: Limits) -> Iterator[Change]:
         raise SourceError(f"{CATALOGUE}: the file holds nothing")
     records = 0
     for key, entries in document.items():
-        kind = next((one for one in ENTRIES if one == key), None)
+        kind = next((one for one in KINDS if one == key), None)
         if kind is None:
             yield Refused(place=f"{CATALOGUE}: {key[:80]}", reason="this key does not exist here")
         elif not isinstance(entries, list):
@@ -144,7 +122,7 @@ def _mistakes(entry: msgspec.Struct, name: str) -> Iterator[str]:
 def write(catalogue: Catalogue, base: str) -> Iterator[bytes]:  # noqa: ARG001 - the addresses are not part of it
     """The whole catalogue, what is for staff alone too."""
     is_empty = True
-    for kind in ENTRIES:
+    for kind in KINDS:
         for entry in getattr(catalogue, kind):
             yield ("" if is_empty else "\n").encode() + "\n".join(_table(kind, entry)).encode() + b"\n"
             is_empty = False
@@ -171,8 +149,7 @@ def _said(entry: msgspec.Struct) -> Iterator[tuple[str, Any]]:
     """Fields that say something: those that are demanded, and those that are not as they would be unsaid."""
     for field in _fields(type(entry)):
         value = getattr(entry, field.name)
-        unsaid = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
-        if field.required or value not in (None, unsaid):
+        if field.required or value not in (None, default(field)):
             yield field.encode_name, value
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import date
 from urllib.parse import quote
 
+import msgspec
+
 from servicepunkt.core.catalogue.competence import level_of
 from servicepunkt.core.catalogue.model import (
     Area,
@@ -34,6 +36,19 @@ AREA_KEYS = {
 _ALLOWED = "".join(chr(letter) for letter in range(0x21, 0x7F) if chr(letter) not in '<>"{}|\\^`')
 
 
+def everybodys(catalogue: Catalogue) -> Catalogue:
+    """The catalogue without services for staff, and without what refers to them."""
+    hidden = {service.id for service in catalogue.services if service.visibility != "public"}
+    if not hidden:
+        return catalogue
+    return msgspec.structs.replace(
+        catalogue,
+        services=tuple(one for one in catalogue.services if one.id not in hidden),
+        offers=tuple(one for one in catalogue.offers if one.service not in hidden),
+        responsibilities=tuple(one for one in catalogue.responsibilities if one.service not in hidden),
+    )
+
+
 class Public:
     """A catalogue as others see it, with everything by its id."""
 
@@ -41,8 +56,9 @@ class Public:
         def holds(entry: Service | Partner | Offer | Area) -> bool:
             return day is None or is_valid(entry.valid_from, entry.valid_until, day)
 
+        catalogue = everybodys(catalogue)
         self._catalogue = catalogue
-        self.services = [one for one in catalogue.services if one.visibility == "public" and holds(one)]
+        self.services = [one for one in catalogue.services if holds(one)]
         self.partners = {one.id: one for one in catalogue.partners if holds(one)}
         self.points = {one.id: one for one in catalogue.points}
         self.themes = {one.id: one for one in catalogue.themes}

@@ -19,7 +19,6 @@ from servicepunkt.core.catalogue.checks import is_address
 from servicepunkt.core.catalogue.formats.model import (
     Change,
     Format,
-    Kind,
     Limits,
     Refused,
     SourceError,
@@ -33,6 +32,7 @@ from servicepunkt.core.catalogue.formats.xzufi.partners import area_of, role_of
 from servicepunkt.core.catalogue.formats.xzufi.records import Record, without_empty
 from servicepunkt.core.catalogue.formats.xzufi.source import Entry, Source
 from servicepunkt.core.catalogue.model import LEIKA_KEY, MODULES
+from servicepunkt.core.catalogue.records import Kind
 
 PAGES, ANSWERS = "pages", "answers"
 AGENCY = "pvog"

@@ -15,8 +15,9 @@ from typing import BinaryIO
 
 import msgspec
 
-from servicepunkt.core.catalogue.formats.model import Kind, Limits, Refused, SourceError
+from servicepunkt.core.catalogue.formats.model import Limits, Refused, SourceError
 from servicepunkt.core.catalogue.formats.texts import Decoder, lines
+from servicepunkt.core.catalogue.records import Kind
 
 DELIMITERS = (";", ",", "\t")
 MAX_COLUMNS = 200

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
+from servicepunkt.core.catalogue import html
 from servicepunkt.core.catalogue.formats.model import Counted, SourceError
 
 LEGACY = "cp1252"
 LEGACY_NOTE = "read as Windows-1252 (cp1252), because it is not UTF-8"
 MAX_LINE = 2 * 1024 * 1024  # bytes
 _CHUNK = 64 * 1024
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffe\uffff\ud800-\udfff]")
 _AS_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+?[0-9]+|[0-9]+[.,]0+", re.IGNORECASE)
 
 
@@ -71,7 +71,7 @@ class Decoder:
 def control_characters(value: Any) -> str:
     """The first letter in a record that no text has, by its code; else empty. Tabs and line ends may be there."""
     if isinstance(value, str):
-        letter = _CONTROL.search(value)
+        letter = html.CONTROL.search(value)
         return f"U+{ord(letter[0]):04X}" if letter else ""
     inside: Sequence[Any] = ()
     if isinstance(value, Mapping):
@@ -79,6 +79,15 @@ def control_characters(value: Any) -> str:
     elif isinstance(value, list | tuple):
         inside = value
     return next((found for one in inside if (found := control_characters(one))), "")
+
+
+def cleaned(given: str) -> tuple[str, str]:
+    """HTML from outside as a long text, and what was taken out of it; empty where nothing was that somebody wrote."""
+    made = html.clean(given)
+    if not made and html.plain(given).strip():
+        return made, "nothing of this text may be shown"
+    folded = given.casefold()
+    return made, "scripts were taken out" if "<script" in folded or "javascript:" in folded else ""
 
 
 def spoilt_key(key: str, digits: int) -> str:

@@ -6,12 +6,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, aclosing
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -99,12 +99,9 @@ async def import_files(
     digest = await asyncio.to_thread(_digest, wanted.files)
     run, before = await _begin(database, ctx, wanted, digest=digest, actor=actor)
     try:
-        with ExitStack() as stack:
-            opened = {part: stack.enter_context(path.open("rb")) for part, path in wanted.files.items()}
-            changes = _read(wanted, opened)
-            await _skip(changes, run.position)
-            position, against = run.position, _against(wanted, run.run, before)
-            while batch := await asyncio.to_thread(lambda: list(islice(changes, BATCH))):
+        position, against = run.position, _against(wanted, run.run, before)
+        async with aclosing(_batches(wanted, after=position)) as batches:
+            async for batch in batches:
                 async with database.tenant(ctx) as tx:
                     await _take(tx, run.run, batch, against=against, first=position)
                     position += len(batch)
@@ -139,10 +136,9 @@ async def try_files(
             await tx.lock(f"catalogue-import-{wanted.source}")
             number, before = await store.next_run(tx), await store.source(tx, wanted.source)
             await _insert_run(tx, number, wanted, digest="", actor="dry-run", copied=before)
-            with ExitStack() as stack:
-                opened = {part: stack.enter_context(path.open("rb")) for part, path in wanted.files.items()}
-                changes, position, against = _read(wanted, opened), 0, _against(wanted, number, before)
-                while batch := await asyncio.to_thread(lambda: list(islice(changes, BATCH))):
+            position, against = 0, _against(wanted, number, before)
+            async with aclosing(_batches(wanted)) as batches:
+                async for batch in batches:
                     await _take(tx, number, batch, against=against, first=position)
                     position += len(batch)
                     progress(position)
@@ -222,13 +218,15 @@ def _against(wanted: Wanted, run: int, before: SourceRow | None) -> int:
     return before.run if before is not None and wanted.format.is_whole else run
 
 
-def _read(wanted: Wanted, opened: Mapping[str, BinaryIO]) -> Iterator[Change]:
+async def _batches(wanted: Wanted, *, after: int = 0) -> AsyncGenerator[list[Change], None]:
+    """The changes of the files beyond the first `after`, read beside the loop. Raises SourceError."""
     assert wanted.format.read is not None
-    return wanted.format.read(opened, wanted.limits)
-
-
-async def _skip(changes: Iterator[Change], count: int) -> None:
-    await asyncio.to_thread(lambda: next(islice(changes, count, count), None))
+    with ExitStack() as stack:
+        opened = {part: stack.enter_context(path.open("rb")) for part, path in wanted.files.items()}
+        changes = wanted.format.read(opened, wanted.limits)
+        await asyncio.to_thread(lambda: next(islice(changes, after, after), None))
+        while batch := await asyncio.to_thread(lambda: list(islice(changes, BATCH))):
+            yield batch
 
 
 async def _take(tx: Transaction, run: int, batch: Sequence[Change], *, against: int, first: int) -> None:

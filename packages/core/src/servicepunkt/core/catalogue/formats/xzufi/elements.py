@@ -16,8 +16,9 @@ from typing import NamedTuple
 from lxml import etree
 
 from servicepunkt.core.catalogue import html
-from servicepunkt.core.catalogue.checks import CONTROL, LANGUAGE, MAX_TEXT
+from servicepunkt.core.catalogue.checks import LANGUAGE, MAX_TEXT
 from servicepunkt.core.catalogue.formats.model import MAX_NOTES, identifier
+from servicepunkt.core.catalogue.formats.texts import cleaned
 from servicepunkt.core.catalogue.formats.xzufi.names import OWN_AGENCY
 from servicepunkt.core.catalogue.model import IDENTIFIER, Text
 
@@ -156,15 +157,18 @@ def _unwrapped(element: etree._Element) -> str:
     return f"<br>{tail}" if name == "br" else f"<{name}{target}>{markup(element)}</{name}>{tail}"
 
 
-def _has_markup(text: str) -> bool:
-    return "<" in text or "&" in text
+def _needs_cleaning(text: str) -> bool:
+    return "<" in text or "&" in text or html.CONTROL.search(text) is not None
+
+
+def _tidy(text: str) -> str:
+    """A text without any markup, as `html.clean` makes it, only sooner."""
+    return " ".join(text.replace("\u200b", "").split())
 
 
 def long_text(text: str) -> str:
-    """HTML as a long text. Without any markup this is what `html.clean` gives, only sooner."""
-    made = html.clean(text) if _has_markup(text) else " ".join(text.replace("\u200b", "").split())
-    # XML has none of these, but a reference within the HTML may bring one.
-    return html.clean(html.markup(CONTROL.sub("", made))) if CONTROL.search(made) else made
+    """HTML as a long text."""
+    return html.clean(text) if _needs_cleaning(text) else _tidy(text)
 
 
 def line(text: str) -> str:
@@ -179,13 +183,11 @@ def long_texts(elements: Iterable[etree._Element], notes: Notes, what: str) -> T
         given = markup(element)
         if not given.strip() or not (tongue := language(element, notes)):
             continue
-        cleaned = long_text(given)
-        if not cleaned and html.plain(given).strip():
-            notes.say(f"{what}: nothing of this text may be shown")
-        elif "<script" in given.casefold() or "javascript:" in given.casefold():
-            notes.say(f"{what}: scripts were taken out")
-        if cleaned:
-            found[tongue] = joined(found[tongue], cleaned) if tongue in found else cleaned
+        text, note = cleaned(given) if _needs_cleaning(given) else (_tidy(given), "")
+        if note:
+            notes.say(f"{what}: {note}")
+        if text:
+            found[tongue] = joined(found[tongue], text) if tongue in found else text
             if len(found[tongue]) > MAX_TEXT:
                 raise UnreadableError(f"{what}: a text has at most {MAX_TEXT} letters")
     return found

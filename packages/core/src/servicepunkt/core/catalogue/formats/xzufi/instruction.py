@@ -14,11 +14,10 @@ from typing import Any
 import msgspec
 
 from servicepunkt.core.catalogue.checks import Mistake, service_mistakes, text_mistakes
-from servicepunkt.core.catalogue.formats.model import Kind
 from servicepunkt.core.catalogue.formats.xzufi.elements import UnreadableError
 from servicepunkt.core.catalogue.formats.xzufi.records import Record
 from servicepunkt.core.catalogue.model import Service, Strict, Text
-from servicepunkt.core.catalogue.records import ENTRIES
+from servicepunkt.core.catalogue.records import ENTRIES, Kind
 
 MAX_ID = 600  # letters
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from servicepunkt.core.catalogue.formats.model import Kind
+from servicepunkt.core.catalogue.records import Kind
 
 Role = Literal["decides", "accepts", "contact"]
 #: The `schemeAgencyID` of what this product writes: values are then our own ids.

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from lxml import etree
 
-from servicepunkt.core.catalogue.formats.model import Change, Delete, Kind, Limits, Refused, SourceError, Upsert
+from servicepunkt.core.catalogue.formats.model import Change, Delete, Limits, Refused, SourceError, Upsert
 from servicepunkt.core.catalogue.formats.xzufi import instruction, links, names, partners, services
 from servicepunkt.core.catalogue.formats.xzufi.elements import (
     Key,
@@ -26,6 +26,7 @@ from servicepunkt.core.catalogue.formats.xzufi.elements import (
 )
 from servicepunkt.core.catalogue.formats.xzufi.records import Record
 from servicepunkt.core.catalogue.formats.xzufi.source import MAX_ATTRIBUTES, MAX_ELEMENTS, Entry, Messages, rewindable
+from servicepunkt.core.catalogue.records import Kind
 
 PART = "xzufi"
 MAX_ONLINE = 100_000  # online services of one file

@@ -14,14 +14,13 @@ from datetime import UTC, datetime
 import msgspec
 from lxml import etree
 
-from servicepunkt.core.catalogue.formats.model import Kind
 from servicepunkt.core.catalogue.formats.xzufi import building, instruction, names, partners, services
 from servicepunkt.core.catalogue.formats.xzufi.building import NAMESPACE, NSMAP
 from servicepunkt.core.catalogue.formats.xzufi.elements import Key, Notes, UnreadableError
 from servicepunkt.core.catalogue.formats.xzufi.reader import OnlineServices
 from servicepunkt.core.catalogue.formats.xzufi.records import Record
 from servicepunkt.core.catalogue.model import Catalogue, Link, Partner, Responsibility, Service, Strict
-from servicepunkt.core.catalogue.records import record_id, said
+from servicepunkt.core.catalogue.records import Kind, record_id, said
 
 VERSION = "2.3.1"
 #: The name of the message is unverified; readers, ours too, go by its namespace and its version.
