@@ -117,6 +117,17 @@ def test_an_empty_catalogue_is_searched_in_vain(thesaurus: Thesaurus) -> None:
     assert Index([], thesaurus).search("Ausweis").found == []
 
 
+@pytest.mark.parametrize(
+    ("query", "service"),
+    [("melde bestätigung", "home"), ("wischbeantragen", "record"), ("entrümpelumg", "waste")],
+    ids=["two words that are one", "parts that mean something else", "a slip in a word that only means something"],
+)
+def test_words_are_put_together_and_taken_apart(query: str, service: str) -> None:
+    meanings = ["wisch > führungszeugnis", "meldebestätigung = wohnsitz", "entrümpelung > sperrmüll"]
+    index = Index(SERVICES, Thesaurus(meanings))
+    assert index.search(query).found[0].id == service
+
+
 def test_what_one_word_may_mean_does_not_mean_the_word() -> None:
     index = Index(
         [Document(id="sofa", name="Sofa"), Document(id="waste", name="Sperrmüll")], Thesaurus(["sofa > sperrmüll"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, islice, pairwise, product
+from math import prod
 
 import msgspec
 import tantivy
@@ -27,7 +28,11 @@ FAMILY, TYPO, WITHIN, HELD = 0.8, 0.7, 0.6, 0.5
 #: How much a word counts that fits services of any kind, and that two words meet in one service.
 WEAK, TOGETHER = 0.4, 0.8
 LEAST, MOST_LONGER = 5, 20  # letters of a word that may be part of another one, and how many such words count
+MOST_READINGS = 12  # of a word that is taken apart
 HEAP = 15_000_000  # bytes that tantivy wants at least for writing
+
+
+_WEAK = frozenset(map(fold, WEAK_WORDS))
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +73,11 @@ class Index:
         self._vocabulary = [word for word in counts if len(word) > 2 and not word.isdigit()]
         self._stems = {stem(word) for word in counts}
         self._stems |= {part for word in counts for part in map(stem, self._splitter.parts(word))}
+        self._sayings = [
+            word
+            for word in thesaurus.words
+            if len(word) > LEAST and word not in counts and self._is_known(dict(self._alternatives(word)))
+        ]
         builder = tantivy.SchemaBuilder()
         builder.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
         for field in FIELDS:
@@ -102,20 +112,22 @@ class Index:
         if not folded:
             return Answer([], {})
         stems = [stem(word) for word in folded]
-        weak = [word in WEAK_WORDS and len(asked) > 1 for word in asked]
+        weak = [fold(word) in _WEAK and len(asked) > 1 for word in asked]
         meant: dict[str, str] = {}
         groups = []
-        for word, is_weak in zip(folded, weak, strict=True):
+        for at, word in enumerate(folded):
             alternatives = dict(self._alternatives(word))
             if not self._is_known(alternatives):
                 if nearest := self._nearest(word):
                     meant[word] = nearest
+                    weak[at] = nearest in _WEAK and len(asked) > 1
                     alternatives |= {terms: weight * TYPO for terms, weight in self._alternatives(nearest)}
                 alternatives |= self._guesses(word, nearest)
             group = self._any_of(alternatives.items())
-            groups.append(tantivy.Query.boost_query(group, WEAK) if is_weak else group)
+            groups.append(tantivy.Query.boost_query(group, WEAK) if weak[at] else group)
         clauses = [(tantivy.Occur.Should, group) for group in groups]
         clauses += [(tantivy.Occur.Should, self._term(*meaning)) for meaning in self._phrases(stems, weak)]
+        clauses += [(tantivy.Occur.Should, group) for group in self._joined(folded, stems)]
         # Two words that meet in a service say more than each alone.
         for pair in combinations(groups, 2):
             both = tantivy.Query.boolean_query([(tantivy.Occur.Must, group) for group in pair])
@@ -136,7 +148,13 @@ class Index:
         """What an unknown word may stand for: its parts, words that hold it, words with which it begins or ends."""
         found: dict[Stems, float] = {}
         if parts := self._splitter.parts(word):
-            found = {tuple(map(stem, parts)): 0.9, (stem(parts[0]),): 0.35, (stem(parts[-1]),): 0.5}
+            meant = [list(self._alternatives(part)) for part in parts]
+            for each in islice(product(*meant), MOST_READINGS):
+                terms = tuple(dict.fromkeys(one for stems, _ in each for one in stems))
+                found.setdefault(terms, 0.9 * prod(weight for _, weight in each))
+            for ends, share in ((meant[-1], 0.5), (meant[0], 0.35)):
+                for terms, weight in ends:
+                    found.setdefault(terms, weight * share)
         if nearest is None and len(word) >= LEAST:
             found |= {(stem(one),): WITHIN for one in self._holding(word)[:MOST_LONGER]}
             if not found:
@@ -163,10 +181,22 @@ class Index:
         if len(word) < 4 or not word.isalpha():
             return None
         slips = 1 if len(word) < 7 else 2
-        best = process.extract(word, self._vocabulary, scorer=OSA.distance, score_cutoff=slips, limit=10)
-        # (slips, another first letter, letters more or fewer, word): people seldom get the first letter wrong.
-        near = [(far, known[0] != word[0], abs(len(known) - len(word)), known) for known, far, _ in best]
-        return min((one for one in near if one[0] == 1 or not one[1]), default=(0, False, 0, None))[3]
+        # (slips, another first letter, letters more or fewer, word): people seldom get the first letter wrong. Words
+        # that only mean something here come after those that stand here.
+        for known_words in (self._vocabulary, self._sayings):
+            best = process.extract(word, known_words, scorer=OSA.distance, score_cutoff=slips, limit=10)
+            near = [(far, known[0] != word[0], abs(len(known) - len(word)), known) for known, far, _ in best]
+            if likely := [one for one in near if one[0] == 1 or not one[1]]:
+                return min(likely)[3]
+        return None
+
+    def _joined(self, folded: Sequence[str], stems: Sequence[str]) -> Iterator[tantivy.Query]:
+        """Two words that are one where they are known, as melde bescheinigung; not those that mean something as two."""
+        for two, (first, second) in zip(pairwise(stems), pairwise(folded), strict=True):
+            for link in ("", "s"):
+                alternatives = dict(self._alternatives(first + link + second))
+                if self._is_known(alternatives) and not self._thesaurus.meanings(two):
+                    yield self._any_of((terms, 2 * weight) for terms, weight in alternatives.items())
 
     def _phrases(self, stems: list[str], weak: list[bool]) -> Iterator[tuple[Stems, float]]:
         """What several words in a row stand for, and how much it counts beside single words."""
