@@ -11,7 +11,7 @@ import pytest
 
 from servicepunkt.core.audit import store as audit
 from servicepunkt.core.catalogue import service, store
-from servicepunkt.core.catalogue.model import Catalogue, Partner, Theme
+from servicepunkt.core.catalogue.model import Catalogue, Module, Partner, Service, Theme
 from servicepunkt.core.catalogue.service import FRESH_SECONDS, CatalogueReader, Published, publish
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.db.migrate import conninfo
@@ -165,3 +165,19 @@ async def test_a_revision_that_is_not_there_has_no_content(deployment: Deploymen
 def test_what_is_published_is_a_value() -> None:
     assert Published(1, "d", themes("a"), NOON) == Published(1, "d", themes("a"), NOON)
     assert timedelta(seconds=FRESH_SECONDS) == timedelta(seconds=1)
+
+
+async def test_a_text_of_many_towns_is_held_once(
+    deployment: Deployment, tenant: TenantContext, other: TenantContext
+) -> None:
+    said = "Wer umzieht, meldet die neue Wohnung innerhalb von zwei Wochen an."
+    reader, found = CatalogueReader(deployment.database), []
+    for ctx in (tenant, other):
+        catalogue = Catalogue(
+            services=(Service(id=ctx.slug, name={"de": ctx.slug}, modules=(Module(code="11", text={"de": said}),)),)
+        )
+        async with deployment.database.tenant(ctx) as tx:
+            await publish(tx, catalogue, at=tx.now(), actor="test")
+        found.append((await reader.current(ctx)).catalogue.services[0].modules[0].text["de"])
+    assert found[0] == said
+    assert found[0] is found[1]

@@ -16,6 +16,7 @@ from servicepunkt.core.catalogue.formats.model import Format
 from servicepunkt.core.catalogue.links import catalogue_link, check_links
 from servicepunkt.core.catalogue.search.misses import delete_misses, search_miss
 from servicepunkt.core.catalogue.settings import CatalogueSettings
+from servicepunkt.core.catalogue.sources.national import TABLES as NATIONAL_TABLES
 from servicepunkt.core.catalogue.sources.store import TABLES as SOURCE_TABLES
 from servicepunkt.core.catalogue.store import catalogue_revision
 from servicepunkt.core.declarations import Plugins, TenantSection
@@ -60,7 +61,7 @@ def migrations() -> Path:
 @hookimpl
 def tables() -> Sequence[Any]:
     own = (tenant, account, audit_entry, catalogue_revision, data_key, notice, notice_attempt, provider_weight)
-    return (*own, *SOURCE_TABLES, search_miss, catalogue_edit, catalogue_link)
+    return (*own, *SOURCE_TABLES, *NATIONAL_TABLES, search_miss, catalogue_edit, catalogue_link)
 
 
 @hookimpl

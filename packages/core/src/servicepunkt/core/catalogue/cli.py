@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, get_args
 import click
 import msgspec
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, track
 from rich.table import Table
 
 from servicepunkt.core import deployment as deployments
@@ -22,14 +22,15 @@ from servicepunkt.core.catalogue.model import pick
 from servicepunkt.core.catalogue.search.index import Answer
 from servicepunkt.core.catalogue.search.service import CatalogueSearch
 from servicepunkt.core.catalogue.service import CatalogueReader, Published
+from servicepunkt.core.catalogue.sources import national, store
 from servicepunkt.core.catalogue.sources import service as sources
-from servicepunkt.core.catalogue.sources import store
 from servicepunkt.core.catalogue.sources.composition import Composed, shown_difference
 from servicepunkt.core.catalogue.sources.service import DECISIONS, Outcome, Wanted
 from servicepunkt.core.commands import tenant_or_refuse, write_json
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, NotFoundError
+from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.settings import Settings
 
 out = Console()
@@ -234,13 +235,13 @@ async def _export(settings: Settings, slug: str, format_name: str, output: Binar
         output.writelines(wanted.write(published.catalogue, base))
 
 
-def _formats(deployment: Deployment) -> list[Format]:
-    found = (one for answer in deployment.plugins.startup("catalogue_formats") for one in answer.value)
+def _formats(plugins: PluginHost) -> list[Format]:
+    found = (one for answer in plugins.startup("catalogue_formats") for one in answer.value)
     return sorted(found, key=lambda one: one.name)
 
 
 def _format(deployment: Deployment, name: str) -> Format:
-    known = {one.name: one for one in _formats(deployment)}
+    known = {one.name: one for one in _formats(deployment.plugins)}
     if name not in known:
         raise NotFoundError(f"there is no format {name!r}; known are: {', '.join(known)}")
     return known[name]
@@ -251,10 +252,7 @@ def _format(deployment: Deployment, name: str) -> Format:
 def formats_command(as_json: bool) -> None:
     """List the formats that can be read and written."""
     with deployments.configured() as settings:
-        found = sorted(
-            (one for answer in deployments.load_plugins(settings).startup("catalogue_formats") for one in answer.value),
-            key=lambda one: one.name,
-        )
+        found = _formats(deployments.load_plugins(settings))
     rows = [
         {"name": one.name, "parts": one.parts, "read": one.read is not None, "written": one.write is not None}
         for one in found
@@ -269,6 +267,60 @@ def sources_command(tenant: str, as_json: bool) -> None:
     """List from where the catalogue comes, the lowest first."""
     rows = _read(tenant, lambda tx: store.sources(tx))
     _table([msgspec.to_builtins(row) for row in sorted(rows, key=lambda row: (row.rank, row.name))], as_json=as_json)
+
+
+@catalogue.command("share")
+@click.option("--tenant", required=True, help="Slug of the tenant that imports it.")
+@click.option("--source", required=True, help="Name of the source, of the layer federation or land.")
+@click.option("--no-publish", is_flag=True, help="Leave what is published as it is.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def share_command(tenant: str, source: str, no_publish: bool, as_json: bool) -> None:
+    """Keep a national source for all tenants, and publish those that have it below their own."""
+    with deployments.configured() as settings:
+        shared, outcomes = asyncio.run(_share(settings, tenant, source, publish=not no_publish))
+    if as_json:
+        write_json({"shared": shared, "tenants": outcomes})
+        return
+    out.print(f"{shared.name}: {shared.services} services are there for all tenants.")
+    table = Table("tenant", "outcome")
+    for one in outcomes:
+        table.add_row(one["tenant"], one["reason"] or f"revision {one['revision']}")
+    if outcomes:
+        out.print(table)
+
+
+async def _share(
+    settings: Settings, slug: str, source: str, *, publish: bool
+) -> tuple[national.National, list[dict[str, Any]]]:
+    async with deployments.running(settings) as deployment:
+        ctx = await tenant_or_refuse(deployment, slug)
+        owner, database = settings.owner_database_url, deployment.database
+        shared = await national.share(owner, deployment.clock, database, ctx, source)
+        takers = [one for one in await deployment.directory.all() if source in national.names_of(one)]
+        outcomes: list[dict[str, Any]] = []
+        for taker in track(takers if publish else (), "publishing", console=Console(stderr=True)):
+            revision, reason = None, ""
+            try:
+                async with database.tenant(taker) as tx:
+                    revision, _ = await service.publish_sources(tx, at=tx.now(), actor=ACTOR)
+            except InvalidInputError as error:
+                # One town whose catalogue does not hold together keeps nothing from the others.
+                reason = error.staff_sentence
+            outcomes.append({"tenant": taker.slug, "revision": revision, "reason": reason})
+        return shared, outcomes
+
+
+@catalogue.command("national")
+@click.argument("tenant")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def national_command(tenant: str, as_json: bool) -> None:
+    """List the national sources that are shared; TENANT has those that are marked below its own."""
+
+    async def work(tx: Transaction) -> list[dict[str, Any]]:
+        taken = national.names_of(tx.ctx)
+        return [msgspec.structs.asdict(one) | {"taken": one.name in taken} for one in await national.listed(tx)]
+
+    _table(_read(tenant, work), as_json=as_json)
 
 
 @catalogue.command("runs")

@@ -13,6 +13,7 @@ import msgspec
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue import checks, store
 from servicepunkt.core.catalogue.model import Catalogue
+from servicepunkt.core.catalogue.sharing import share_texts
 from servicepunkt.core.catalogue.sources import service as sources
 from servicepunkt.core.catalogue.sources.composition import Composed
 from servicepunkt.core.db.session import Database, Transaction
@@ -110,6 +111,7 @@ class CatalogueReader:
             else:
                 body = await store.content(tx, newest[0])
                 found = msgspec.json.decode(body or b"{}", type=Catalogue)
+                share_texts(found)
                 published = Published(newest[0], newest[1], found, newest[2])
         self._kept[ctx.id] = (now, published)
         self._kept.move_to_end(ctx.id)

@@ -8,8 +8,13 @@ import msgspec
 
 
 class CatalogueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How editors work. `four_eyes`: nobody approves what he wrote himself. `links_a_run`: how many links are tried at
-    most each week, none for 0."""
+    """Where texts come from, and how editors work.
+
+    `national`: shared sources of the federation and of Lands that lie below the tenant's services. `four_eyes`: nobody
+    approves what he wrote himself. `links_a_run`: how many links are tried at most each week, none for 0.
+    """
+
+    national: tuple[str, ...] = ()
 
     four_eyes: bool = False
     links_a_run: Annotated[int, msgspec.Meta(ge=0, le=5000)] = 500

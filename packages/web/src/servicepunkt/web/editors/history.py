@@ -15,6 +15,7 @@ from servicepunkt.core.catalogue import service as catalogues
 from servicepunkt.core.catalogue.editing import difference
 from servicepunkt.core.catalogue.editing.languages import lacks
 from servicepunkt.core.catalogue.model import Catalogue
+from servicepunkt.core.catalogue.sources import national
 from servicepunkt.core.catalogue.sources import store as sources
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
@@ -56,14 +57,16 @@ class RunSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A source: whose texts they are, what its records in force are from, and its last runs."""
+    """A source: whose texts they are, what its records in force are from, and its last runs. `shared`: when it was
+    shared, of one that another tenant imports for all."""
 
     name: str
     layer: str
-    format: str
-    good: RunSeen | None
-    runs: tuple[RunSeen, ...]
-    failed: RunSeen | None
+    format: str = ""
+    good: RunSeen | None = None
+    runs: tuple[RunSeen, ...] = ()
+    failed: RunSeen | None = None
+    shared: str = ""
 
 
 class LinkSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -212,6 +215,10 @@ async def all_sources(
                     failed=await _run(tx, failing[name], reader) if name in failing else None,
                 )
             )
+        found += [
+            SourceSeen(name=one.name, layer=words.LAYERS[one.layer], shared=reader.moment(one.updated_at))
+            for one in await national.listed(tx, national.names_of(ctx))
+        ]
     return await editors_page(request, visitor, "web/editors_sources.html", sources=found)
 
 

@@ -60,7 +60,7 @@ def compose(sources: Iterable[Source]) -> Composed:
     Raises msgspec.ValidationError for a record that does not fit its kind.
     """
     found_sources = sorted(sources, key=lambda one: one.place)
-    national = _by_key(one for one in found_sources if one.layer in NATIONAL)
+    national = by_key(one for one in found_sources if one.layer in NATIONAL)
     ordered = [one for one in found_sources if one.layer not in NATIONAL]
     layers: dict[tuple[str, str], list[Sourced]] = {}
     # The tenant's own order comes first: what its files name stands where they name it.
@@ -88,19 +88,19 @@ def compose(sources: Iterable[Source]) -> Composed:
     return Composed(catalogue=Catalogue(**entries), origins=origins, left_out=tuple(left_out))
 
 
-def _by_key(sources: Iterable[Source]) -> dict[str, list[Sourced]]:
+def by_key(sources: Iterable[Source]) -> dict[str, list[Sourced]]:
     """What national layers say of each key, the lowest first."""
     found: dict[str, list[Sourced]] = {}
     for source in sources:
         for (kind, _), record in source.records.items():
             if kind == "services":
-                said = inherited(record)
+                said = _inherited(record)
                 for key in record.get("leika", ()):
                     found.setdefault(key, []).append(Sourced(source.name, said))
     return found
 
 
-def inherited(record: Record) -> Record:
+def _inherited(record: Record) -> Record:
     """What a national record says of the services of its key."""
     return {field: value for field, value in record.items() if field not in NOT_INHERITED}
 

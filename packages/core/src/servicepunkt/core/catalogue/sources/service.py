@@ -30,10 +30,10 @@ from servicepunkt.core.catalogue.formats.model import (
     SourceError,
     Upsert,
 )
-from servicepunkt.core.catalogue.layers import LAYERS, Layer, Sourced
+from servicepunkt.core.catalogue.layers import LAYERS, Layer, Record, Sourced
 from servicepunkt.core.catalogue.model import IDENTIFIER, Catalogue, Service
 from servicepunkt.core.catalogue.records import ENTRIES, records_of
-from servicepunkt.core.catalogue.sources import store
+from servicepunkt.core.catalogue.sources import national, store
 from servicepunkt.core.catalogue.sources.composition import (
     FILES,
     NATIONAL,
@@ -41,8 +41,8 @@ from servicepunkt.core.catalogue.sources.composition import (
     RANKS,
     Composed,
     Source,
+    by_key,
     compose,
-    inherited,
     keys_of,
 )
 from servicepunkt.core.catalogue.sources.store import RecordRow, ReportRow, RunRow, SourceRow
@@ -384,19 +384,22 @@ async def put_files(tx: Transaction, catalogue: Catalogue, *, at: datetime) -> N
 async def composed(tx: Transaction) -> Composed:
     """The catalogue of all sources and of what editors have in force, as they are now, published or not."""
     found, live = await sources_of(tx), await edit_store.edits(tx, ("live",))
-    return await asyncio.to_thread(compose_with, found, live)
+    made = await asyncio.to_thread(compose_with, found, live)
+    missing = [(f"national.{name}", "no shared source has this name") for name in await national.unknown(tx)]
+    return msgspec.structs.replace(made, left_out=(*made.left_out, *missing))
 
 
 async def sources_of(tx: Transaction) -> list[Source]:
-    """What each source says."""
-    return [_source(row, await store.records(tx, row.run)) for row in await store.sources(tx)]
+    """What each source says; of national sources that are shared only what concerns the tenant's services."""
+    own = [_source(row, await store.records(tx, row.run)) for row in await store.sources(tx)]
+    keys = {key for source in own if source.layer not in NATIONAL for key in national.keys_in(source.records)}
+    return [*own, *await national.sources_for(tx, keys)]
 
 
 async def layers_of(tx: Transaction, services: Iterable[str]) -> dict[str, tuple[list[Sourced], list[Sourced]]]:
     """What stands below and above the editors' words about some services, the lowest first; none that no source has."""
-    rows = sorted(await store.sources(tx), key=_place)
-    own = [row for row in rows if row.layer not in NATIONAL]
-    by_run = {row.run: row for row in own}
+    rows = await store.sources(tx)
+    by_run = {row.run: row for row in rows if row.layer not in NATIONAL}
     found: dict[str, tuple[list[Sourced], list[Sourced]]] = {}
     records = await store.records_named(tx, list(by_run), "services", services)
     for record in sorted(records, key=lambda one: _place(by_run[one.run])):
@@ -405,29 +408,26 @@ async def layers_of(tx: Transaction, services: Iterable[str]) -> dict[str, tuple
         (below if _place(row) < PLACE_OF_EDITORS else above).append(
             Sourced(row.name, msgspec.json.decode(record.content))
         )
-    national = await _national(tx, [row for row in rows if row.layer in NATIONAL]) if found else {}
-    for below, above in found.values():
-        keys = keys_of([*below, *above])
-        below[:0] = [
-            Sourced(name, inherited(msgspec.json.decode(body))) for key in keys for name, body in national.get(key, ())
-        ]
+    keys = {name: keys_of([*below, *above]) for name, (below, above) in found.items()}
+    every = {key for some in keys.values() for key in some}
+    imported = await _imported(tx, [row for row in rows if row.layer in NATIONAL], every)
+    said = by_key(sorted([*imported, *await national.sources_for(tx, every)], key=lambda one: one.place))
+    for name, (below, _) in found.items():
+        below[:0] = [one for key in keys[name] for one in said.get(key, ())]
     return found
 
 
-ByKey = dict[str, list[tuple[str, bytes]]]
-#: What national sources say by key, as it is stored: for each database of the tenants that were asked for last. Records
-#: of a run that is in force do not change.
+ByKey = dict[str, list[tuple[str, str, bytes]]]  # (source, id, content) of each record
+#: What a tenant has imported of national sources by key, as it is stored: for each database of the tenants that were
+#: asked for last. Records of a run that is in force do not change.
 _kept: WeakKeyDictionary[Any, OrderedDict[Any, ByKey]] = WeakKeyDictionary()
 KEPT_NATIONAL = 8
 
 
-class _Keys(msgspec.Struct):
-    leika: tuple[str, ...] = ()
-
-
-async def _national(tx: Transaction, rows: Sequence[SourceRow]) -> ByKey:
+async def _imported(tx: Transaction, rows: Sequence[SourceRow], keys: Iterable[str]) -> list[Source]:
+    """What national sources that the tenant has imported for itself say of services with these keys."""
     if not rows:
-        return {}
+        return []
     kept = _kept.setdefault(tx.connection.engine.sync_engine, OrderedDict())
     which = (tx.tenant_id, tuple((row.name, row.run) for row in rows))
     if which not in kept:
@@ -435,13 +435,17 @@ async def _national(tx: Transaction, rows: Sequence[SourceRow]) -> ByKey:
         for row in rows:
             for record in await store.records(tx, row.run):
                 if record.kind == "services":
-                    for key in msgspec.json.decode(record.content, type=_Keys).leika:
-                        found.setdefault(key, []).append((row.name, record.content))
+                    for key in national.keys_of_record(record.content):
+                        found.setdefault(key, []).append((row.name, record.id, record.content))
         kept[which] = found
         while len(kept) > KEPT_NATIONAL:
             kept.popitem(last=False)
     kept.move_to_end(which)
-    return kept[which]
+    said: dict[str, dict[tuple[str, str], Record]] = {row.name: {} for row in rows}
+    for key in keys:
+        for name, record_name, content in kept[which].get(key, ()):
+            said[name]["services", record_name] = msgspec.json.decode(content)
+    return [msgspec.structs.replace(_source(row, ()), records=said[row.name]) for row in rows]
 
 
 def _place(row: SourceRow) -> tuple[int, int, str]:
