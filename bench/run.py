@@ -11,7 +11,20 @@ from importlib.metadata import version
 import _report as report
 import msgspec
 
-NAMES = ("pages", "deposit", "unlock", "bus", "start", "tenants", "guard", "hours", "search", "xzufi", "box_years")
+NAMES = (
+    "pages",
+    "deposit",
+    "unlock",
+    "bus",
+    "start",
+    "tenants",
+    "guard",
+    "hours",
+    "search",
+    "xzufi",
+    "national",
+    "box_years",
+)
 PAGE = report.folder().parent / "docs" / "benchmarks.md"
 LIBRARIES = ("litestar", "uvicorn", "sqlalchemy", "psycopg", "msgspec", "cryptography", "jinja2")
 OPTIONAL = {"uvloop": "event loop", "httptools": "parser"}

@@ -1,12 +1,16 @@
-"""Reading 99 MB of XZuFi: services a second and peak memory, beside parsers that look at each record and forget it.
+"""99 MB of XZuFi: services a second and peak memory, beside parsers that look at each record and forget it.
 
 Each reader runs in a process of its own over the same file, in turns. The peers do nothing with a record: no text is
-cleaned, nothing is decoded. What the product takes more is what it makes of the records.
+cleaned, nothing is decoded. What the product takes more is what it makes of the records. At last the file is imported:
+read, compared with what is there, and written down with a report row for each record, twice; the second time nothing
+is new.
 """
 
 from __future__ import annotations
 
+import asyncio
 import io
+import os
 import subprocess
 import sys
 import tempfile
@@ -16,13 +20,18 @@ from html import escape
 from pathlib import Path
 from xml.etree import ElementTree
 
+import _processes as processes
 import _report as report
 import msgspec
+from _centre import TENANT, centre
 from lxml import etree
 
+from servicepunkt.core import deployment as deployments
 from servicepunkt.core.catalogue.formats import xzufi
 from servicepunkt.core.catalogue.formats.model import Limits, Upsert
 from servicepunkt.core.catalogue.formats.xzufi.names import NAMESPACES
+from servicepunkt.core.catalogue.sources.service import Wanted, import_files
+from servicepunkt.core.settings import read_settings
 
 NAMESPACE = NAMESPACES["2.2.0"]
 MEGABYTES = 99
@@ -158,6 +167,7 @@ def measure(options: report.Options) -> report.Result:
                 peak = max(one.peak_mb for one in measured)
                 rows.append([title, name, report.spread(rates), f"{ratio:.1f}", f"{peak:.0f}"])
                 figures |= {f"{title}, {name}, a second": report.median(rates), f"{title}, {name}, MB": peak}
+        rows_of_imports = imports(path, figures)
     columns = [
         "file",
         "reader",
@@ -169,11 +179,57 @@ def measure(options: report.Options) -> report.Result:
         f"Files of {MEGABYTES} MB. With online services the product reads the file twice: records are in no order, and "
         "an online service becomes a link of its services."
     )
-    return report.Result([report.Table("Reading XZuFi", columns, rows, note)], figures)
+    import_columns = [
+        "import of services with an online service for every tenth",
+        "records",
+        "records a second",
+        "CPU s of the product",
+        "CPU s of PostgreSQL",
+        "MB more than at the start",
+    ]
+    tables = [
+        report.Table("Reading XZuFi", columns, rows, note),
+        report.Table("From the file to records in the database", import_columns, rows_of_imports),
+    ]
+    return report.Result(tables, figures)
+
+
+def imports(path: Path, figures: dict[str, float]) -> list[list[str]]:
+    """The file taken over by the reference tenant of a new database, twice."""
+    rows = []
+    with centre() as made:
+        for title in ("first", "again"):
+            used, started = processes.cpu_seconds(made.database_pid), time.perf_counter()
+            command = [sys.executable, __file__, "--import", str(path)]
+            done = subprocess.run(command, capture_output=True, check=True, env=made.environment())
+            elapsed, measured = time.perf_counter() - started, msgspec.json.decode(done.stdout, type=Measured)
+            database = processes.cpu_seconds(made.database_pid) - used
+            cells = [measured.records, measured.records / elapsed, measured.seconds, database, measured.peak_mb]
+            rows.append([title, *(f"{value:,.0f}" for value in cells)])
+            figures[f"import, {title}, a second"] = measured.records / elapsed
+            figures[f"import, {title}, MB"] = measured.peak_mb
+            report.say(f"import, {title}")
+    return rows
+
+
+async def import_into_database(path: str) -> None:
+    """One import in this process, and what it took, as JSON."""
+    async with deployments.running(read_settings(os.environ)) as deployment:
+        ctx = await deployment.directory.by_slug(TENANT)
+        assert ctx is not None
+        before = memory_mb("VmRSS")
+        started = time.process_time()
+        wanted = Wanted(source="land", format=xzufi.FORMAT, files={"xzufi": Path(path)}, layer="land")
+        outcome = await import_files(deployment.database, ctx, wanted, actor="bench")
+        seconds = time.process_time() - started
+    measured = Measured(seconds, sum(outcome.counts.values()), memory_mb("VmHWM") - before)
+    print(msgspec.json.encode(measured).decode())
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--read"]:
         read(*sys.argv[2:4])
+    elif sys.argv[1:2] == ["--import"]:
+        asyncio.run(import_into_database(sys.argv[2]))
     else:
         report.main("xzufi", measure, runs=2)
