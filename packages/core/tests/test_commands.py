@@ -204,5 +204,6 @@ def test_the_worker_runs_the_jobs_of_all_plugins(run: Run, monkeypatch: pytest.M
     monkeypatch.setattr(jobs, "run_worker", work)
     result = run("worker", "--concurrency", "2")
     assert (result.exit_code, result.exception) == (0, None)
-    own = {"core.notice.deliver", "core.notice.receipt", "core.retention.erase", "core.retention.erase:periodic"}
+    periodic = {"core.retention.erase", "core.catalogue.publish", "core.catalogue.links"}
+    own = {"core.notice.deliver", "core.notice.receipt", *periodic, *(f"{name}:periodic" for name in periodic)}
     assert seen == [(own, 2)]

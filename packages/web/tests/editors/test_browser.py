@@ -162,8 +162,9 @@ def visit(place: tuple[str, dict[str, str]], chromium: Browser, password: str) -
     assert complaints == []
 
 
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-@pytest.mark.parametrize("view", ["", "contrast-large"])
+@pytest.mark.parametrize(
+    ("size", "view"), [(DESK, ""), (PHONE, "contrast-large")], ids=["desk", "phone-contrast-large"]
+)
 def test_the_workplace_is_accessible(
     visit: Callable[..., Page], place: tuple[str, dict[str, str]], size: Any, view: str, tmp_path: Path
 ) -> None:
