@@ -15,24 +15,26 @@ from rapidfuzz.distance import OSA
 
 from servicepunkt.core.catalogue.search.compounds import Splitter
 from servicepunkt.core.catalogue.search.german import family, stem
-from servicepunkt.core.catalogue.search.synonyms import Stems, Thesaurus
+from servicepunkt.core.catalogue.search.synonyms import Meaning, Stems, Thesaurus
 from servicepunkt.core.catalogue.search.words import STOP_WORDS, WEAK_WORDS, fold, words
 
 MAX_QUERY, MAX_WORDS = 200, 12
 #: How much a word counts that stands in a field, and how much where it is a part of a compound there.
-FIELDS = {"name": 6.0, "keywords": 4.0, "summary": 1.5, "body": 0.7}
+FIELDS = {"name": 6.0, "keywords": 2.5, "summary": 1.5, "body": 0.7}
 PART = 0.5
 #: How certain it is that a word of the same family, the nearest known word, one that holds the typed one,
 #: or one that is held by it was meant.
 FAMILY, TYPO, WITHIN, HELD = 0.8, 0.7, 0.6, 0.5
 #: How much a word counts that fits services of any kind, and that two words meet in one service.
-WEAK, TOGETHER = 0.4, 0.8
+WEAK, TOGETHER = 0.4, 0.5
+LESS = 0.65  # how certain a part of a meaning is
 LEAST, MOST_LONGER = 5, 20  # letters of a word that may be part of another one, and how many such words count
 MOST_READINGS = 12  # of a word that is taken apart
 HEAP = 15_000_000  # bytes that tantivy wants at least for writing
 
 
 _WEAK = frozenset(map(fold, WEAK_WORDS))
+_WEAK_STEMS = frozenset(map(stem, _WEAK))
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,11 +75,6 @@ class Index:
         self._vocabulary = [word for word in counts if len(word) > 2 and not word.isdigit()]
         self._stems = {stem(word) for word in counts}
         self._stems |= {part for word in counts for part in map(stem, self._splitter.parts(word))}
-        self._sayings = [
-            word
-            for word in thesaurus.words
-            if len(word) > LEAST and word not in counts and self._is_known(dict(self._alternatives(word)))
-        ]
         builder = tantivy.SchemaBuilder()
         builder.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
         for field in FIELDS:
@@ -92,6 +89,11 @@ class Index:
         writer.wait_merging_threads()
         self._index.reload()
         self._searcher = self._index.searcher()
+        self._sayings = [
+            word
+            for word in thesaurus.words
+            if len(word) > LEAST and word not in counts and self._is_known(dict(self._alternatives(word)))
+        ]
 
     def _analysed(self, document: Document) -> dict[str, list[str]]:
         made = {"id": [document.id]}
@@ -141,8 +143,17 @@ class Index:
         yield (found,), 1.0
         if root := family(word):
             yield (stem(root),), FAMILY
-        for meaning in self._thesaurus.meanings((found,)):
+        for meaning in self._meanings((found,)):
             yield meaning.stems, meaning.weight
+
+    def _meanings(self, stems: Stems) -> Iterator[Meaning]:
+        """What words in a row may mean; of several words together also that which says what it is: the last one, but
+        for what is done with it."""
+        for meaning in self._thesaurus.meanings(stems):
+            yield meaning
+            telling = [one for one in meaning.stems if one not in _WEAK_STEMS]
+            if len(meaning.stems) > 1 and telling:
+                yield Meaning((telling[-1],), meaning.weight * LESS)
 
     def _guesses(self, word: str, nearest: str | None) -> dict[Stems, float]:
         """What an unknown word may stand for: its parts, words that hold it, words with which it begins or ends."""
@@ -205,7 +216,7 @@ class Index:
                 strength = sum(WEAK if one else 1.0 for one in weak[start : start + size])
                 if all(weak[start : start + size]):
                     continue
-                for meaning in self._thesaurus.meanings(tuple(stems[start : start + size])):
+                for meaning in self._meanings(tuple(stems[start : start + size])):
                     yield meaning.stems, meaning.weight * strength
 
     def _any_of(self, alternatives: Iterable[tuple[Stems, float]]) -> tantivy.Query:
