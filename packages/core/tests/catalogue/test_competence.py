@@ -12,11 +12,12 @@ from servicepunkt.core.catalogue.checks import area_mistakes
 from servicepunkt.core.catalogue.competence import (
     Areas,
     ags_of,
+    answer,
     level_of,
     resolve,
     surroundings,
 )
-from servicepunkt.core.catalogue.model import Area, Responsibility
+from servicepunkt.core.catalogue.model import Area, Catalogue, Partner, Responsibility, Service
 
 # Official keys; the town of the first is a district of its own, the second lies in a district.
 FREE_TOWN, SMALL_TOWN, NEIGHBOUR = "066110000000", "120650144144", "120650036036"
@@ -173,3 +174,44 @@ def test_nobody_gets_an_authority_of_an_area_in_which_he_does_not_live(home: str
 def test_of_all_levels_the_nearest_one_decides(home: str, levels: set[int]) -> None:
     known = [Responsibility(service="x", authority=str(at), area=home[:at]) for at in levels]
     assert [one.authority for one in resolve(known, "x", home).decides] == [str(max(levels))]
+
+
+TOWNS = Catalogue(
+    partners=(Partner(id="hall", name="Rathaus", kind="authority"),),
+    services=(Service(id="pass", name={"de": "Pass"}, competence="hall"),),
+    areas=(
+        Area(ars="066330017017", name="Niestetal", postcodes=("34266",), home=True),
+        Area(ars="066110000000", name="Kassel", postcodes=("34117",), home=True),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "area"),
+    [
+        ("Niestetal", "Niestetal"),
+        (" niestetal ", "Niestetal"),
+        ("34117", "Kassel"),
+        ("34117 Kassel", "Kassel"),
+        ("34117  kassel", "Kassel"),
+    ],
+)
+def test_who_says_where_he_lives_is_told_who_decides(said: str, area: str) -> None:
+    found = answer(TOWNS, "pass", said, day=DAY)
+    assert found.area is not None
+    assert found.area.name == area
+    assert found.competence is not None
+    assert found.competence.is_known
+
+
+@pytest.mark.parametrize("said", ["Nieste", "Kas", "Niestet"])
+def test_who_says_the_beginning_of_a_name_is_asked(said: str) -> None:
+    """Nieste is a municipality of its own beside Niestetal, and not known here."""
+    found = answer(TOWNS, "pass", said, day=DAY)
+    assert (found.area, found.competence, found.is_meant, len(found.places)) == (None, None, False, 1)
+
+
+@pytest.mark.parametrize("said", ["", "Ni", "Nirgendwo", "99999", "34117999"])
+def test_of_a_place_that_is_not_known_nothing_is_said(said: str) -> None:
+    found = answer(TOWNS, "pass", said, day=DAY)
+    assert (found.places, found.area, found.competence) == ((), None, None)

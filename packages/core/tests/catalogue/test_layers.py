@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicepunkt.core.catalogue.layers import Sourced, covered, difference, merge, record_of, values
+from servicepunkt.core.catalogue.layers import Sourced, difference, merge, record_of, values
 
 FEDERATION = Sourced(
     "federation",
@@ -64,14 +64,6 @@ def test_an_empty_text_takes_away_what_stands_below() -> None:
     merged = merge([FEDERATION, Sourced("town", {"modules": [{"code": "11", "text": {"en": ""}}]})])
     assert merged.record["modules"] == [{"code": "11", "channel": "000", "text": {"de": "So geht es."}}]
     assert "modules/11/000/en" not in merged.origins
-
-
-def test_what_a_layer_covers_is_known() -> None:
-    found = {one.path: (one.source, one.below) for one in covered([FEDERATION], TOWN.record)}
-    assert found == {
-        "modules/11/000/de": ("federation", ("So geht es.", False)),
-        "name/de": ("federation", "Reisepass Ausstellung"),
-    }
 
 
 def test_a_difference_names_each_value() -> None:

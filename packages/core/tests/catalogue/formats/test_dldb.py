@@ -103,6 +103,30 @@ def test_a_file_that_is_none_is_refused_whole(body: bytes) -> None:
         list(dldb.read({"services": io.BytesIO(body)}, LIMITS))
 
 
+def test_a_file_in_another_encoding_is_refused_whole() -> None:
+    body = json.dumps({"data": [SERVICE, {"id": 1, "name": "Größe"}]}, ensure_ascii=False).encode("latin-1")
+    with pytest.raises(SourceError, match=r"services: .*utf-8"):
+        list(dldb.read({"services": io.BytesIO(body)}, LIMITS))
+
+
+def test_a_record_that_cannot_be_read_says_which_it_is() -> None:
+    [service] = read([{**SERVICE, "name": None}])
+    [location, *_] = read([], [{**LOCATION, "name": None}])
+    assert isinstance(service, Refused)
+    assert isinstance(location, Refused)
+    assert (service.kind, service.id) == ("services", "dldb-120686")
+    assert (location.kind, location.id) == ("partners", "dldb-location-7")
+
+
+def test_nobody_is_sent_to_a_location_that_is_not_for_the_public() -> None:
+    found = read([SERVICE], [{**LOCATION, "public": False}, {**LOCATION, "id": "8"}])
+    assert [one.id for one in found if one.kind == "partners"] == ["dldb-location-8", "dldb-authority-1"]
+    assert [one.record["authority"] for one in found if isinstance(one, Upsert) and one.kind == "responsibilities"] == [
+        "dldb-location-8"
+    ]
+    assert not [one for one in found if isinstance(one, Refused)]
+
+
 def test_limits_hold() -> None:
     with pytest.raises(SourceError, match="more than 10 bytes"):
         read([SERVICE], limits=Limits(bytes=10))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,7 +18,7 @@ from servicepunkt.core.catalogue.layers import Layer
 from servicepunkt.core.catalogue.model import Catalogue, Service, Theme
 from servicepunkt.core.catalogue.sources import service as sources
 from servicepunkt.core.catalogue.sources import store
-from servicepunkt.core.catalogue.sources.service import Outcome, Wanted, import_files
+from servicepunkt.core.catalogue.sources.service import BATCH, LossError, Outcome, Wanted, import_files
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
@@ -150,6 +152,92 @@ async def test_who_comes_second_is_told(
     with pytest.raises(ConflictError):
         await take(deployment, tenant, path, "+ b B")
     assert await names(deployment, tenant) == {"a": "A"}
+
+
+async def test_a_record_that_cannot_be_read_now_stays_as_it_was(
+    deployment: Deployment, tenant: TenantContext, path: Path
+) -> None:
+    def read(files: Mapping[str, BinaryIO], limits: Limits) -> Iterator[Change]:
+        for line in files["file"].read().decode().split():
+            name, _, title = line.partition("=")
+            record = {"id": name, "name": {"de": title}}
+            if title == "broken":
+                yield Refused(place=name, kind="services", id=name, reason="cannot be read")
+            else:
+                yield Upsert(kind="services", id=name, record=record if title else {"id": name}, place=name)
+
+    form = msgspec.structs.replace(WHOLE, read=read)
+    await take(deployment, tenant, path, "a=A b=B c=C", form)
+    outcome = await take(deployment, tenant, path, "a=broken b= d=broken", form)
+    assert outcome.counts == {"refused": 3, "deleted": 1}
+    async with deployment.database.tenant(tenant) as tx:
+        reasons = {row.record: row.reason for row in await store.report(tx, outcome.run)}
+    assert await names(deployment, tenant) == {"a": "A", "b": "B"}
+    assert reasons["a"] == "cannot be read (what it said before stays)"
+    assert reasons["b"].endswith("(what it said before stays)")
+    assert reasons["d"] == "cannot be read"
+    # Once more, and a good one at last: it goes on from there.
+    await take(deployment, tenant, path, "a=broken b=broken", form)
+    assert await names(deployment, tenant) == {"a": "A", "b": "B"}
+    await take(deployment, tenant, path, "a=New b=broken", form)
+    assert await names(deployment, tenant) == {"a": "New", "b": "B"}
+
+
+async def test_a_file_that_lacks_too_much_takes_nothing_away(
+    deployment: Deployment, tenant: TenantContext, path: Path
+) -> None:
+    all_of_them = "\n".join(f"+ s{number} Name" for number in range(60))
+    await take(deployment, tenant, path, all_of_them)
+    with pytest.raises(LossError, match="48 of 60 records would be gone"):
+        await take(deployment, tenant, path, "\n".join(f"+ s{number} Name" for number in range(12)))
+    assert len(await names(deployment, tenant)) == 60
+    async with deployment.database.tenant(tenant) as tx:
+        [failed, _] = await store.runs(tx)
+        assert (failed.state, await store.records(tx, failed.run)) == ("failed", [])
+    few = Wanted(source="town", format=WHOLE, files={"file": holding(path, "+ s1 Name")}, may_remove_many=True)
+    await import_files(deployment.database, tenant, few, actor="test")
+    assert len(await names(deployment, tenant)) == 1
+
+
+async def test_a_source_is_imported_by_one_at_a_time_and_others_beside_it(
+    deployment: Deployment, tenant: TenantContext, tmp_path: Path
+) -> None:
+    goes_on = threading.Event()
+
+    def slow(files: Mapping[str, BinaryIO], limits: Limits) -> Iterator[Change]:
+        for number in range(3 * BATCH):
+            if number == BATCH:
+                assert goes_on.wait(30)
+            record = {"id": f"s{number}", "name": {"de": "Name"}}
+            yield Upsert(kind="services", id=record["id"], record=record, place=str(number))
+
+    form = msgspec.structs.replace(WHOLE, read=slow)
+    file = holding(tmp_path / "first", "")
+    first = asyncio.create_task(
+        import_files(deployment.database, tenant, Wanted(source="town", format=form, files={"file": file}), actor="a")
+    )
+    try:
+        while True:
+            async with deployment.database.tenant(tenant) as tx:
+                if any(run.position for run in await store.runs(tx)):
+                    break
+            await asyncio.sleep(0.02)
+        with pytest.raises(ConflictError, match="being imported just now"):
+            await take(deployment, tenant, tmp_path / "second", "+ x Other")
+        others = [
+            import_files(
+                deployment.database,
+                tenant,
+                Wanted(source=name, format=WHOLE, files={"file": holding(tmp_path / name, f"+ {name} Name")}),
+                actor="b",
+            )
+            for name in ("land", "chamber")
+        ]
+        assert [one.counts for one in await asyncio.gather(*others)] == [{"added": 1}, {"added": 1}]
+    finally:
+        goes_on.set()
+    assert (await first).counts == {"added": 3 * BATCH}
+    assert len(await names(deployment, tenant)) == 3 * BATCH + 2
 
 
 async def test_a_dry_run_leaves_nothing(deployment: Deployment, tenant: TenantContext, path: Path) -> None:
@@ -325,10 +413,10 @@ async def test_munich_is_imported_whole(deployment: Deployment, tenant: TenantCo
     files = {"services": MUNICH / "services_de.json", "locations": MUNICH / "locations_de.json"}
     wanted = Wanted(source="munich", format=dldb.FORMAT, files=files)
     outcome = await import_files(deployment.database, tenant, wanted, actor="test")
-    assert outcome.counts == {"added": 923}
+    assert outcome.counts == {"added": 893}
     async with deployment.database.tenant(tenant) as tx:
         _, composed = await service.publish_sources(tx, at=tx.now(), actor="test")
-    assert (len(composed.catalogue.services), len(composed.catalogue.partners)) == (287, 110)
+    assert (len(composed.catalogue.services), len(composed.catalogue.partners)) == (287, 101)
     assert composed.left_out == ()
     again = await import_files(deployment.database, tenant, wanted, actor="test")
-    assert again.counts == {"unchanged": 923}
+    assert again.counts == {"unchanged": 893}

@@ -14,8 +14,10 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import msgspec
 import pytest
+from click.testing import CliRunner, Result
 
 from servicepunkt.core.catalogue.checks import mistakes
+from servicepunkt.core.catalogue.fetching import fetch
 from servicepunkt.core.catalogue.formats import pvog
 from servicepunkt.core.catalogue.formats.model import Change, Delete, Limits, Refused, SourceError, Upsert
 from servicepunkt.core.catalogue.formats.xzufi.names import NAMESPACES
@@ -23,6 +25,7 @@ from servicepunkt.core.catalogue.model import Catalogue
 from servicepunkt.core.catalogue.records import ENTRIES
 from servicepunkt.core.catalogue.sources import pvog as source
 from servicepunkt.core.catalogue.sources.pvog import Feed, Position, Search, fetch_feed, fetch_services, snapshot
+from servicepunkt.core.errors import ConflictError, InvalidInputError
 
 NS = NAMESPACES["2.3.1"]
 ARS = "066110000000"
@@ -202,6 +205,35 @@ async def test_it_goes_on_where_it_ended(gateway: Gateway, client: httpx.AsyncCl
     into = io.BytesIO()
     await fetch_feed(client, feed, Position(30, f"{gateway.url}/feed/30"), into)
     assert gateway.paths() == ["/token", "/feed/30"]
+
+
+def fetch_changes(feed: Feed, folder: Path) -> Result:
+    words = ["feed", "--url", feed.url, "--token-url", feed.token_url, "--client-id", "stadt", "--secret", feed.secret]
+    return CliRunner().invoke(fetch, [*words, "--output", str(folder / "feed"), "--position", str(folder / "position")])
+
+
+def test_the_command_goes_on_and_never_overwrites_what_was_not_imported(
+    gateway: Gateway, feed: Feed, tmp_path: Path
+) -> None:
+    gateway.answers |= {
+        source.FEED_PATH: [(200, gateway.page(30, xml(GONE), last=True))],
+        "/feed/30": [(200, gateway.page(31, xml(SERVICE), last=True))],
+    }
+    assert fetch_changes(feed, tmp_path).exception is None
+    assert len(changes((tmp_path / "feed").read_bytes())) == 1
+    assert isinstance(fetch_changes(feed, tmp_path).exception, ConflictError)
+    (tmp_path / "feed").unlink()
+    assert fetch_changes(feed, tmp_path).exception is None
+    assert gateway.paths().count(source.FEED_PATH) == 1
+    assert json.loads((tmp_path / "position").read_text()) == {"index": 31, "url": f"{gateway.url}/feed/31"}
+    (tmp_path / "position").write_text("{")
+    (tmp_path / "feed").unlink()
+    assert isinstance(fetch_changes(feed, tmp_path).exception, InvalidInputError)
+
+
+def test_a_feed_that_is_down_leaves_no_file_and_no_position(gateway: Gateway, feed: Feed, tmp_path: Path) -> None:
+    assert isinstance(fetch_changes(feed, tmp_path).exception, SourceError)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

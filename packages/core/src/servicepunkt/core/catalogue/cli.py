@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
 import click
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, track
 from rich.table import Table
 
 from servicepunkt.core import deployment as deployments
 from servicepunkt.core.catalogue import service
 from servicepunkt.core.catalogue import store as revisions_store
+from servicepunkt.core.catalogue.fetching import fetch
 from servicepunkt.core.catalogue.formats.model import Format
 from servicepunkt.core.catalogue.layers import Layer
 from servicepunkt.core.catalogue.model import pick
@@ -45,6 +47,9 @@ def catalogue() -> None:
     """The catalogue of services."""
 
 
+catalogue.add_command(fetch)
+
+
 @catalogue.command("search")
 @click.argument("tenant")
 @click.argument("words", nargs=-1, required=True)
@@ -59,11 +64,11 @@ def search(tenant: str, words: tuple[str, ...], limit: int, as_json: bool, langu
         write_json({"revision": published.revision, "found": answer.found, "meant": answer.meant})
         return
     for typed, meant in answer.meant.items():
-        out.print(f"[dim]{typed}: {meant}[/]")
+        out.print(f"[dim]{escape(typed)}: {escape(meant)}[/]")
     table = Table("score", "service", "name")
     for found in answer.found:
         entry = published.catalogue.service(found.id)
-        table.add_row(f"{found.score:.1f}", found.id, pick(entry.name, language) if entry else "")
+        table.add_row(f"{found.score:.1f}", found.id, escape(pick(entry.name, language)) if entry else "")
     out.print(table if answer.found else "Nothing was found.")
 
 
@@ -96,6 +101,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--part", "parts", type=(str, File), multiple=True, help="NAME PATH of another file of the format.")
 @click.option("--source", default="", help="Name of the source; the format's name if none is given.")
 @click.option("--layer", type=click.Choice(get_args(Layer)), default="tenant", show_default=True, help="Whose texts.")
+@click.option("--remove-many", is_flag=True, help="The files may lack most of what the source said before.")
 @click.option("--dry-run", is_flag=True, help="Show the difference; nothing is changed.")
 @click.option("--no-publish", is_flag=True, help="Take the records over, and leave what is published as it is.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
@@ -108,6 +114,7 @@ def import_command(
     parts: tuple[tuple[str, Path], ...],
     source: str,
     layer: Layer,
+    remove_many: bool,
     dry_run: bool,
     no_publish: bool,
     as_json: bool,
@@ -115,8 +122,15 @@ def import_command(
     """Read a catalogue from files, and publish it with what other sources say."""
     given = {FIRST: file, "services": services, "locations": locations, **dict(parts)}
     files = {part: path for part, path in given.items() if path is not None}
+
+    def wanted(form: Format) -> Wanted:
+        if FIRST in files:
+            files[form.parts[0]] = files.pop(FIRST)
+        name = source or format_name
+        return Wanted(source=name, format=form, files=files, layer=layer, may_remove_many=remove_many)
+
     with deployments.configured() as settings:
-        done = asyncio.run(_import(settings, tenant, format_name, files, source, layer, dry_run, not no_publish))
+        done = asyncio.run(_import(settings, tenant, format_name, wanted, dry_run=dry_run, publish=not no_publish))
     if as_json:
         write_json(done)
     else:
@@ -127,18 +141,14 @@ async def _import(
     settings: Settings,
     slug: str,
     format_name: str,
-    files: dict[str, Path],
-    source: str,
-    layer: Layer,
+    wanted_of: Callable[[Format], Wanted],
+    *,
     dry_run: bool,
     publish: bool,
 ) -> Done:
     async with deployments.running(settings) as deployment:
         ctx = await tenant_or_refuse(deployment, slug)
-        form = _format(deployment, format_name)
-        if FIRST in files:
-            files[form.parts[0]] = files.pop(FIRST)
-        wanted = Wanted(source=source or format_name, format=form, files=files, layer=layer)
+        wanted = wanted_of(_format(deployment, format_name))
         columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=Console(stderr=True)) as progress:
             task = progress.add_task("records", total=None)
@@ -210,7 +220,8 @@ def _some(title: str, rows: Iterable[tuple[str, str]]) -> None:
     more = f": the first {SHOWN} of {len(places)}" if len(places) > SHOWN else ""
     table = Table("where", "what", title=title + more)
     for what, found in list(places.items())[:SHOWN]:
-        table.add_row(found[0] if len(found) == 1 else f"{found[0]} and {len(found) - 1} more", what)
+        where = found[0] if len(found) == 1 else f"{found[0]} and {len(found) - 1} more"
+        table.add_row(escape(where), escape(what))
     out.print(table)
 
 
@@ -284,7 +295,7 @@ def share_command(tenant: str, source: str, no_publish: bool, as_json: bool) -> 
     out.print(f"{shared.name}: {shared.services} services are there for all tenants.")
     table = Table("tenant", "outcome")
     for one in outcomes:
-        table.add_row(one["tenant"], one["reason"] or f"revision {one['revision']}")
+        table.add_row(one["tenant"], escape(one["reason"]) or f"revision {one['revision']}")
     if outcomes:
         out.print(table)
 
@@ -383,13 +394,25 @@ def _read(slug: str, work: Any) -> Any:
         return asyncio.run(run(settings))
 
 
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case tuple() | list():
+            return escape(", ".join(map(str, value)))
+        case _:
+            return escape(str(value))
+
+
 def _table(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         write_json(rows)
     elif rows:
         table = Table(*rows[0])
         for row in rows:
-            table.add_row(*("" if value is None else str(value) for value in row.values()))
+            table.add_row(*(_cell(value) for value in row.values()))
         out.print(table)
     else:
         out.print("There is nothing yet.")

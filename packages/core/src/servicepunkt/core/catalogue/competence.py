@@ -111,9 +111,11 @@ class Areas:
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a place and a service: the municipalities that may be meant, and for one of them who decides."""
+    """What is known of a place and a service: the municipalities that may be meant, and for one of them who decides.
+    `is_meant`: what was said names them, and does not only begin like them."""
 
     places: tuple[Area, ...]
+    is_meant: bool = True
     area: Area | None = None
     competence: Competence | None = None
 
@@ -133,27 +135,34 @@ def known_responsibilities(catalogue: Catalogue) -> list[Responsibility]:
     ]
 
 
-def places(catalogue: Catalogue, said: str, *, day: date) -> list[Area]:
-    """The municipalities that somebody means by a postcode, a key or a name; none where nothing is known of it."""
-    said = said.strip()
+def places(catalogue: Catalogue, said: str, *, day: date) -> tuple[list[Area], bool]:
+    """The municipalities that somebody may mean by a postcode, a key or a name, and whether that is what was said.
+
+    A beginning of a name is not: beside Niestetal there may be a Nieste that is not known here.
+    """
+    said = " ".join(said.split()).casefold()
     areas = Areas(catalogue.areas)
     towns = [area for area in catalogue.areas if level_of(area.ars) == "municipality"]
-    if len(said) == 5 and said.isdecimal():
-        return areas.at(said, day=day)
+    if with_postcode := re.fullmatch(r"([0-9]{5})(?: (.+))?", said, re.ASCII):
+        postcode, name = with_postcode.groups()
+        found = areas.at(postcode, day=day)
+        return [area for area in found if name in (None, area.name.casefold())] or found, True
     if said.isdecimal():
-        found = [area for area in towns if said in (area.ars, ags_of(area.ars))]
+        meant = [area for area in towns if said in (area.ars, ags_of(area.ars))]
     else:
-        found = [area for area in towns if said and area.name.casefold() == said.casefold()]
-        found = found or [area for area in towns if len(said) > 2 and area.name.casefold().startswith(said.casefold())]
-    today = (areas.find(area.ars, day=day) for area in found)
-    return sorted({area.ars: area for area in today if area is not None}.values(), key=lambda area: area.name)
+        meant = [area for area in towns if said and area.name.casefold() == said]
+    begun = [area for area in towns if len(said) > 2 and area.name.casefold().startswith(said)]
+    today = (areas.find(area.ars, day=day) for area in meant or begun)
+    found = sorted({area.ars: area for area in today if area is not None}.values(), key=lambda area: area.name)
+    return found, bool(meant)
 
 
 def answer(catalogue: Catalogue, service: str, said: str, *, day: date) -> Answer:
-    """Who is responsible for a service where somebody lives. Of several municipalities one has to be chosen first."""
-    found = places(catalogue, said, day=day)
-    if len(found) != 1:
-        return Answer(places=tuple(found))
+    """Who is responsible for a service where somebody lives. Of several municipalities one has to be chosen first, and
+    one that was not named in full has to be confirmed."""
+    found, is_meant = places(catalogue, said, day=day)
+    if len(found) != 1 or not is_meant:
+        return Answer(places=tuple(found), is_meant=is_meant)
     area = found[0]
     decided = resolve(known_responsibilities(catalogue), service, area.ars)
     return Answer(places=(area,), area=area, competence=decided)

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import msgspec
 
-Layer = Literal["federation", "land", "tenant", "point"]
+Layer = Literal["federation", "land", "tenant"]
 #: From the lowest to the highest.
-LAYERS: tuple[Layer, ...] = ("federation", "land", "tenant", "point")
+LAYERS: tuple[Layer, ...] = ("federation", "land", "tenant")
 Record = Mapping[str, Any]
 Path = str
 #: Fields that hold a text by language.
@@ -35,14 +35,6 @@ class Merged(msgspec.Struct, frozen=True):
 
     record: dict[str, Any]
     origins: dict[Path, str]
-
-
-class Overlaid(msgspec.Struct, frozen=True):
-    """A value that an upper layer covers: what stands below it now."""
-
-    path: Path
-    source: str
-    below: Any
 
 
 def values(record: Record) -> dict[Path, Any]:
@@ -97,15 +89,6 @@ def merge(layers: Iterable[Sourced]) -> Merged:
     made = record_of(found)
     present = values(made)
     return Merged(made, {path: source for path, source in origins.items() if path in present})
-
-
-def covered(below: Iterable[Sourced], above: Record) -> list[Overlaid]:
-    """What stands below the values of an upper layer: who wrote them has to look again when it changes."""
-    merged = merge(below)
-    lower = values(merged.record)
-    return [
-        Overlaid(path, merged.origins.get(path, ""), lower[path]) for path in sorted(values(above)) if path in lower
-    ]
 
 
 def difference(before: Record, after: Record) -> list[tuple[Path, Any, Any]]:

@@ -46,7 +46,7 @@ STATES = {
 }
 VISIBILITIES = {"public": "Everybody", "staff": "Staff only"}
 LINK_KINDS = {"online": "Online service", "form": "Form", "booking": "Appointment", "page": "Page"}
-LAYERS = {"federation": "Federation", "land": "Land", "tenant": "Own town", "point": "Service point"}
+LAYERS = {"federation": "Federation", "land": "Land", "tenant": "Own town"}
 SOURCES = {"files": "own files", "editors": "editors"}
 ACTORS = {"command-line": "Command line", "job:catalogue-publish": "By itself on its day"}
 KINDS = {

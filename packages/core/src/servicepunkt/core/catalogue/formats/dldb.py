@@ -126,6 +126,10 @@ class LocationRecord(msgspec.Struct):
     public: bool = True
 
 
+class _Numbered(msgspec.Struct):
+    id: str | int
+
+
 class Envelope(msgspec.Struct):
     data: msgspec.Raw
 
@@ -133,11 +137,12 @@ class Envelope(msgspec.Struct):
 def read(files: Mapping[str, BinaryIO], limits: Limits) -> Iterator[Change]:
     """Partners for authorities and locations, services, and who is asked for them where."""
     known: set[tuple[str, str]] = set()
+    hidden: set[str] = set()  # locations that are not for the public: nobody is sent there
     if LOCATIONS in files:
         for place, raw in _records(files[LOCATIONS], LOCATIONS, limits):
-            yield from _once(known, _location(place, raw))
+            yield from _once(known, _location(place, raw, hidden))
     for place, raw in _records(files[SERVICES], SERVICES, limits):
-        yield from _once(known, _service(place, raw, known if LOCATIONS in files else None))
+        yield from _once(known, _service(place, raw, known if LOCATIONS in files else None, hidden))
 
 
 def _records(file: BinaryIO, part: str, limits: Limits) -> Iterator[tuple[str, msgspec.Raw]]:
@@ -145,6 +150,7 @@ def _records(file: BinaryIO, part: str, limits: Limits) -> Iterator[tuple[str, m
         body = Counted(file, limits.bytes).read()
         # Only the list is taken apart here; each record is decoded by itself, so that one bad one is one bad one.
         records = msgspec.json.decode(msgspec.json.decode(body, type=Envelope).data, type=list[msgspec.Raw])
+        body.decode()  # text in another encoding is found here, not in each of its records
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise SourceError(f"{part}: {error}") from error
     if len(records) > limits.records:
@@ -165,11 +171,14 @@ def _once(known: set[tuple[str, str]], changes: Iterator[Change]) -> Iterator[Ch
             yield Refused(place=change.place, kind=change.kind, id=change.id, reason="this record stands there twice")
 
 
-def _location(place: str, raw: msgspec.Raw) -> Iterator[Change]:
+def _location(place: str, raw: msgspec.Raw, hidden: set[str]) -> Iterator[Change]:
     try:
         found = msgspec.json.decode(raw, type=LocationRecord)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        yield Refused(place=place, kind="partners", reason=str(error))
+        yield Refused(place=place, kind="partners", id=_id_in(raw, f"{AGENCY}-location"), reason=str(error))
+        return
+    if not found.public:
+        hidden.add(_location_id(found.id))
         return
     where, contact = found.address, found.contact
     record: dict[str, Any] = {
@@ -189,11 +198,11 @@ def _location(place: str, raw: msgspec.Raw) -> Iterator[Change]:
     yield Upsert(kind="partners", id=record["id"], record=record, place=place)
 
 
-def _service(place: str, raw: msgspec.Raw, known: set[tuple[str, str]] | None) -> Iterator[Change]:
+def _service(place: str, raw: msgspec.Raw, known: set[tuple[str, str]] | None, hidden: set[str]) -> Iterator[Change]:
     try:
         found = msgspec.json.decode(raw, type=ServiceRecord)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        yield Refused(place=place, kind="services", reason=str(error))
+        yield Refused(place=place, kind="services", id=_id_in(raw, AGENCY), reason=str(error))
         return
     name, language = identifier(AGENCY, str(found.id)), found.meta.locale.lower()
     notes: list[str] = []
@@ -239,7 +248,16 @@ def _service(place: str, raw: msgspec.Raw, known: set[tuple[str, str]] | None) -
         notes=tuple(notes),
     )
     for one in found.locations:
-        yield _responsibility(place, name, one, known)
+        if _location_id(one.location) not in hidden:
+            yield _responsibility(place, name, one, known)
+
+
+def _id_in(raw: msgspec.Raw, agency: str) -> str:
+    """Which record cannot be read, where at least that can be told."""
+    try:
+        return identifier(agency, str(msgspec.json.decode(raw, type=_Numbered).id))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
 
 
 def _texts(found: ServiceRecord) -> dict[str, str]:

@@ -68,6 +68,9 @@ class Index:
         self._thesaurus = thesaurus
         documents = list(documents)
         counts = Counter(fold(word) for one in documents for text in _texts(one) for word in words(text))
+        # How a word is written that is shown to people, by how it is compared.
+        self._written = {fold(word): word for word in thesaurus.written}
+        self._written |= {fold(word): word for one in documents for text in _texts(one) for word in words(text)}
         known = Counter(counts)
         known.update(dict.fromkeys(thesaurus.words, 2))
         self._splitter = Splitter(known)
@@ -121,7 +124,7 @@ class Index:
             alternatives = dict(self._alternatives(word))
             if not self._is_known(alternatives):
                 if nearest := self._nearest(word):
-                    meant[word] = nearest
+                    meant[asked[at]] = self._written.get(nearest, nearest)
                     weak[at] = nearest in _WEAK and len(asked) > 1
                     alternatives |= {terms: weight * TYPO for terms, weight in self._alternatives(nearest)}
                 alternatives |= self._guesses(word, nearest)
@@ -189,9 +192,9 @@ class Index:
 
     def _nearest(self, word: str) -> str | None:
         """The known word that was probably meant: one slip in a short word, two in a long one."""
-        if len(word) < 4 or not word.isalpha():
+        if len(word) < 4 or not word.isalpha() or word in self._thesaurus.words:
             return None
-        slips = 1 if len(word) < 7 else 2
+        slips = 1 if len(word) < 8 else 2
         # (slips, another first letter, letters more or fewer, word): people seldom get the first letter wrong. Words
         # that only mean something here come after those that stand here.
         for known_words in (self._vocabulary, self._sayings):

@@ -47,7 +47,8 @@ class Thesaurus:
                 known = self._found.setdefault(self._led(key), {})
                 known[meant] = max(known.get(meant, 0.0), weight)
         self.longest = max(map(len, self._found), default=1)
-        self.words = frozenset(word for line in known_lines for word in line.words)
+        self.written = frozenset(word for line in known_lines for word in line.words)
+        self.words = frozenset(map(fold, self.written))
 
     def meanings(self, stems: Stems) -> list[Meaning]:
         """What may be meant by words in a row; nothing where they are the same words."""
@@ -59,7 +60,7 @@ class Thesaurus:
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A line of a file: equal words, or words on the left that may mean those on the right. `words` are folded."""
+    """A line of a file: equal words, or words on the left that may mean those on the right. `words`: as written."""
 
     equals: tuple[Stems, ...] = ()
     left: tuple[Stems, ...] = ()
@@ -85,7 +86,7 @@ def read(text: str) -> list[Line]:
         stems = [tuple(stems_of(one) for one in side) for side in sides]
         if not all(1 <= len(one) <= MOST_WORDS for side in stems for one in side):
             raise SynonymError(f"line {number}: between the signs stand one to {MOST_WORDS} words")
-        known = frozenset(fold(word) for word in words(said))
+        known = frozenset(words(said))
         found.append(Line(left=stems[0], right=stems[1], words=known) if arrow else Line(equals=stems[0], words=known))
     return found
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, aclosing, asynccontextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import msgspec
+import sqlalchemy as sa
 
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue import checks
@@ -47,10 +49,13 @@ from servicepunkt.core.catalogue.sources.composition import (
 )
 from servicepunkt.core.catalogue.sources.store import RecordRow, ReportRow, RunRow, SourceRow
 from servicepunkt.core.db.session import Database, Transaction
-from servicepunkt.core.errors import ConflictError, InvalidInputError
+from servicepunkt.core.errors import ConflictError, InvalidInputError, ServicepunktError
 from servicepunkt.core.tenancy.model import TenantContext
 
 BATCH = 500  # records in one transaction
+#: More of what a source said before than this, and than so many records, is not taken away without being asked for.
+MOST_GONE_SHARE, MOST_GONE = 0.2, 10
+STAYS = "what it said before stays"
 KEPT_RUNS = 10  # runs of a source whose reports are kept
 Progress = Callable[[int], None]
 T = TypeVar("T")
@@ -59,14 +64,26 @@ T = TypeVar("T")
 DECISIONS = ("added", "changed", "unchanged", "deleted", "orphan", "refused")
 
 
+class LossError(ServicepunktError):
+    """A file that lacks most of what its source said before: more often a mistake than a wish."""
+
+    code = "SP2003"
+    status = 409
+    citizen = "Too much would be gone."
+    staff = "The files lack too much of what this source said before."
+    next_step = "Look into the files; if they are right, import them with --remove-many."
+
+
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be imported: a source's name, its layer, and files by the parts of the format."""
+    """What is to be imported: a source's name, its layer, and files by the parts of the format. `may_remove_many`: the
+    files may lack most of what the source said before."""
 
     source: str
     format: Format
     files: Mapping[str, Path]
     layer: Layer = "tenant"
     limits: Limits = Limits()
+    may_remove_many: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,11 +109,19 @@ async def import_files(
     """Read the files into a new run and put it into force for its source; what is published is not touched.
 
     A run of the same files that ended in the midst is taken up where it ended. Raises SourceError for a file that
-    cannot be read on: the run has failed, and the records that counted before count on. Raises InvalidInputError for a
-    source's name that is reserved, and for a file that the format does not have.
+    cannot be read on, and LossError for one that lacks too much: the run has failed, and the records that counted
+    before count on. Raises InvalidInputError for a source's name that is reserved and for a file that the format does
+    not have, ConflictError while the source is imported by somebody else.
     """
     _check(wanted)
     digest = await asyncio.to_thread(_digest, wanted.files)
+    async with _alone(database, ctx, wanted.source):
+        return await _import(database, ctx, wanted, digest=digest, actor=actor, progress=progress)
+
+
+async def _import(
+    database: Database, ctx: TenantContext, wanted: Wanted, *, digest: str, actor: str, progress: Progress
+) -> Outcome:
     run, before = await _begin(database, ctx, wanted, digest=digest, actor=actor)
     try:
         position, against = run.position, _against(wanted, run.run, before)
@@ -107,14 +132,23 @@ async def import_files(
                     position += len(batch)
                     await store.update_run(tx, run.run, position=position)
                 progress(position)
-    except SourceError as error:
+        async with database.tenant(ctx) as tx:
+            await _put_into_force(tx, wanted, run.run, before=before, position=position, actor=actor)
+            counts = await store.counts(tx, run.run)
+    except (SourceError, LossError) as error:
         await _fail(database, ctx, run, error.staff_sentence)
         raise
-    async with database.tenant(ctx) as tx:
-        await _put_into_force(tx, wanted, run.run, before=before, position=position, actor=actor)
-        return Outcome(
-            run=run.run, source=wanted.source, counts=await store.counts(tx, run.run), resumed_at=run.position
-        )
+    return Outcome(run=run.run, source=wanted.source, counts=counts, resumed_at=run.position)
+
+
+@asynccontextmanager
+async def _alone(database: Database, ctx: TenantContext, source: str) -> AsyncIterator[None]:
+    """One import of a source at a time, in whatever process; who dies lets go. Raises ConflictError."""
+    statement = sa.text("SELECT pg_try_advisory_xact_lock(:tenant, hashtext(:name))")
+    async with database.platform("one import of a source at a time") as connection:
+        if not await connection.scalar(statement.bindparams(tenant=ctx.id, name=f"catalogue-import-{source}")):
+            raise ConflictError("this source is being imported just now; try again when that has ended")
+        yield
 
 
 class _TriedError(Exception):
@@ -131,10 +165,11 @@ async def try_files(
 ) -> tuple[Outcome, T]:
     """What an import would do, and what `look` makes of it; nothing of it stays. Raises as `import_files`."""
     _check(wanted)
+    wanted = msgspec.structs.replace(wanted, may_remove_many=True)  # it is only looked at
     try:
-        async with database.tenant(ctx) as tx:
-            await tx.lock(f"catalogue-import-{wanted.source}")
-            number, before = await store.next_run(tx), await store.source(tx, wanted.source)
+        async with _alone(database, ctx, wanted.source), database.tenant(ctx) as tx:
+            # A number that no run has: it goes away with the transaction, and nobody waits for it.
+            number, before = -1 - secrets.randbelow(2**30), await store.source(tx, wanted.source)
             await _insert_run(tx, number, wanted, digest="", actor="dry-run", copied=before)
             position, against = 0, _against(wanted, number, before)
             async with aclosing(_batches(wanted)) as batches:
@@ -180,7 +215,6 @@ async def _begin(
 ) -> tuple[RunRow, SourceRow | None]:
     """The run to go on with, and the source as it was."""
     async with database.tenant(ctx) as tx:
-        await tx.lock(f"catalogue-import-{wanted.source}")
         before = await store.source(tx, wanted.source)
         newest = next(iter(await store.runs(tx, source=wanted.source, limit=1)), None)
         if newest is not None and newest.state == "reading":
@@ -231,7 +265,7 @@ async def _batches(wanted: Wanted, *, after: int = 0) -> AsyncGenerator[list[Cha
 
 async def _take(tx: Transaction, run: int, batch: Sequence[Change], *, against: int, first: int) -> None:
     """Decide about each change of a batch, by the records of the run `against`, and write it down."""
-    names = {(change.kind, change.id) for change in batch if not isinstance(change, Refused)}
+    names = {(change.kind, change.id) for change in batch if change.kind and change.id}
     known = await store.digests(tx, against, names) if names else {}
     decided: list[_Decided] = []
     latest: dict[tuple[str, str], RecordRow | None] = {}
@@ -252,6 +286,8 @@ async def _take(tx: Transaction, run: int, batch: Sequence[Change], *, against: 
                 known.pop(name, None)
             if gone and one.decision == "orphan":
                 decided[-1] = msgspec.structs.replace(one, decision="deleted", reason="")
+    kept = [key for key in (_named(one) for one in decided) if key in known and key not in latest and run != against]
+    latest |= await _kept_from(tx, against, kept, run=run)
     await store.save_records(tx, [row for row in latest.values() if row is not None])
     if deleted := [key for key, row in latest.items() if row is None]:
         await store.delete_records(tx, run, deleted)
@@ -270,20 +306,40 @@ async def _take(tx: Transaction, run: int, batch: Sequence[Change], *, against: 
     await store.save_report(tx, rows)
 
 
+def _named(one: _Decided) -> tuple[str, str] | None:
+    """What a refused change is about, where that could be told."""
+    return (one.change.kind, one.change.id) if one.decision == "refused" else None
+
+
+async def _kept_from(
+    tx: Transaction, against: int, names: Iterable[tuple[str, str] | None], *, run: int
+) -> dict[tuple[str, str], RecordRow | None]:
+    """Records as they were before, for those that cannot be read now: one bad record takes nothing away."""
+    by_kind: dict[str, set[str]] = {}
+    for kind, name in filter(None, names):
+        by_kind.setdefault(kind, set()).add(name)
+    found = [row for kind, some in by_kind.items() for row in await store.records_named(tx, [against], kind, some)]
+    return {(row.kind, row.id): msgspec.structs.replace(row, run=run) for row in found}
+
+
 def _decide(change: Change, known: Mapping[tuple[str, str], str]) -> _Decided:
-    if isinstance(change, Refused):
-        return _Decided(change=change, decision="refused", reason=change.reason)
     key = (change.kind, change.id)
+    if isinstance(change, Refused):
+        return _refused(change, change.reason, is_known=key in known)
     if isinstance(change, Delete):
         decision, reason = ("deleted", "") if key in known else ("orphan", "there is no such record")
         return _Decided(change=change, decision=decision, reason=reason)
     if mistakes := record_mistakes(change):
-        return _Decided(change=change, decision="refused", reason="; ".join(mistakes[:MAX_NOTES]))
+        return _refused(change, "; ".join(mistakes[:MAX_NOTES]), is_known=key in known)
     content = msgspec.json.encode(change.record, order="sorted")
     digest = hashlib.sha256(content).hexdigest()
     decision = "added" if key not in known else "unchanged" if known[key] == digest else "changed"
     reason = "; ".join(change.notes[:MAX_NOTES])
     return _Decided(change=change, decision=decision, reason=reason, content=content, digest=digest)
+
+
+def _refused(change: Change, reason: str, *, is_known: bool) -> _Decided:
+    return _Decided(change=change, decision="refused", reason=f"{reason} ({STAYS})" if is_known else reason)
 
 
 def record_mistakes(change: Upsert) -> list[str]:
@@ -304,13 +360,14 @@ def record_mistakes(change: Upsert) -> list[str]:
 async def _put_into_force(
     tx: Transaction, wanted: Wanted, run: int, *, before: SourceRow | None, position: int, actor: str
 ) -> None:
-    """What the run says is what its source says from now on."""
-    await tx.lock(f"catalogue-import-{wanted.source}")
+    """What the run says is what its source says from now on. Raises LossError, ConflictError."""
     now = await store.source(tx, wanted.source)
     if (now.run if now else None) != (before.run if before else None):
         raise ConflictError("this source was imported by somebody else in the meantime")
     if before is not None and wanted.format.is_whole:
-        gone = await store.gone(tx, before=before.run, now=run)
+        gone, count = await store.gone(tx, before=before.run, now=run), await store.count_records(tx, before.run)
+        if len(gone) > max(MOST_GONE, count * MOST_GONE_SHARE) and not wanted.may_remove_many:
+            raise LossError(f"{len(gone)} of {count} records would be gone")
         rows = [
             ReportRow(run=run, number=position + n, place="", kind=kind, record=name, decision="deleted", reason="")
             for n, (kind, name) in enumerate(gone, start=1)

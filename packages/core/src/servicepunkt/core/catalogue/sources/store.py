@@ -161,8 +161,9 @@ async def failing(tx: Transaction) -> list[RunRow]:
 
 async def next_run(tx: Transaction) -> int:
     table = catalogue_run
-    newest = await tx.scalar(sa.select(sa.func.max(table.c.run)).where(table.c.tenant_id == tx.tenant_id))
-    return int(newest or 0) + 1
+    await tx.lock("catalogue-run")  # two imports of other sources want a number, too
+    query = sa.select(sa.func.max(table.c.run)).where(table.c.tenant_id == tx.tenant_id, table.c.run > 0)
+    return int(await tx.scalar(query) or 0) + 1
 
 
 async def update_run(tx: Transaction, number: int, **values: Any) -> None:
@@ -245,6 +246,12 @@ async def gone(tx: Transaction, *, before: int, now: int) -> list[tuple[str, str
 
     query = sa.except_(names(before), names(now)).order_by("kind", "id")
     return [(row.kind, row.id) for row in await tx.execute(query)]
+
+
+async def count_records(tx: Transaction, number: int) -> int:
+    table = catalogue_record
+    query = sa.select(sa.func.count()).select_from(table)
+    return int(await tx.scalar(query.where(table.c.tenant_id == tx.tenant_id, table.c.run == number)))
 
 
 async def records(tx: Transaction, number: int) -> list[RecordRow]:
