@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
+import psycopg
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from servicepunkt.core import cli
+from servicepunkt.core.db.embedded import Urls
+from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.errors import InvalidInputError, NotFoundError
 from servicepunkt.core.plugins import PluginError, PluginHost
 
@@ -49,11 +55,16 @@ def test_the_kernel_brings_its_commands(plugins: PluginHost) -> None:
         *(
             f"catalogue {name}"
             for name in (
+                "fetch",
+                "fetch services",
+                "fetch feed",
                 "search",
                 "import",
                 "export",
                 "formats",
                 "sources",
+                "share",
+                "national",
                 "runs",
                 "report",
                 "publish",
@@ -178,3 +189,17 @@ def test_the_command_line_can_be_started_as_a_module() -> None:
     )
     assert result.returncode == 0
     assert result.stdout.startswith("Usage: servicepunkt ")
+
+
+def test_a_database_without_tables_is_named(urls: Urls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with psycopg.connect(conninfo(urls.owner).replace("servicepunkt_owner", "postgres"), autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS empty")
+        connection.execute("CREATE DATABASE empty OWNER servicepunkt_owner")
+    monkeypatch.setenv("SERVICEPUNKT_DATABASE_URL", urls.application.replace("/servicepunkt?", "/empty?"))
+    monkeypatch.setenv("SERVICEPUNKT_HOME", str(tmp_path))
+    said = io.StringIO()
+    monkeypatch.setattr(cli, "errors", Console(file=said, width=200))
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["catalogue", "sources", "kassel"])
+    assert ended.value.code == 1
+    assert "servicepunkt db upgrade" in said.getvalue()

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from copy import copy
 
 import click
+from psycopg.errors import UndefinedColumn, UndefinedTable
 from rich.console import Console
 from rich.markup import escape
+from sqlalchemy.exc import ProgrammingError
 
 from servicepunkt.core import logs
-from servicepunkt.core.errors import InvalidInputError, ServicepunktError
+from servicepunkt.core.errors import InvalidInputError, NotFoundError, ServicepunktError, SettingsError
 from servicepunkt.core.plugins import PluginError, PluginHost
 from servicepunkt.core.settings import PREFIX
 
@@ -59,6 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ServicepunktError as error:
         refuse(error)
         sys.exit(1)
+    except ProgrammingError as error:
+        if not isinstance(error.orig, (UndefinedTable, UndefinedColumn)):
+            raise
+        refuse(SettingsError("the database has not the tables of this version: run `servicepunkt db upgrade`"))
+        sys.exit(1)
 
 
 def refuse(error: ServicepunktError) -> None:
@@ -68,4 +75,5 @@ def refuse(error: ServicepunktError) -> None:
     if isinstance(error, InvalidInputError):
         for place, sentence in error.mistakes:
             errors.print(f"  {escape(place)}: {escape(sentence)}")
-    errors.print(escape(error.next_step), style="dim")
+    elif not isinstance(error, NotFoundError):  # on pages one goes back to the start
+        errors.print(escape(error.next_step), style="dim")

@@ -24,6 +24,8 @@ from servicepunkt.core.settings import Settings
 from servicepunkt.core.tenancy.model import TenantContext
 
 out = Console()
+#: Who acts at the command line, for the audit chain.
+COMMAND_LINE = "command-line"
 
 
 def write_json(value: object) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from servicepunkt.core import deployment as deployments
-from servicepunkt.core.commands import tenant_or_refuse
+from servicepunkt.core.commands import COMMAND_LINE, tenant_or_refuse
 from servicepunkt.core.settings import Settings, read_settings
 from servicepunkt.dokbox import plan
 from servicepunkt.dokbox.commissioning import run_at_keyboard
@@ -106,7 +106,7 @@ async def _rotate(settings: Settings, slug: str, box_id: str) -> None:
 
     async with deployments.running(settings) as deployment:
         ctx = await tenant_or_refuse(deployment, slug)
-        await trust.order_rotation(deployment, ctx, actor="cli", box_id=box_id)
+        await trust.order_rotation(deployment, ctx, actor=COMMAND_LINE, box_id=box_id)
 
 
 @box.command("simulate")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from servicepunkt.core import deployment as deployments
-from servicepunkt.core.commands import tenant_or_refuse, write_json
+from servicepunkt.core.commands import COMMAND_LINE, tenant_or_refuse, write_json
 from servicepunkt.core.people import model as people_model
 from servicepunkt.core.people import service as people
 from servicepunkt.core.secrets import read_secret
@@ -60,7 +60,7 @@ async def _apply(settings: Settings, folder: Path, *, as_json: bool, dry_run: bo
         if dry_run:
             out.print(f"{read.tenant.name}: the file is in order; nothing was changed.")
             return
-        applied = await service.apply(deployment, read, actor="cli")
+        applied = await service.apply(deployment, read, actor=COMMAND_LINE)
     if as_json:
         write_json(applied)
     else:
@@ -119,7 +119,13 @@ async def _create_account(
         ctx = await tenant_or_refuse(deployment, slug)
         async with deployment.database.tenant(ctx) as tx:
             await people.create_account(
-                tx, at=deployment.clock.now(), actor="cli", login=login, name=name, password=password, roles=roles
+                tx,
+                at=deployment.clock.now(),
+                actor=COMMAND_LINE,
+                login=login,
+                name=name,
+                password=password,
+                roles=roles,
             )
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from servicepunkt.core import deployment as deployments
-from servicepunkt.core.commands import tenant_or_refuse, write_json
+from servicepunkt.core.commands import COMMAND_LINE, tenant_or_refuse, write_json
 from servicepunkt.core.settings import Settings
 from servicepunkt.web.devices import service, store
 
@@ -43,7 +43,7 @@ def device_new(slug: str, kind: str, target: str, label: str, as_json: bool) -> 
 async def _announce(settings: Settings, slug: str, kind: str, target: str, label: str) -> str:
     async with deployments.running(settings) as deployment:
         ctx = await tenant_or_refuse(deployment, slug)
-        _, code = await service.announce(deployment, ctx, actor="cli", kind=kind, target=target, label=label)
+        _, code = await service.announce(deployment, ctx, actor=COMMAND_LINE, kind=kind, target=target, label=label)
     return code
 
 
@@ -94,4 +94,4 @@ def device_revoke(slug: str, device_id: UUID) -> None:
 async def _revoke(settings: Settings, slug: str, device_id: UUID) -> None:
     async with deployments.running(settings) as deployment:
         ctx = await tenant_or_refuse(deployment, slug)
-        await service.revoke(deployment, ctx, actor="cli", device_id=device_id)
+        await service.revoke(deployment, ctx, actor=COMMAND_LINE, device_id=device_id)

@@ -28,7 +28,7 @@ from servicepunkt.core.catalogue.sources import national, store
 from servicepunkt.core.catalogue.sources import service as sources
 from servicepunkt.core.catalogue.sources.composition import Composed, shown_difference
 from servicepunkt.core.catalogue.sources.service import DECISIONS, Outcome, Wanted
-from servicepunkt.core.commands import tenant_or_refuse, write_json
+from servicepunkt.core.commands import COMMAND_LINE, tenant_or_refuse, write_json
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, NotFoundError
@@ -38,7 +38,6 @@ from servicepunkt.core.settings import Settings
 out = Console()
 FIRST = ""  # the first part of a format, whatever its name
 SHOWN = 40  # differences and remarks that people see; programs see all
-ACTOR = "command-line"
 File = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -159,11 +158,11 @@ async def _import(
             if dry_run:
                 tried, done = await sources.try_files(deployment.database, ctx, wanted, _look, progress=seen)
                 return msgspec.structs.replace(done, source=tried.source, counts=dict(tried.counts))
-            outcome = await sources.import_files(deployment.database, ctx, wanted, actor=ACTOR, progress=seen)
+            outcome = await sources.import_files(deployment.database, ctx, wanted, actor=COMMAND_LINE, progress=seen)
         async with deployment.database.tenant(ctx) as tx:
             before = await service.newest(tx)
             if publish:
-                revision, composed = await service.publish_sources(tx, at=tx.now(), actor=ACTOR)
+                revision, composed = await service.publish_sources(tx, at=tx.now(), actor=COMMAND_LINE)
             else:
                 revision, composed = None, await sources.composed(tx)
             return await _done(tx, outcome, composed, shown_difference(before, composed.catalogue), revision)
@@ -313,7 +312,7 @@ async def _share(
             revision, reason = None, ""
             try:
                 async with database.tenant(taker) as tx:
-                    revision, _ = await service.publish_sources(tx, at=tx.now(), actor=ACTOR)
+                    revision, _ = await service.publish_sources(tx, at=tx.now(), actor=COMMAND_LINE)
             except InvalidInputError as error:
                 # One town whose catalogue does not hold together keeps nothing from the others.
                 reason = error.staff_sentence
@@ -360,7 +359,7 @@ def publish_command(tenant: str) -> None:
     """Publish what all sources say now."""
 
     async def work(tx: Transaction) -> int:
-        return (await service.publish_sources(tx, at=tx.now(), actor=ACTOR))[0]
+        return (await service.publish_sources(tx, at=tx.now(), actor=COMMAND_LINE))[0]
 
     out.print(f"Revision {_read(tenant, work)} is in force.")
 
@@ -379,7 +378,7 @@ def revisions_command(tenant: str, as_json: bool) -> None:
 @click.argument("revision", type=int)
 def rollback_command(tenant: str, revision: int) -> None:
     """Publish an earlier REVISION once more."""
-    number = _read(tenant, lambda tx: service.roll_back(tx, revision, at=tx.now(), actor=ACTOR))
+    number = _read(tenant, lambda tx: service.roll_back(tx, revision, at=tx.now(), actor=COMMAND_LINE))
     out.print(f"Revision {number} is in force; it says what revision {revision} said.")
 
 

@@ -66,7 +66,7 @@ async def _services(search: Search, areas: tuple[str, ...], file: BinaryIO) -> i
 @fetch.command("feed")
 @click.option("--url", required=True, help="Address of the change feed.")
 @click.option("--token-url", required=True, help="Address that gives tokens (OAuth2, client credentials).")
-@click.option("--client-id", required=True)
+@click.option("--client-id", required=True, help="Name of the client, from the operator of the feed.")
 @click.option("--secret", required=True, help="Where the client's secret is: env:NAME or file:PATH.")
 @click.option("--output", required=True, type=Output, help="File to write, for `import --format pvog-feed`.")
 @click.option("--position", required=True, type=Output, help="File that keeps where the feed goes on.")
