@@ -242,7 +242,8 @@ async def _export(settings: Settings, slug: str, format_name: str, output: Binar
             raise InvalidInputError([("format", f"{format_name} is read, not written")])
         published = await CatalogueReader(deployment.database).current(ctx)
         base = f"{deployment.settings.public_url.rstrip('/')}/t/{ctx.slug}"
-        output.writelines(wanted.write(published.catalogue, base))
+        today = deployment.clock.now().astimezone(ctx.zone_info).date()
+        output.writelines(wanted.write(published.catalogue, base, day=today))
 
 
 def _formats(plugins: PluginHost) -> list[Format]:

@@ -190,10 +190,18 @@ def test_with_an_agency_of_its_own_others_see_its_ids_and_we_see_ours(read_xzufi
     assert collected(read_xzufi(content)) == catalogue
 
 
-def test_as_a_format_it_has_our_own_ids_whatever_the_address() -> None:
+def test_as_a_format_its_ids_are_this_towns_and_ours_again_when_it_is_read(read_xzufi: Any, collected: Any) -> None:
+    """Two towns have a "passport" each: to a collector they are two."""
     catalogue = Catalogue(services=(TYPICAL,))
     assert xzufi.FORMAT.write is not None
-    assert b"".join(xzufi.FORMAT.write(catalogue, "https://stadt.example/")) == written(catalogue)
+    day = date(2026, 11, 22)
+    one, other = (
+        b"".join(xzufi.FORMAT.write(catalogue, base, day=day)) for base in ("https://a.example", "https://b.example")
+    )
+    assert b'schemeAgencyID="servicepunkt:https://a.example"' in one
+    assert b"2026-11-22T00:00:00" in one
+    assert one != other
+    assert collected(read_xzufi(one)) == collected(read_xzufi(other)) == catalogue
 
 
 def test_equal_entries_stay_several(read_xzufi: Any, collected: Any) -> None:

@@ -10,7 +10,8 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO
+from datetime import date
+from typing import Any, BinaryIO, Protocol
 
 import msgspec
 
@@ -75,19 +76,25 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     records: int = MAX_RECORDS
 
 
+class Write(Protocol):
+    """Writes a catalogue. With a `day`, what is not valid on it stays out where the format is for the public."""
+
+    def __call__(self, catalogue: Catalogue, base: str, *, day: date | None = None) -> Iterator[bytes]: ...
+
+
 class Format(msgspec.Struct, frozen=True, kw_only=True):
     """A format by name. `parts`: the files that it is made of. `is_whole`: a file is all that its source has, so that
     what does not stand in it is gone; else it says itself what is gone.
 
     `read` is called with the open files by part and yields changes with bounded memory. `write` yields the bytes of the
-    format; None for one that is only read.
+    format, of a catalogue whose pages stand at an address, on a day; None for one that is only read.
     """
 
     name: str
     parts: tuple[str, ...]
     is_whole: bool
     read: Callable[[Mapping[str, BinaryIO], Limits], Iterator[Change]] | None = None
-    write: Callable[[Catalogue, str], Iterator[bytes]] | None = None
+    write: Write | None = None
 
 
 def identifier(*parts: str) -> str:

@@ -119,7 +119,7 @@ def _mistakes(entry: msgspec.Struct, name: str) -> Iterator[str]:
         yield from (f"{where}: {sentence}" for where, sentence in service_mistakes(entry))
 
 
-def write(catalogue: Catalogue, base: str) -> Iterator[bytes]:  # noqa: ARG001 - the addresses are not part of it
+def write(catalogue: Catalogue, base: str, *, day: date | None = None) -> Iterator[bytes]:  # noqa: ARG001 - all of it
     """The whole catalogue, what is for staff alone too."""
     is_empty = True
     for kind in KINDS:

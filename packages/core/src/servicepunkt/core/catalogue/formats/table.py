@@ -124,7 +124,7 @@ def _joined(parts: tuple[str, ...]) -> str:
     return "|".join(part.replace("\\", "\\\\").replace("|", "\\|") for part in parts)
 
 
-def write(catalogue: Catalogue, base: str) -> Iterator[bytes]:  # noqa: ARG001 - a table has no addresses
+def write(catalogue: Catalogue, base: str, *, day: date | None = None) -> Iterator[bytes]:  # noqa: ARG001 - all of it
     """Every service, those for staff too, with a column for each language that one of them has."""
     languages = {language for one in catalogue.services for field in TEXTS for language in getattr(one, field)}
     in_order = sorted(languages | {"de"}, key=lambda language: (language != "de", language))

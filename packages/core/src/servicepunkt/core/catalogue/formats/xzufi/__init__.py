@@ -6,16 +6,19 @@ holds what XZuFi has no word for.
 """
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
 
 from servicepunkt.core.catalogue.formats.model import Format
+from servicepunkt.core.catalogue.formats.xzufi.names import OWN_AGENCY
 from servicepunkt.core.catalogue.formats.xzufi.reader import PART, read
-from servicepunkt.core.catalogue.formats.xzufi.writer import write
+from servicepunkt.core.catalogue.formats.xzufi.writer import CREATED, write
 from servicepunkt.core.catalogue.model import Catalogue
 
 
-def _whole(catalogue: Catalogue, base: str) -> Iterator[bytes]:  # noqa: ARG001 - the addresses are not part of it
-    """The whole catalogue, with our own ids; what is for staff alone is not released to others."""
-    return write(catalogue)
+def _whole(catalogue: Catalogue, base: str, *, day: date | None = None) -> Iterator[bytes]:
+    """The whole catalogue with this town's own ids; what is for staff alone is not released to others."""
+    agency = f"{OWN_AGENCY}:{base}" if base else OWN_AGENCY
+    return write(catalogue, agency, created=datetime.combine(day, time(), UTC) if day else CREATED)
 
 
 FORMAT = Format(name="xzufi", parts=(PART,), is_whole=False, read=read, write=_whole)

@@ -44,7 +44,7 @@ class Key(NamedTuple):
 
     @property
     def is_own(self) -> bool:
-        return self.agency == OWN_AGENCY
+        return self.agency == OWN_AGENCY or self.agency.startswith(f"{OWN_AGENCY}:")
 
     @property
     def id(self) -> str:
