@@ -200,6 +200,6 @@ def test_a_database_without_tables_is_named(urls: Urls, tmp_path: Path, monkeypa
     said = io.StringIO()
     monkeypatch.setattr(cli, "errors", Console(file=said, width=200))
     with pytest.raises(SystemExit) as ended:
-        cli.main(["catalogue", "sources", "kassel"])
+        cli.main(["catalogue", "sources", "alpha"])
     assert ended.value.code == 1
     assert "servicepunkt db upgrade" in said.getvalue()
