@@ -26,12 +26,14 @@ KEPT_TENANTS = 512
 
 
 class Published(msgspec.Struct, frozen=True):
-    """A revision as it is read: its number, its digest (for ETags), its content and when it was published."""
+    """A revision as it is read: its number, its digest (for ETags), its content, when it was published and whose it
+    is (id of the tenant)."""
 
     revision: int
     digest: str
     catalogue: Catalogue
     at: datetime
+    tenant: int = 0
 
 
 async def publish(
@@ -112,7 +114,7 @@ class CatalogueReader:
                 body = await store.content(tx, newest[0])
                 found = msgspec.json.decode(body or b"{}", type=Catalogue)
                 share_texts(found)
-                published = Published(newest[0], newest[1], found, newest[2])
+                published = Published(newest[0], newest[1], found, newest[2], ctx.id)
         self._kept[ctx.id] = (now, published)
         self._kept.move_to_end(ctx.id)
         while len(self._kept) > KEPT_TENANTS:

@@ -1,4 +1,4 @@
-"""Search in a tenant's published catalogue; an index is built once for each revision, beside whoever waits for it."""
+"""Search in a tenant's published catalogue; an index is built once for each revision, beside whoever asks meanwhile."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import asyncio
 from collections import OrderedDict
 
 from servicepunkt.core.catalogue.search.documents import documents
-from servicepunkt.core.catalogue.search.index import Answer, Index
+from servicepunkt.core.catalogue.search.index import Answer, Found, Index
 from servicepunkt.core.catalogue.search.synonyms import Thesaurus, shipped
 from servicepunkt.core.catalogue.service import Published
 
 KEPT_INDEXES = 256
+SPARE = 10  # services that are found beyond what is asked for, should the last index know some that are gone
+Key = tuple[str, bool]  # digest of a revision, and whether what is for staff alone is in it
 
 
 class CatalogueSearch:
@@ -18,17 +20,22 @@ class CatalogueSearch:
 
     def __init__(self, thesaurus: Thesaurus | None = None) -> None:
         self._thesaurus = thesaurus
-        self._kept: OrderedDict[tuple[str, bool], asyncio.Task[Index]] = OrderedDict()
+        self._kept: OrderedDict[Key, asyncio.Task[Index]] = OrderedDict()
+        self._last: dict[tuple[int, bool], Key] = {}  # by tenant
 
     async def search(self, published: Published, query: str, *, limit: int = 20, for_staff: bool = False) -> Answer:
-        """The services that were meant, the best first. Whatever was typed is a question, never a fault."""
+        """The services that were meant, the best first. Whatever was typed is a question, never a fault.
+
+        While the index of a new revision is built, the one before answers of what is still there.
+        """
         index = await self._index(published, for_staff)
-        return index.search(query, limit=limit)
+        answer = index.search(query, limit=limit + SPARE)
+        return Answer([one for one in answer.found if _is_there(published, one, for_staff)][:limit], answer.meant)
 
     async def _index(self, published: Published, for_staff: bool) -> Index:
         # Most catalogues hold nothing for staff alone: then one index serves both.
         is_apart = for_staff and any(one.visibility != "public" for one in published.catalogue.services)
-        key = (published.digest, is_apart)
+        key, whose = (published.digest, is_apart), (published.tenant, is_apart)
         building = self._kept.get(key)
         if building is None or (building.done() and (building.cancelled() or building.exception())):
             building = asyncio.create_task(asyncio.to_thread(self._build, published, is_apart))
@@ -36,10 +43,21 @@ class CatalogueSearch:
             while len(self._kept) > KEPT_INDEXES:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
+        if not building.done() and (last := self._kept.get(self._last.get(whose, key))) is not None and last.done():
+            return last.result()
         # Who goes away does not end the work that others wait for.
-        return await asyncio.shield(building)
+        index = await asyncio.shield(building)
+        self._last[whose] = key
+        if len(self._last) > 2 * KEPT_INDEXES:
+            self._last = {whose: key for whose, key in self._last.items() if key in self._kept}
+        return index
 
     def _build(self, published: Published, for_staff: bool) -> Index:
         if self._thesaurus is None:
             self._thesaurus = shipped()
         return Index(documents(published.catalogue, for_staff=for_staff), self._thesaurus)
+
+
+def _is_there(published: Published, found: Found, for_staff: bool) -> bool:
+    service = published.catalogue.service(found.id)
+    return service is not None and (for_staff or service.visibility == "public")
