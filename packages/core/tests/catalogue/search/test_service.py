@@ -6,12 +6,14 @@ import asyncio
 import threading
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from servicepunkt.core.catalogue.model import Catalogue, Service
 from servicepunkt.core.catalogue.search.service import CatalogueSearch
 from servicepunkt.core.catalogue.search.synonyms import Thesaurus
 from servicepunkt.core.catalogue.service import Published
+from servicepunkt.core.catalogue.settings import CatalogueSettings
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -53,3 +55,17 @@ async def test_the_index_before_answers_while_the_next_is_built(monkeypatch: pyt
         await asyncio.sleep(0.02)
     assert ids(await search.search(after, "Ausweis")) == {"b", "d"}
     assert ids(await search.search(after, "Ausweis", for_staff=True)) == {"b", "c", "d"}
+
+
+async def test_a_town_has_its_own_words() -> None:
+    search, published = CatalogueSearch(), revision(1, "a")
+    assert ids(await search.search(published, "Xyqwv")) == set()
+    own = msgspec.structs.replace(published, tenant=2, synonyms=("xyqwv > ausweis",))
+    assert ids(await search.search(own, "Xyqwv")) == {"a"}
+    assert ids(await search.search(published, "Xyqwv")) == set()
+
+
+def test_a_line_of_synonyms_that_cannot_be_read_is_a_mistake_in_the_file() -> None:
+    assert msgspec.convert({"synonyms": ["a > b"]}, CatalogueSettings).synonyms == ("a > b",)
+    with pytest.raises(msgspec.ValidationError, match="line 2: words are joined"):
+        msgspec.convert({"synonyms": ["a > b", "nur ein wort"]}, CatalogueSettings)

@@ -13,6 +13,7 @@ import msgspec
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue import checks, store
 from servicepunkt.core.catalogue.model import Catalogue
+from servicepunkt.core.catalogue.settings import CatalogueSettings
 from servicepunkt.core.catalogue.sharing import share_texts
 from servicepunkt.core.catalogue.sources import service as sources
 from servicepunkt.core.catalogue.sources.composition import Composed
@@ -26,14 +27,15 @@ KEPT_TENANTS = 512
 
 
 class Published(msgspec.Struct, frozen=True):
-    """A revision as it is read: its number, its digest (for ETags), its content, when it was published and whose it
-    is (id of the tenant)."""
+    """A revision as it is read: its number, its digest (for ETags), its content, when it was published, whose it is
+    (id of the tenant), and the words of that town for the search."""
 
     revision: int
     digest: str
     catalogue: Catalogue
     at: datetime
     tenant: int = 0
+    synonyms: tuple[str, ...] = ()
 
 
 async def publish(
@@ -115,6 +117,8 @@ class CatalogueReader:
                 found = msgspec.json.decode(body or b"{}", type=Catalogue)
                 share_texts(found)
                 published = Published(newest[0], newest[1], found, newest[2], ctx.id)
+        # Another tenant file changes them without a new revision.
+        published = msgspec.structs.replace(published, synonyms=ctx.section("catalogue", CatalogueSettings).synonyms)
         self._kept[ctx.id] = (now, published)
         self._kept.move_to_end(ctx.id)
         while len(self._kept) > KEPT_TENANTS:

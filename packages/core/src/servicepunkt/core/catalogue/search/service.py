@@ -6,13 +6,13 @@ import asyncio
 from collections import OrderedDict
 
 from servicepunkt.core.catalogue.search.documents import documents
-from servicepunkt.core.catalogue.search.index import Answer, Found, Index
+from servicepunkt.core.catalogue.search.index import Answer, Index
 from servicepunkt.core.catalogue.search.synonyms import Thesaurus, shipped
 from servicepunkt.core.catalogue.service import Published
 
 KEPT_INDEXES = 256
 SPARE = 10  # services that are found beyond what is asked for, should the last index know some that are gone
-Key = tuple[str, bool]  # digest of a revision, and whether what is for staff alone is in it
+Key = tuple[str, bool, tuple[str, ...]]  # digest of a revision, with what is for staff alone, words of the town
 
 
 class CatalogueSearch:
@@ -30,12 +30,13 @@ class CatalogueSearch:
         """
         index = await self._index(published, for_staff)
         answer = index.search(query, limit=limit + SPARE)
-        return Answer([one for one in answer.found if _is_there(published, one, for_staff)][:limit], answer.meant)
+        there = {one.id for one in published.catalogue.services if for_staff or one.visibility == "public"}
+        return Answer([one for one in answer.found if one.id in there][:limit], answer.meant)
 
     async def _index(self, published: Published, for_staff: bool) -> Index:
         # Most catalogues hold nothing for staff alone: then one index serves both.
         is_apart = for_staff and any(one.visibility != "public" for one in published.catalogue.services)
-        key, whose = (published.digest, is_apart), (published.tenant, is_apart)
+        key, whose = (published.digest, is_apart, published.synonyms), (published.tenant, is_apart)
         building = self._kept.get(key)
         if building is None or (building.done() and (building.cancelled() or building.exception())):
             building = asyncio.create_task(asyncio.to_thread(self._build, published, is_apart))
@@ -55,9 +56,5 @@ class CatalogueSearch:
     def _build(self, published: Published, for_staff: bool) -> Index:
         if self._thesaurus is None:
             self._thesaurus = shipped()
-        return Index(documents(published.catalogue, for_staff=for_staff), self._thesaurus)
-
-
-def _is_there(published: Published, found: Found, for_staff: bool) -> bool:
-    service = published.catalogue.service(found.id)
-    return service is not None and (for_staff or service.visibility == "public")
+        thesaurus = shipped(*published.synonyms) if published.synonyms else self._thesaurus
+        return Index(documents(published.catalogue, for_staff=for_staff), thesaurus)

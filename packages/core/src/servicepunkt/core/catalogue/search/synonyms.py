@@ -91,6 +91,6 @@ def read(text: str) -> list[Line]:
     return found
 
 
-def shipped() -> Thesaurus:
-    """The words that come with the project: German ones, and English words for German ones."""
-    return Thesaurus("\n".join(lines(f"synonyms.{language}")) for language in ("de", "en"))
+def shipped(*own: str) -> Thesaurus:
+    """The words that come with the project, German ones and English words for German ones; before them a town's own."""
+    return Thesaurus(["\n".join(own), *("\n".join(lines(f"synonyms.{language}")) for language in ("de", "en"))])
