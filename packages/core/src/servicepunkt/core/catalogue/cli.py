@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
@@ -60,14 +61,16 @@ def search(tenant: str, words: tuple[str, ...], limit: int, as_json: bool, langu
     with deployments.configured() as settings:
         published, answer = asyncio.run(_search(settings, tenant, " ".join(words), limit))
     if as_json:
-        write_json({"revision": published.revision, "found": answer.found, "meant": answer.meant})
+        names = {one.id: one.name for one in published.catalogue.services}
+        found = [{"id": one.id, "score": one.score, "name": names[one.id]} for one in answer.found]
+        write_json({"revision": published.revision, "found": found, "meant": answer.meant})
         return
     for typed, meant in answer.meant.items():
         out.print(f"[dim]{escape(typed)}: {escape(meant)}[/]")
     table = Table("score", "service", "name")
-    for found in answer.found:
-        entry = published.catalogue.service(found.id)
-        table.add_row(f"{found.score:.1f}", found.id, escape(pick(entry.name, language)) if entry else "")
+    for one in answer.found:
+        entry = published.catalogue.service(one.id)
+        table.add_row(f"{one.score:.1f}", one.id, escape(pick(entry.name, language)) if entry else "")
     out.print(table if answer.found else "Nothing was found.")
 
 
@@ -277,7 +280,7 @@ def formats_command(as_json: bool) -> None:
 def sources_command(tenant: str, as_json: bool) -> None:
     """List from where the catalogue comes, the lowest first."""
     rows = _read(tenant, lambda tx: store.sources(tx))
-    _table([msgspec.to_builtins(row) for row in sorted(rows, key=lambda row: (row.rank, row.name))], as_json=as_json)
+    _table([msgspec.structs.asdict(row) for row in sorted(rows, key=lambda row: (row.rank, row.name))], as_json=as_json)
 
 
 @catalogue.command("share")
@@ -339,7 +342,7 @@ def national_command(tenant: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def runs_command(tenant: str, as_json: bool) -> None:
     """List imports, the newest first."""
-    _table([msgspec.to_builtins(row) for row in _read(tenant, lambda tx: store.runs(tx))], as_json=as_json)
+    _table([msgspec.structs.asdict(row) for row in _read(tenant, lambda tx: store.runs(tx))], as_json=as_json)
 
 
 @catalogue.command("report")
@@ -351,7 +354,7 @@ def runs_command(tenant: str, as_json: bool) -> None:
 def report_command(tenant: str, run: int, decision: tuple[str, ...], limit: int, as_json: bool) -> None:
     """Show what became of each record of an import, and why."""
     rows = _read(tenant, lambda tx: store.report(tx, run, decisions=decision, limit=limit))
-    _table([msgspec.to_builtins(row) for row in rows], as_json=as_json)
+    _table([msgspec.structs.asdict(row) for row in rows], as_json=as_json)
 
 
 @catalogue.command("publish")
@@ -371,7 +374,7 @@ def publish_command(tenant: str) -> None:
 def revisions_command(tenant: str, as_json: bool) -> None:
     """List what was published, the newest first."""
     rows = _read(tenant, lambda tx: revisions_store.revisions(tx))
-    _table([msgspec.to_builtins(row) for row in rows], as_json=as_json)
+    _table([msgspec.structs.asdict(row) for row in rows], as_json=as_json)
 
 
 @catalogue.command("rollback")
@@ -400,6 +403,8 @@ def _cell(value: Any) -> str:
             return ""
         case bool():
             return "yes" if value else "no"
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M}"
         case tuple() | list():
             return escape(", ".join(map(str, value)))
         case _:
@@ -407,12 +412,14 @@ def _cell(value: Any) -> str:
 
 
 def _table(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    """All of it for programs; for people without what only programs compare."""
     if as_json:
         write_json(rows)
     elif rows:
-        table = Table(*rows[0])
+        columns = [name for name in rows[0] if name != "digest"]
+        table = Table(*columns)
         for row in rows:
-            table.add_row(*(_cell(value) for value in row.values()))
+            table.add_row(*(_cell(row[name]) for name in columns))
         out.print(table)
     else:
         out.print("There is nothing yet.")
