@@ -85,7 +85,7 @@ def in_tables() -> Iterator[Said]:
             editor_forms.OVER,
             editor_forms.NO_DAY,
         ],
-        editor_changes: (editor_changes.TOO_LONG_REMARK, editor_changes.UNKNOWN),
+        editor_changes: (editor_changes.TOO_LONG_REMARK, editor_changes.UNKNOWN, editor_changes.LOOK_AGAIN),
         editor_pages: editor_pages.TITLES,
         box_pages: [sentence for pair in box_pages.QUESTIONS.values() for sentence in pair],
     }.items():

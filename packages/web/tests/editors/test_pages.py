@@ -251,19 +251,36 @@ async def test_a_proposal_is_approved_by_somebody_else(strict: Any) -> None:
     (edit,) = await strict.edits("proposed")
     address = f"{CATALOGUE}/changes/{edit.id}"
     assert 'value="approve"' not in (await strict.anna.get(address)).text
-    assert (await strict.anna.submit(address, address, do="approve")).status_code == 409
+    assert (await strict.step(strict.anna, edit, "approve")).status_code == 409
     assert "Was Sie geschrieben haben, muss jemand anderes freigeben." in (await strict.anna.get(address)).text
     assert "Neu" in (await strict.ben.get(f"{CATALOGUE}/changes?show=waiting")).text
-    answer = await strict.ben.submit(address, address, do="reject", remark="")
+    answer = await strict.step(strict.ben, edit, "reject", remark="")
     assert answer.status_code == 422
     assert 'href="#remark">Sagen Sie, warum' in answer.text
-    await strict.ben.submit(address, address, do="reject", remark=f"Zu kurz {XSS}")
+    await strict.step(strict.ben, edit, "reject", remark=f"Zu kurz {XSS}")
     text = (await strict.anna.get(f"{CATALOGUE}/changes")).text
     assert "Zu kurz" in text
     assert "<script>alert" not in text
     await strict.type(strict.anna, "summary", "propose", **{"text-de": "Etwas länger"})
-    answer = await strict.ben.submit(address, address, do="approve", remark="Gut")
+    answer = await strict.step(strict.ben, edit, "approve", remark="Gut")
     assert answer.headers["location"].endswith("/publish")
+
+
+async def test_nobody_approves_on_a_page_that_is_old(strict: Any) -> None:
+    await strict.type(strict.anna, "summary", "propose", **{"text-de": "Harmlos"})
+    (edit,) = await strict.edits("proposed")
+    address = f"{CATALOGUE}/changes/{edit.id}"
+    seen = re.search(r'name="seen" value="([^"]+)"', (await strict.ben.get(address)).text)
+    await strict.type(strict.anna, "summary", "propose", **{"text-de": "Etwas ganz anderes"})
+    assert seen
+    answer = await strict.ben.submit(address, address, do="approve", seen=seen[1], remark="Gut so")
+    assert answer.status_code == 409
+    for said in ("Jemand anderes hat das inzwischen geändert.", "noch einmal", "Etwas ganz anderes", "Gut so"):
+        assert said in answer.text, said
+    assert [one.state for one in await strict.edits()] == ["proposed"]
+    answer = await strict.ben.submit(address, address, do="approve")
+    assert answer.status_code == 422, "a form without the mark says nothing of what was seen"
+    assert (await strict.step(strict.ben, edit, "approve")).status_code == 303
 
 
 async def test_without_asking_nobody_publishes_alone(strict: Any) -> None:
@@ -302,8 +319,7 @@ async def test_what_a_source_changes_below_is_asked(desk: Any, make_catalogue: C
 async def test_a_text_is_given_back_to_its_source(desk: Any) -> None:
     await desk.live("summary", **{"text-de": "Unser Text"})
     (edit,) = await desk.edits("live")
-    address = f"{CATALOGUE}/changes/{edit.id}"
-    answer = await desk.anna.submit(address, address, do="withdraw")
+    answer = await desk.step(desk.anna, edit, "withdraw")
     assert answer.headers["location"].endswith("/publish")
     await desk.do(editing.publish, actor="account:test")
     assert (await desk.do(catalogues.newest)).service("card").summary["de"] == "Der Ausweis für Deutsche ab 16 Jahren."

@@ -295,6 +295,23 @@ async def test_what_was_written_on_after_approval_needs_it_once_more(strict: Off
             await strict.do(editing.approve, edit.id, actor=actor)
 
 
+async def test_nobody_decides_about_what_he_has_not_seen(strict: Office) -> None:
+    edit = await strict.write("summary/de", "Harmlos")
+    shown = await strict.do(editing.propose, edit.id, actor=ANNA)
+    await strict.write("summary/de", "Anders")
+    await strict.do(editing.propose, edit.id, actor=ANNA)
+    for step, options in (
+        (editing.approve, {}),
+        (editing.reject, {"remark": "Nein"}),
+        (editing.take_back, {}),
+    ):
+        with pytest.raises(ConflictError):
+            await strict.do(step, edit.id, actor=BEN, seen=shown.mark, **options)
+    assert (await strict.edit(edit)).state == "proposed"
+    await strict.do(editing.approve, edit.id, actor=BEN, seen=(await strict.edit(edit)).mark)
+    assert (await strict.edit(edit)).state == "approved"
+
+
 async def test_who_rejects_says_why(strict: Office) -> None:
     edit = await strict.write("summary/de", "Neu")
     await strict.do(editing.propose, edit.id, actor=ANNA)

@@ -30,11 +30,15 @@ from servicepunkt.web.sessions.model import Visitor
 PAGE = 20
 TOO_LONG_REMARK = "A remark has at most 1000 letters."
 UNKNOWN = "This cannot be chosen."
+LOOK_AGAIN = "This page shows what stands there now: look at it once more, then decide."
 VERBS = ("propose", "approve", "reject", "take_back", "discard", "withdraw")
 
 
 class StepForm(msgspec.Struct, frozen=True, kw_only=True):
+    """`seen`: the mark of the edit that the page showed."""
+
     do: Annotated[str, msgspec.Meta(max_length=20)]
+    seen: Annotated[str, msgspec.Meta(max_length=40)]
     remark: Annotated[str, msgspec.Meta(max_length=model.LONGEST_REMARK)] = ""
     publish_on: Annotated[str, msgspec.Meta(max_length=20)] = ""
 
@@ -123,6 +127,7 @@ async def change_page(
         below_changed=edit.state in model.OPEN and model.encoded(value.below) != edit.below,
         can=[verb for verb in VERBS if _can(verb, edit, own=own, four_eyes=four_eyes)],
         own=own,
+        seen=edit.mark,
         four_eyes=four_eyes,
         remark=(sent or {}).get("remark", ""),
         publish_on=(sent or {}).get("publish_on") or (edit.publish_on.isoformat() if edit.publish_on else ""),
@@ -172,26 +177,29 @@ async def step(
             remark, actor = model.written_plain(form.remark), visitor.actor
             match form.do:
                 case "propose":
-                    await editing.propose(tx, edit_id, actor=actor, publish_on=day)
+                    await editing.propose(tx, edit_id, actor=actor, seen=form.seen, publish_on=day)
                 case "approve":
-                    edit = await editing.approve(tx, edit_id, actor=actor, remark=remark, publish_on=day)
+                    edit = await editing.approve(
+                        tx, edit_id, actor=actor, seen=form.seen, remark=remark, publish_on=day
+                    )
                     goes_on = model.is_due(edit, editing.today(tx))
                 case "reject":
-                    await editing.reject(tx, edit_id, actor=actor, remark=remark)
+                    await editing.reject(tx, edit_id, actor=actor, seen=form.seen, remark=remark)
                 case "take_back":
-                    await editing.take_back(tx, edit_id, actor=actor)
+                    await editing.take_back(tx, edit_id, actor=actor, seen=form.seen)
                 case "discard":
-                    await editing.discard(tx, edit_id, actor=actor)
+                    await editing.discard(tx, edit_id, actor=actor, seen=form.seen)
                 case _:
-                    goes_on = (await editing.withdraw(tx, edit_id, actor=actor)).state == "approved"
+                    edit = await editing.withdraw(tx, edit_id, actor=actor, seen=form.seen)
+                    goes_on = edit.state == "approved"
     except InvalidInputError as error:
         return await change_page(request, visitor, edit_id, mistakes=error.mistakes, sent=sent, status=422)
     except OwnEditError as error:
         wrong = [("", error.citizen), ("", error.next_step)]
         return await change_page(request, visitor, edit_id, mistakes=wrong, sent=sent, status=error.status)
     except ConflictError as error:
-        wrong = [("", error.citizen)]
-        return await change_page(request, visitor, edit_id, mistakes=wrong, status=error.status)
+        wrong = [("", editing.CHANGED_MEANWHILE), ("", LOOK_AGAIN)]
+        return await change_page(request, visitor, edit_id, mistakes=wrong, sent=sent, status=error.status)
     if goes_on:
         return see_other(request, f"{HREF}/publish")
     return see_other(request, f"{HREF}/changes?show={'waiting' if form.do in ('approve', 'reject') else 'mine'}")

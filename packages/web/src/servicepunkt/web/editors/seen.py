@@ -289,13 +289,8 @@ def conflict(one: Conflict, reader: Readers) -> ConflictSeen:
         now=reader.shown(path, one.below_now),
         pieces=reader.pieces(path, one.edit.stood_below, one.below_now),
         origin=words.SOURCES.get(one.origin, one.origin),
-        seen=mark(one.now),
+        seen=one.mark,
     )
-
-
-def mark(value: bytes) -> str:
-    """What a form says of a value that was seen."""
-    return editing.mark_of(value)
 
 
 TITLES = ("Services", "Changes", "Questions", "Publish", "Translations", "Dead links", "Revisions", "Sources")

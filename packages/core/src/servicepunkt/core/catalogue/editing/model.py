@@ -8,6 +8,7 @@ covers, and people have to look (a conflict). Until they have, the edit holds.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
@@ -109,6 +110,16 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def stood_below(self) -> Any:
         return decoded(self.path, self.below)
+
+    @property
+    def mark(self) -> str:
+        """What a page shows of it, and what it must still be when somebody decides about it."""
+        return mark_of(encoded([self.id, self.state, self.authors, self.publish_on]) + self.value)
+
+
+def mark_of(seen: bytes) -> str:
+    """A few letters that are others when something else was seen."""
+    return hashlib.sha256(seen).hexdigest()[:20]
 
 
 def move(state: State | None, event: Event) -> State:

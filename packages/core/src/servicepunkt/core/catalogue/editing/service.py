@@ -6,7 +6,6 @@ Every change takes the tenant's lock of edits first, so that two people at one v
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue import checks
 from servicepunkt.core.catalogue import service as catalogues
 from servicepunkt.core.catalogue.editing import model, store
-from servicepunkt.core.catalogue.editing.model import NOTHING, OPEN, Edit, decoded, encoded
+from servicepunkt.core.catalogue.editing.model import NOTHING, OPEN, Edit, decoded, encoded, mark_of
 from servicepunkt.core.catalogue.layers import Path, Sourced, merge, record_of, values
 from servicepunkt.core.catalogue.settings import CatalogueSettings
 from servicepunkt.core.catalogue.sources import service as sources
@@ -123,11 +122,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     revision: int | None
     published: tuple[Edit, ...] = ()
     refused: tuple[Edit, ...] = ()
-
-
-def mark_of(seen: bytes) -> str:
-    """A few letters that are others when something else was seen."""
-    return hashlib.sha256(seen).hexdigest()[:20]
 
 
 def settings_of(ctx: TenantContext) -> CatalogueSettings:
@@ -337,12 +331,15 @@ async def _audited(tx: Transaction, edit: Edit, verb: str, *, actor: str) -> Non
 
 
 # --- four eyes ------------------------------------------------------------------------------------------------
+# `seen` of each step is the mark of what was shown (`Edit.mark`). Where it is another one now, nobody has looked at
+# what the step would be about, and a ConflictError is raised.
 
 
-async def propose(tx: Transaction, edit_id: UUID, *, actor: str, publish_on: date | None = None) -> Edit:
+async def propose(
+    tx: Transaction, edit_id: UUID, *, actor: str, seen: str | None = None, publish_on: date | None = None
+) -> Edit:
     """Ask for approval. Raises NotFoundError, ConflictError."""
-    await tx.lock(LOCK)
-    edit = await find(tx, edit_id)
+    edit = await _as_seen(tx, edit_id, seen)
     state = model.move(edit.state, "propose")
     edit = await _change(tx, edit, state=state, publish_on=publish_on or edit.publish_on, remark="")
     await _audited(tx, edit, "propose", actor=actor)
@@ -350,11 +347,16 @@ async def propose(tx: Transaction, edit_id: UUID, *, actor: str, publish_on: dat
 
 
 async def approve(
-    tx: Transaction, edit_id: UUID, *, actor: str, remark: str = "", publish_on: date | None = None
+    tx: Transaction,
+    edit_id: UUID,
+    *,
+    actor: str,
+    seen: str | None = None,
+    remark: str = "",
+    publish_on: date | None = None,
 ) -> Edit:
     """Let it be published. Raises OwnEditError where four eyes are wanted, NotFoundError, ConflictError."""
-    await tx.lock(LOCK)
-    edit = await find(tx, edit_id)
+    edit = await _as_seen(tx, edit_id, seen)
     state = model.approved(edit, actor, four_eyes=settings_of(tx.ctx).four_eyes)
     edit = await _change(
         tx, edit, state=state, approver=actor, remark=remark, publish_on=publish_on or edit.publish_on, reason=""
@@ -363,10 +365,9 @@ async def approve(
     return edit
 
 
-async def reject(tx: Transaction, edit_id: UUID, *, actor: str, remark: str) -> Edit:
+async def reject(tx: Transaction, edit_id: UUID, *, actor: str, remark: str, seen: str | None = None) -> Edit:
     """Give it back to who wrote it, with the reason. Raises InvalidInputError, NotFoundError, ConflictError."""
-    await tx.lock(LOCK)
-    edit = await find(tx, edit_id)
+    edit = await _as_seen(tx, edit_id, seen)
     state = model.move(edit.state, "reject")
     if not remark:
         raise InvalidInputError([("remark", NEEDS_REASON)])
@@ -375,21 +376,28 @@ async def reject(tx: Transaction, edit_id: UUID, *, actor: str, remark: str) -> 
     return edit
 
 
-async def take_back(tx: Transaction, edit_id: UUID, *, actor: str) -> Edit:
+async def take_back(tx: Transaction, edit_id: UUID, *, actor: str, seen: str | None = None) -> Edit:
     """Make a draft of what was proposed or approved. Raises NotFoundError, ConflictError."""
-    await tx.lock(LOCK)
-    edit = await find(tx, edit_id)
+    edit = await _as_seen(tx, edit_id, seen)
     edit = await _change(tx, edit, state=model.move(edit.state, "take_back"), approver="", reason="")
     await _audited(tx, edit, "take_back", actor=actor)
     return edit
 
 
-async def discard(tx: Transaction, edit_id: UUID, *, actor: str) -> Edit:
+async def discard(tx: Transaction, edit_id: UUID, *, actor: str, seen: str | None = None) -> Edit:
     """Give a draft up. Raises NotFoundError, ConflictError."""
-    await tx.lock(LOCK)
-    edit = await find(tx, edit_id)
+    edit = await _as_seen(tx, edit_id, seen)
     edit = await _change(tx, edit, state=model.move(edit.state, "discard"))
     await _audited(tx, edit, "discard", actor=actor)
+    return edit
+
+
+async def _as_seen(tx: Transaction, edit_id: UUID, seen: str | None) -> Edit:
+    """The edit, which nobody else changes until this transaction ends. Raises NotFoundError, ConflictError."""
+    await tx.lock(LOCK)
+    edit = await find(tx, edit_id)
+    if seen is not None and edit.mark != seen:
+        raise ConflictError("this edit is another one than was shown")
     return edit
 
 
@@ -420,13 +428,12 @@ async def take_theirs(tx: Transaction, edit_id: UUID, *, actor: str, seen: str) 
     return await withdraw(tx, edit_id, actor=actor)
 
 
-async def withdraw(tx: Transaction, edit_id: UUID, *, actor: str) -> Edit:
+async def withdraw(tx: Transaction, edit_id: UUID, *, actor: str, seen: str | None = None) -> Edit:
     """Let what stands below a live edit hold again, from the next publication on. Raises NotFoundError, ConflictError.
 
     Where four eyes are wanted, this is only proposed: it changes what people read like any other edit.
     """
-    await tx.lock(LOCK)
-    live = await find(tx, edit_id)
+    live = await _as_seen(tx, edit_id, seen)
     if live.state != "live":
         raise ConflictError("only an edit that is in force can be withdrawn")
     below = (await sight(tx, live.service)).at(live.path).below
