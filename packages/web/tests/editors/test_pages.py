@@ -128,6 +128,18 @@ async def test_a_day_in_the_future_is_kept_and_a_day_that_is_over_is_refused(des
     assert "01.12.2026" in (await desk.anna.get(f"{CATALOGUE}/publish")).text
 
 
+async def test_an_empty_day_is_no_day(desk: Any) -> None:
+    await desk.type(desk.anna, "summary", "publish", **{"text-de": "Neu", "publish_on": "2026-12-01"})
+    answer = await desk.type(desk.anna, "summary", "publish", publish_on="")
+    assert answer.headers["location"].endswith("/publish")
+    (edit,) = await desk.edits("approved")
+    assert edit.publish_on is None
+    await desk.step(desk.anna, edit, "take_back")
+    await desk.step(desk.anna, edit, "propose", publish_on="2026-12-01")
+    await desk.step(desk.anna, edit, "approve", publish_on="")
+    assert [one.publish_on for one in await desk.edits("approved")] == [None]
+
+
 async def test_all_mistakes_of_a_form_are_named_at_once(desk: Any) -> None:
     answer = await desk.type(
         desk.anna, "name", **{"text-de": "<ul><li>x</li></ul>", "text-en": "a\x07b", "publish_on": "never"}

@@ -357,6 +357,21 @@ async def test_what_is_approved_for_a_day_waits_for_it(office: Office, clock: Fi
     assert (await office.actions())[-1] == (JOB, "catalogue-edit.publish")
 
 
+async def test_a_day_is_taken_away_again(office: Office) -> None:
+    """Who says nothing of the day leaves it; None means that there is none."""
+    day = date(2027, 1, 1)
+    edit = await office.write("summary/de", "Neu", publish_on=day)
+    assert (await office.write("summary/de", "Neuer")).publish_on == day
+    assert (await office.write("summary/de", "Neuer", publish_on=None)).publish_on is None
+    assert (await office.write("summary/de", "Neuer", publish_on=day)).publish_on == day
+    assert (await office.do(editing.propose, edit.id, actor=ANNA)).publish_on == day
+    assert (await office.do(editing.approve, edit.id, actor=BEN, publish_on=None)).publish_on is None
+    assert (await office.do(editing.take_back, edit.id, actor=BEN)).state == "draft"
+    assert (await office.do(editing.propose, edit.id, actor=BEN, publish_on=day)).publish_on == day
+    again = await office.write("summary/de", "Neuer", publish_on=None)
+    assert (again.state, again.publish_on) == ("draft", None), "the same text for another day is looked at once more"
+
+
 async def test_what_is_refused_on_its_day_stays_approved_with_the_reason(office: Office, clock: FixedClock) -> None:
     day = date(2026, 11, 22)
     bad = await office.write("links", [{"kind": "page", "url": "https://example.org"}], publish_on=day)

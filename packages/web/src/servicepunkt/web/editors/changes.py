@@ -40,7 +40,7 @@ class StepForm(msgspec.Struct, frozen=True, kw_only=True):
     do: Annotated[str, msgspec.Meta(max_length=20)]
     seen: Annotated[str, msgspec.Meta(max_length=40)]
     remark: Annotated[str, msgspec.Meta(max_length=model.LONGEST_REMARK)] = ""
-    publish_on: Annotated[str, msgspec.Meta(max_length=20)] = ""
+    publish_on: Annotated[str, msgspec.Meta(max_length=20)] | msgspec.UnsetType = msgspec.UNSET
 
 
 class AnswerForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +130,7 @@ async def change_page(
         seen=edit.mark,
         four_eyes=four_eyes,
         remark=(sent or {}).get("remark", ""),
-        publish_on=(sent or {}).get("publish_on") or (edit.publish_on.isoformat() if edit.publish_on else ""),
+        publish_on=(sent or {}).get("publish_on", edit.publish_on.isoformat() if edit.publish_on else ""),
         today=today.isoformat(),
         language_names=LANGUAGE_NAMES,
     )

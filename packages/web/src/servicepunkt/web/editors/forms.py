@@ -11,10 +11,11 @@ from datetime import date
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from servicepunkt.core.catalogue.editing import model
 from servicepunkt.core.catalogue.editing.model import text_of, value_of, written
-from servicepunkt.core.catalogue.editing.service import Sight, Value
+from servicepunkt.core.catalogue.editing.service import Day, Sight, Value
 from servicepunkt.core.errors import InvalidInputError
 from servicepunkt.web.editors.words import LINK_KINDS, VISIBILITIES
 from servicepunkt.web.forms import FOREIGN_FIELD, NO_CHOICE
@@ -153,7 +154,7 @@ class Typed(msgspec.Struct, frozen=True, kw_only=True):
 
     values: Mapping[str, Any]
     marks: Mapping[str, str]
-    publish_on: date | None
+    publish_on: Day
     verb: str
     numbers: tuple[int, ...] = ()
 
@@ -161,7 +162,7 @@ class Typed(msgspec.Struct, frozen=True, kw_only=True):
 def read(sent: Mapping[str, str], sight: Sight, field: str, languages: Sequence[str], *, today: date) -> Typed:
     """Raises InvalidInputError with every mistake that can be seen before the catalogue is asked."""
     mistakes: list[tuple[str, str]] = []
-    day = read_day(sent.get("publish_on", ""), today, mistakes)
+    day = read_day(sent.get("publish_on", UNSET), today, mistakes)
     paths = paths_of(sight, field, languages)
     values: dict[str, Any] = {}
     numbers: list[int] = []
@@ -193,8 +194,10 @@ def read(sent: Mapping[str, str], sight: Sight, field: str, languages: Sequence[
     return Typed(values=values, marks=marks, publish_on=day, verb=sent.get("do", "draft"), numbers=tuple(numbers))
 
 
-def read_day(text: str, today: date, mistakes: list[tuple[str, str]]) -> date | None:
-    """A day on which something shall be published."""
+def read_day(text: str | UnsetType, today: date, mistakes: list[tuple[str, str]]) -> Day:
+    """A day on which something shall be published: none for an empty field, UNSET where no field was sent."""
+    if text is UNSET:
+        return UNSET
     if not text:
         return None
     try:

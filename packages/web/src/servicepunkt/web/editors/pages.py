@@ -219,7 +219,7 @@ async def save(
                     await editing.propose(tx, edit.id, actor=visitor.actor, publish_on=form.publish_on)
                 elif form.verb == "publish":
                     await editing.approve(tx, edit.id, actor=visitor.actor, publish_on=form.publish_on)
-            is_due = form.publish_on is None or form.publish_on <= editing.today(tx)
+            is_due = not form.publish_on or form.publish_on <= editing.today(tx)
     except InvalidInputError as error:
         mistakes = [(forms.place_of(place, field, numbers), sentence) for place, sentence in error.mistakes]
         return await field_form(request, visitor, service_id, field, sent=sent, mistakes=mistakes, status=422)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
+from msgspec import UNSET, UnsetType
 
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue import checks
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from servicepunkt.core.deployment import Deployment
 
 log = structlog.get_logger("servicepunkt.catalogue")
+#: The day of a publication: None for none, UNSET where nothing is said of it.
+Day = date | None | UnsetType
 JOB = "job:catalogue-publish"
 LOCK = "catalogue-edit"
 MOST_REASONS = 5
@@ -220,16 +223,17 @@ async def write(
     *,
     actor: str,
     marks: Mapping[Path, str] | None = None,
-    publish_on: date | None = None,
+    publish_on: Day = UNSET,
 ) -> list[Edit]:
     """Keep what was typed as drafts; returns the edits that somebody works on at these paths.
 
-    What says nothing new ends a draft that was there. `marks`: what the form showed (`Value.mark`), by path. Raises
-    InvalidInputError with every mistake; then nothing is kept. Raises NotFoundError.
+    What says nothing new ends a draft that was there; the same text for another day is a new draft. `marks`: what the
+    form showed (`Value.mark`), by path. Raises InvalidInputError with every mistake; then nothing is kept. Raises
+    NotFoundError.
     """
     await tx.lock(LOCK)
     found = await sight(tx, service)
-    wanted = {path: value for path, value in typed.items() if _is_new(found.at(path), value)}
+    wanted = {path: value for path, value in typed.items() if _is_new(found.at(path), value, publish_on)}
     mistakes = [
         (path, CHANGED_MEANWHILE) for path in wanted if marks is not None and marks.get(path, "") != found.at(path).mark
     ]
@@ -243,8 +247,15 @@ async def write(
     ]
 
 
-def _is_new(value: Value, typed: Any) -> bool:
+def _is_new(value: Value, typed: Any, publish_on: Day) -> bool:
+    if value.waiting is not None and value.waiting.publish_on != _day(publish_on, value.waiting):
+        return True
     return encoded(typed) != encoded(value.shown) and not (_is_empty(typed) and _is_empty(value.shown))
+
+
+def _day(said: Day, edit: Edit) -> date | None:
+    """The day of an edit after somebody spoke of it, or did not."""
+    return edit.publish_on if said is UNSET else said
 
 
 def _is_empty(value: Any) -> bool:
@@ -261,7 +272,7 @@ def _record_with(found: Sight, typed: Mapping[Path, Any]) -> dict[str, Any]:
 
 
 async def _write(
-    tx: Transaction, found: Sight, path: Path, typed: Any, *, actor: str, publish_on: date | None, new: bool
+    tx: Transaction, found: Sight, path: Path, typed: Any, *, actor: str, publish_on: Day, new: bool
 ) -> Edit | None:
     value, at = found.at(path), tx.now()
     waiting = value.waiting
@@ -284,7 +295,7 @@ async def _write(
             state=model.move(None, "write"),
             author=actor,
             authors=(actor,),
-            publish_on=publish_on,
+            publish_on=None if publish_on is UNSET else publish_on,
             created_at=at,
             changed_at=at,
         )
@@ -298,7 +309,7 @@ async def _write(
         "authors": tuple(dict.fromkeys((*waiting.authors, actor))),
         "approver": "",
         "remark": waiting.remark if waiting.state == "rejected" else "",
-        "publish_on": publish_on or waiting.publish_on,
+        "publish_on": _day(publish_on, waiting),
         "reason": "",
     }
     return await _change(tx, waiting, **changed)
@@ -336,12 +347,12 @@ async def _audited(tx: Transaction, edit: Edit, verb: str, *, actor: str) -> Non
 
 
 async def propose(
-    tx: Transaction, edit_id: UUID, *, actor: str, seen: str | None = None, publish_on: date | None = None
+    tx: Transaction, edit_id: UUID, *, actor: str, seen: str | None = None, publish_on: Day = UNSET
 ) -> Edit:
     """Ask for approval. Raises NotFoundError, ConflictError."""
     edit = await _as_seen(tx, edit_id, seen)
     state = model.move(edit.state, "propose")
-    edit = await _change(tx, edit, state=state, publish_on=publish_on or edit.publish_on, remark="")
+    edit = await _change(tx, edit, state=state, publish_on=_day(publish_on, edit), remark="")
     await _audited(tx, edit, "propose", actor=actor)
     return edit
 
@@ -353,14 +364,13 @@ async def approve(
     actor: str,
     seen: str | None = None,
     remark: str = "",
-    publish_on: date | None = None,
+    publish_on: Day = UNSET,
 ) -> Edit:
     """Let it be published. Raises OwnEditError where four eyes are wanted, NotFoundError, ConflictError."""
     edit = await _as_seen(tx, edit_id, seen)
     state = model.approved(edit, actor, four_eyes=settings_of(tx.ctx).four_eyes)
-    edit = await _change(
-        tx, edit, state=state, approver=actor, remark=remark, publish_on=publish_on or edit.publish_on, reason=""
-    )
+    day = _day(publish_on, edit)
+    edit = await _change(tx, edit, state=state, approver=actor, remark=remark, publish_on=day, reason="")
     await _audited(tx, edit, "approve", actor=actor)
     return edit
 
