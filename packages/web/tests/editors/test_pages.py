@@ -337,6 +337,25 @@ async def test_a_text_is_given_back_to_its_source(desk: Any) -> None:
     assert (await desk.do(catalogues.newest)).service("card").summary["de"] == "Der Ausweis für Deutsche ab 16 Jahren."
 
 
+async def test_whose_draft_is_in_the_way_is_said(desk: Any, make_catalogue: Callable[..., Catalogue]) -> None:
+    await desk.live("summary", **{"text-de": "Unser Text"})
+    (edit,) = await desk.edits("live")
+    address = f"{CATALOGUE}/changes/{edit.id}"
+    seen = re.search(r'name="seen" value="([^"]+)"', (await desk.anna.get(address)).text)
+    await desk.type(desk.ben, "summary", **{"text-de": "Von Ben, mit viel Mühe"})
+    assert seen
+    answer = await desk.anna.submit(address, address, do="withdraw", seen=seen[1])
+    assert answer.status_code == 409
+    page = (await desk.anna.get(address)).text
+    assert "Ben Bach arbeitet hier an einem neuen Text." in page
+    assert 'value="withdraw"' not in page
+    await desk.arrives(with_summary(make_catalogue(), "Ganz anders"))
+    page = (await desk.anna.get(f"{CATALOGUE}/questions")).text
+    assert "Ben Bach arbeitet hier an einem neuen Text." in page
+    assert "Den der Quelle nehmen" not in page
+    assert [one.said for one in await desk.edits("draft")] == ["Von Ben, mit viel Mühe"]
+
+
 # --- to look up -----------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from servicepunkt.core.catalogue import service as catalogues
 from servicepunkt.core.catalogue import store as revisions
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.editing import store
-from servicepunkt.core.catalogue.editing.model import Edit, OwnEditError, encoded
+from servicepunkt.core.catalogue.editing.model import DraftWaitsError, Edit, OwnEditError, encoded
 from servicepunkt.core.catalogue.editing.service import JOB, publish_due
 from servicepunkt.core.catalogue.formats.model import Change, Format, Limits, Upsert
 from servicepunkt.core.catalogue.layers import Layer
@@ -335,6 +335,21 @@ async def test_a_withdrawal_needs_four_eyes_as_well(strict: Office) -> None:
     await strict.do(editing.approve, proposal.id, actor=ANNA)
     await strict.publish()
     assert (await strict.read()).summary["de"] == "Alt"
+
+
+async def test_a_colleagues_draft_is_not_lost_when_the_source_shall_speak_again(office: Office) -> None:
+    edit = await with_land(office)
+    draft = await office.write("summary/de", "Ein langer Entwurf", actor=BEN, service="bus")
+    with pytest.raises(DraftWaitsError):
+        await office.do(editing.withdraw, edit.id, actor=ANNA)
+    await office.arrives("bus Anders fahren")
+    (found,) = await office.conflicts()
+    assert found.waiting == draft
+    with pytest.raises(DraftWaitsError):
+        await office.do(editing.take_theirs, edit.id, actor=ANNA, seen=found.mark)
+    assert (await office.edit(draft)).state == "draft"
+    await office.do(editing.discard, draft.id, actor=BEN)
+    assert (await office.do(editing.withdraw, edit.id, actor=ANNA)).state == "approved"
 
 
 # --- on a day -------------------------------------------------------------------------------------------------

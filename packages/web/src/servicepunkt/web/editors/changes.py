@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from servicepunkt.core.catalogue import service as catalogues
 from servicepunkt.core.catalogue.editing import difference, model, store
 from servicepunkt.core.catalogue.editing import service as editing
-from servicepunkt.core.catalogue.editing.model import Edit, OwnEditError
+from servicepunkt.core.catalogue.editing.model import DraftWaitsError, Edit, OwnEditError
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
@@ -112,6 +112,7 @@ async def change_page(
         except NotFoundError:
             value = editing.Value(path=edit.path)
         four_eyes, today = editing.settings_of(ctx).four_eyes, editing.today(tx)
+    waiting = value.waiting if edit.state == "live" else None
     after = value.below if edit.said is None else edit.said
     before = value.below if edit.state == "live" else value.said
     own = visitor.actor in edit.authors
@@ -125,7 +126,8 @@ async def change_page(
         pieces=reader.pieces(edit.path, before, after),
         origin=words.SOURCES.get(value.origin, value.origin),
         below_changed=edit.state in model.OPEN and model.encoded(value.below) != edit.below,
-        can=[verb for verb in VERBS if _can(verb, edit, own=own, four_eyes=four_eyes)],
+        can=[verb for verb in VERBS if _can(verb, edit, own=own, four_eyes=four_eyes, waits=waiting is not None)],
+        waiting=reader.edit(waiting) if waiting else None,
         own=own,
         seen=edit.mark,
         four_eyes=four_eyes,
@@ -136,9 +138,9 @@ async def change_page(
     )
 
 
-def _can(verb: str, edit: Edit, *, own: bool, four_eyes: bool) -> bool:
+def _can(verb: str, edit: Edit, *, own: bool, four_eyes: bool, waits: bool) -> bool:
     if verb == "withdraw":
-        return edit.state == "live"
+        return edit.state == "live" and not waits
     if verb == "approve" and four_eyes and (own or edit.state == "draft"):
         return False
     if verb == "propose" and not four_eyes:
@@ -194,7 +196,7 @@ async def step(
                     goes_on = edit.state == "approved"
     except InvalidInputError as error:
         return await change_page(request, visitor, edit_id, mistakes=error.mistakes, sent=sent, status=422)
-    except OwnEditError as error:
+    except (OwnEditError, DraftWaitsError) as error:
         wrong = [("", error.citizen), ("", error.next_step)]
         return await change_page(request, visitor, edit_id, mistakes=wrong, sent=sent, status=error.status)
     except ConflictError as error:
@@ -258,6 +260,9 @@ async def answer(
                     raise InvalidInputError([("", UNKNOWN)])
     except InvalidInputError as error:
         return await questions_page(request, visitor, mistakes=error.mistakes, status=422)
+    except DraftWaitsError as error:
+        wrong = [("", error.citizen), ("", error.next_step)]
+        return await questions_page(request, visitor, mistakes=wrong, status=error.status)
     except ConflictError as error:
         wrong = [("", editing.CHANGED_MEANWHILE), ("", error.next_step)]
         return await questions_page(request, visitor, mistakes=wrong, status=error.status)

@@ -110,9 +110,11 @@ class ChangeSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConflictSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A live edit whose source has changed: three values, and what changed below it word by word."""
+    """A live edit whose source has changed: three values, and what changed below it word by word. `waiting`: what
+    somebody works on there."""
 
     edit: EditSeen
+    waiting: EditSeen | None
     gone: bool
     mine: str
     then: str
@@ -283,6 +285,7 @@ def conflict(one: Conflict, reader: Readers) -> ConflictSeen:
     path = one.edit.path
     return ConflictSeen(
         edit=reader.edit(one.edit),
+        waiting=reader.edit(one.waiting) if one.waiting else None,
         gone=one.gone,
         mine=reader.shown(path, one.edit.said),
         then=reader.shown(path, one.edit.stood_below),

@@ -81,6 +81,16 @@ class OwnEditError(ServicepunktError):
     next_step = "Ask a colleague to look at it."
 
 
+class DraftWaitsError(ServicepunktError):
+    """What is in force cannot be withdrawn while somebody works on the same value."""
+
+    code = "SP2011"
+    status = 409
+    citizen = "Somebody is working on a new text for this."
+    staff = "An edit of this value waits."
+    next_step = "Publish that draft first, or let it be given up."
+
+
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
     """`authors`: everybody who wrote on it, the last one as `author`, each as the audit chain names him.
 

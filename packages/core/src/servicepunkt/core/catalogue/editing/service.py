@@ -19,7 +19,7 @@ from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue import checks
 from servicepunkt.core.catalogue import service as catalogues
 from servicepunkt.core.catalogue.editing import model, store
-from servicepunkt.core.catalogue.editing.model import NOTHING, OPEN, Edit, decoded, encoded, mark_of
+from servicepunkt.core.catalogue.editing.model import NOTHING, OPEN, DraftWaitsError, Edit, decoded, encoded, mark_of
 from servicepunkt.core.catalogue.layers import Path, Sourced, merge, record_of, values
 from servicepunkt.core.catalogue.settings import CatalogueSettings
 from servicepunkt.core.catalogue.sources import service as sources
@@ -87,9 +87,11 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Conflict(msgspec.Struct, frozen=True, kw_only=True):
-    """A live edit and what stands below it now. `gone`: no source has its service any more."""
+    """A live edit and what stands below it now. `gone`: no source has its service any more. `waiting`: what somebody
+    works on at the same value."""
 
     edit: Edit
+    waiting: Edit | None = None
     now: bytes = NOTHING
     origin: str = ""
     gone: bool = False
@@ -179,13 +181,14 @@ async def conflicts(tx: Transaction) -> list[Conflict]:
     beneath = {name: values(merged.record) for name, merged in lower.items()}
     found = []
     for edit in live:
+        answer = waiting.get((edit.service, edit.path))
         if edit.service not in said:
-            found.append(Conflict(edit=edit, gone=True))
+            found.append(Conflict(edit=edit, waiting=answer, gone=True))
             continue
         now = encoded(beneath[edit.service].get(edit.path))
-        answer = waiting.get((edit.service, edit.path))
         if model.is_in_conflict(edit, now) and not model.is_answered(answer, now):
-            found.append(Conflict(edit=edit, now=now, origin=lower[edit.service].origins.get(edit.path, "")))
+            origin = lower[edit.service].origins.get(edit.path, "")
+            found.append(Conflict(edit=edit, waiting=answer, now=now, origin=origin))
     return found
 
 
@@ -426,8 +429,8 @@ async def keep_mine(tx: Transaction, edit_id: UUID, *, actor: str, seen: str) ->
 async def take_theirs(tx: Transaction, edit_id: UUID, *, actor: str, seen: str) -> Edit | None:
     """What stands below shall hold again, from the next publication on; where four eyes are wanted, this is proposed.
 
-    An edit of a service that is gone ends at once. `seen`: the mark of what was shown. Raises NotFoundError,
-    ConflictError.
+    An edit of a service that is gone ends at once. `seen`: the mark of what was shown. Raises DraftWaitsError while
+    somebody works on the value, NotFoundError, ConflictError.
     """
     await tx.lock(LOCK)
     found = await _conflict(tx, edit_id, seen)
@@ -439,16 +442,17 @@ async def take_theirs(tx: Transaction, edit_id: UUID, *, actor: str, seen: str) 
 
 
 async def withdraw(tx: Transaction, edit_id: UUID, *, actor: str, seen: str | None = None) -> Edit:
-    """Let what stands below a live edit hold again, from the next publication on. Raises NotFoundError, ConflictError.
+    """Let what stands below a live edit hold again, from the next publication on.
 
-    Where four eyes are wanted, this is only proposed: it changes what people read like any other edit.
+    Where four eyes are wanted, this is only proposed: it changes what people read like any other edit. Raises
+    DraftWaitsError while somebody works on the value, NotFoundError, ConflictError.
     """
     live = await _as_seen(tx, edit_id, seen)
     if live.state != "live":
         raise ConflictError("only an edit that is in force can be withdrawn")
     below = (await sight(tx, live.service)).at(live.path).below
-    if (waiting := await store.open_at(tx, live.service, live.path)) is not None:
-        await _end(tx, waiting)
+    if await store.open_at(tx, live.service, live.path) is not None:
+        raise DraftWaitsError
     at = tx.now()
     edit = Edit(
         id=new_id(),
