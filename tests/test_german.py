@@ -77,7 +77,11 @@ def in_tables() -> Iterator[Said]:
         health: (health.DISPUTED,),
         catalogue_model: [heading for code, heading in MODULES.items() if code not in ("02", "03")],
         links: links.WORDS.values(),
-        edit_model: [*(sentence for _, sentence in edit_model.SAID), edit_model.DOES_NOT_FIT],
+        edit_model: [
+            *(sentence for _, sentence in edit_model.SAID),
+            edit_model.DOES_NOT_FIT,
+            edit_model.MISSING_OWN_NAME,
+        ],
         editing: (editing.NO_SOURCES, editing.GONE, editing.CHANGED_MEANWHILE, editing.NEEDS_REASON),
         editor_tasks: [task.title for task in editor_tasks.TASKS],
         editor_forms: [

@@ -15,7 +15,7 @@ from servicepunkt.core.catalogue import service as catalogues
 from servicepunkt.core.catalogue import store as revisions
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.editing import store
-from servicepunkt.core.catalogue.editing.model import DraftWaitsError, Edit, OwnEditError, encoded
+from servicepunkt.core.catalogue.editing.model import MISSING_OWN_NAME, DraftWaitsError, Edit, OwnEditError, encoded
 from servicepunkt.core.catalogue.editing.service import JOB, publish_due
 from servicepunkt.core.catalogue.formats.model import Change, Format, Limits, Upsert
 from servicepunkt.core.catalogue.layers import Layer
@@ -253,6 +253,37 @@ async def test_every_mistake_is_named_and_nothing_is_kept(office: Office) -> Non
 async def test_a_service_cannot_lose_its_last_name(office: Office) -> None:
     with pytest.raises(InvalidInputError, match="needs a name"):
         await office.write("name/de", "", service="other")
+
+
+async def test_what_everybody_sees_keeps_its_name_in_the_language_of_the_town(office: Office) -> None:
+    with pytest.raises(InvalidInputError, match="own language"):
+        await office.write("name/de", "")
+    await office.live("visibility", "staff")
+    await office.live("name/de", "")
+    with pytest.raises(InvalidInputError) as caught:
+        await office.write("visibility", "public")
+    assert caught.value.mistakes == [("visibility", MISSING_OWN_NAME)]
+    both = {"visibility": "public", "name/de": "Karte"}
+    assert len(await office.do(editing.write, "card", both, actor=ANNA)) == 2
+
+
+async def test_edits_that_together_take_the_own_name_away_are_not_published(office: Office) -> None:
+    await office.live("visibility", "staff")
+    shown = await office.write("visibility", None)
+    await office.do(editing.approve, shown.id, actor=ANNA)
+    edit = await office.write("summary/de", "Neu")
+    await office.do(store.update, edit.id, at=office.deployment.clock.now(), path="name/de", value=encoded(""))
+    await office.do(editing.approve, edit.id, actor=ANNA)
+    outcome = await office.publish()
+    assert {one.id for one in outcome.refused} == {edit.id, shown.id}
+    assert MISSING_OWN_NAME in outcome.refused[0].reason
+
+
+async def test_a_service_that_comes_in_another_language_is_published_and_edited(office: Office) -> None:
+    foreign = Service(id="foreign", name={"en": "Foreign"}, themes=("papers",))
+    await office.files(msgspec.structs.replace(OWN, services=(*OWN.services, foreign)))
+    await office.live("summary/en", "Short", service="foreign")
+    assert (await office.read("foreign")).name == {"en": "Foreign"}
 
 
 async def test_a_new_edit_takes_the_place_of_the_old_one(office: Office) -> None:

@@ -58,6 +58,7 @@ LONGEST_REMARK = 1000
 
 DOES_NOT_FIT = "What you entered here does not fit."
 MISSING_NAME = "A service needs a name."
+MISSING_OWN_NAME = "A service that everybody sees needs its name in the town's own language."
 # How the sentences of the checks begin, and what is said for them to people who type.
 SAID: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"a name is plain text"), "A name is plain text, without HTML."),
@@ -256,10 +257,11 @@ def _is_module_text(value: Any) -> bool:
     return False
 
 
-def mistakes(record: Record, typed: Mapping[Path, Any]) -> list[Mistake]:
+def mistakes(record: Record, typed: Mapping[Path, Any], locale: str) -> list[Mistake]:
     """What is wrong with typed values of a service that would be `record` with them: every (place, sentence) at once.
 
-    The place of a text is its path, of a part of a list as `links.0.url`; the sentences are message ids.
+    `locale`: the tenant's own language. The place of a text is its path, of a part of a list as `links.0.url`; the
+    sentences are message ids.
     """
     found = [(path, DOES_NOT_FIT) for path, value in typed.items() if not fits(path, value)]
     if found:
@@ -272,7 +274,23 @@ def mistakes(record: Record, typed: Mapping[Path, Any]) -> list[Mistake]:
     )
     for place, sentence in (*checks.service_mistakes(service), *words):
         found += [(where, _said(sentence)) for where in _places(place, service, typed)]
+    if service.name and not has_own_name(service, locale):
+        found += [(path, MISSING_OWN_NAME) for path in names_it(typed, locale)]
     return list(dict.fromkeys(found))
+
+
+def has_own_name(service: Service, locale: str) -> bool:
+    """Whether the public reads a service's name in the tenant's own language.
+
+    This is asked of what editors write. What sources say in other languages alone may be published.
+    """
+    return service.visibility != "public" or any(service.name.get(one) for one in (locale, locale.partition("-")[0]))
+
+
+def names_it(paths: Iterable[Path], locale: str) -> list[Path]:
+    """The values among these that decide whether the public reads a service's name in the tenant's language."""
+    deciding = ("visibility", f"name/{locale}", f"name/{locale.partition('-')[0]}")
+    return [path for path in paths if path in deciding]
 
 
 def _places(place: str, service: Service, typed: Mapping[Path, Any]) -> list[str]:

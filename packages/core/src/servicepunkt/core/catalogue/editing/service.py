@@ -21,6 +21,7 @@ from servicepunkt.core.catalogue import service as catalogues
 from servicepunkt.core.catalogue.editing import model, store
 from servicepunkt.core.catalogue.editing.model import NOTHING, OPEN, DraftWaitsError, Edit, decoded, encoded, mark_of
 from servicepunkt.core.catalogue.layers import Path, Sourced, merge, record_of, values
+from servicepunkt.core.catalogue.model import Catalogue
 from servicepunkt.core.catalogue.settings import CatalogueSettings
 from servicepunkt.core.catalogue.sources import service as sources
 from servicepunkt.core.catalogue.sources.composition import EDITORS, NATIONAL, Composed, Source
@@ -201,7 +202,7 @@ async def due(tx: Transaction) -> list[Edit]:
 async def preview(tx: Transaction) -> Preview:
     """The catalogue as the next publication would make it."""
     found, live = await sources.sources_of(tx), await store.edits(tx, ("live",))
-    return await asyncio.to_thread(_preview, found, live, await due(tx))
+    return await asyncio.to_thread(_preview, found, live, await due(tx), tx.ctx.locale)
 
 
 def with_edits(live: Iterable[Edit], new: Iterable[Edit]) -> list[Edit]:
@@ -240,7 +241,7 @@ async def write(
     mistakes = [
         (path, CHANGED_MEANWHILE) for path in wanted if marks is not None and marks.get(path, "") != found.at(path).mark
     ]
-    mistakes += model.mistakes(_record_with(found, wanted), wanted)
+    mistakes += model.mistakes(_record_with(found, wanted), wanted, tx.ctx.locale)
     if mistakes:
         raise InvalidInputError(mistakes)
     return [
@@ -496,7 +497,7 @@ async def publish(tx: Transaction, *, actor: str, seen: str | None = None) -> Ou
     """
     await tx.lock(LOCK)
     found, live, wanted = await sources.sources_of(tx), await store.edits(tx, ("live",)), await due(tx)
-    made = await asyncio.to_thread(_preview, found, live, wanted)
+    made = await asyncio.to_thread(_preview, found, live, wanted, tx.ctx.locale)
     if made.mistakes:
         raise InvalidInputError(list(made.mistakes))
     if seen is not None and made.mark != seen:
@@ -520,7 +521,7 @@ async def _put_into_force(tx: Transaction, edit: Edit, live: Sequence[Edit]) -> 
     return await _replace(tx, edit) if edit.said is None else edit
 
 
-def _preview(found: Sequence[Source], live: Sequence[Edit], wanted: Sequence[Edit]) -> Preview:
+def _preview(found: Sequence[Source], live: Sequence[Edit], wanted: Sequence[Edit], locale: str) -> Preview:
     """The largest part of the wanted edits with which the catalogue holds together."""
     known = {key for source in found if source.layer not in NATIONAL for key in source.records}
     taken = [edit for edit in wanted if ("services", edit.service) in known]
@@ -528,12 +529,23 @@ def _preview(found: Sequence[Source], live: Sequence[Edit], wanted: Sequence[Edi
     while True:
         composed = sources.compose_with(found, with_edits(live, taken))
         mistakes = checks.mistakes(composed.catalogue) if found else [("", NO_SOURCES)]
+        mistakes += _nameless(composed.catalogue, taken, locale)
         if not mistakes or not taken:
             return Preview(composed=composed, taken=tuple(taken), refused=tuple(refused), mistakes=tuple(mistakes))
         # Where no edit is to blame itself, all of them wait: the sources do not hold together.
         wrong = [edit for edit in taken if _concerning(edit, mistakes)] or taken
         refused += [(edit, _reason(_concerning(edit, mistakes) or mistakes)) for edit in wrong]
         taken = [edit for edit in taken if edit not in wrong]
+
+
+def _nameless(catalogue: Catalogue, taken: Iterable[Edit], locale: str) -> list[tuple[str, str]]:
+    """The services that edits would leave without a name in the tenant's language."""
+    services = {edit.service: catalogue.service(edit.service) for edit in taken if model.names_it([edit.path], locale)}
+    return [
+        (f"services.{name}.name", model.MISSING_OWN_NAME)
+        for name, service in services.items()
+        if service is not None and not model.has_own_name(service, locale)
+    ]
 
 
 def _concerning(edit: Edit, mistakes: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
