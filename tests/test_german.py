@@ -82,7 +82,7 @@ def in_tables() -> Iterator[Said]:
             edit_model.DOES_NOT_FIT,
             edit_model.MISSING_OWN_NAME,
         ],
-        editing: (editing.NO_SOURCES, editing.GONE, editing.CHANGED_MEANWHILE, editing.NEEDS_REASON),
+        editing: (editing.NO_SOURCES, editing.HELD, editing.GONE, editing.CHANGED_MEANWHILE, editing.NEEDS_REASON),
         editor_tasks: [task.title for task in editor_tasks.TASKS],
         editor_forms: [
             *(column.label for columns in editor_forms.ROWS.values() for column in columns),

@@ -365,6 +365,8 @@ async def test_an_earlier_revision_comes_back_with_one_button(desk: Any) -> None
     assert "</span>Unser Text</del>" in (await desk.anna.get(page)).text
     assert (await desk.anna.submit(page, page)).status_code == 303
     assert (await desk.do(catalogues.newest)).service("card").summary["de"].startswith("Der Ausweis")
+    assert "Eine frühere Revision wurde zurückgeholt" in (await desk.anna.get("/t/alpha/staff")).text
+    assert "Es gilt, was Revision 1 sagte" in (await desk.anna.get(f"{CATALOGUE}/publish")).text
     text = (await desk.anna.get(f"{CATALOGUE}/revisions")).text
     assert "sagt, was Revision 1 sagte" in text
     assert "Anna Adler" in text

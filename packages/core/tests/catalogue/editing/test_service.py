@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from servicepunkt.core.audit import store as audit
 from servicepunkt.core.catalogue import service as catalogues
@@ -24,6 +26,7 @@ from servicepunkt.core.catalogue.settings import CatalogueSettings
 from servicepunkt.core.catalogue.sources import service as sources
 from servicepunkt.core.catalogue.sources.service import Wanted, import_files
 from servicepunkt.core.db.embedded import Urls
+from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
@@ -588,6 +591,55 @@ async def test_an_earlier_revision_comes_back_and_edits_keep_what_they_say(offic
     assert (await office.read()).summary["de"] == "Alt"
     await office.publish()
     assert (await office.read()).summary["de"] == "Neu"
+
+
+async def test_what_was_brought_back_stays_until_somebody_publishes(office: Office, clock: FixedClock) -> None:
+    await office.arrives("bus Gut")
+    await office.publish()
+    await office.arrives("bus Schlecht")
+    await office.publish()
+    edit = await office.write("summary/de", "Neu", publish_on=date(2026, 11, 22))
+    await office.do(editing.approve, edit.id, actor=ANNA)
+    assert await office.do(revisions.restored) is None
+    await office.do(catalogues.roll_back, 2, at=clock.now(), actor=ANNA)
+    clock.forward(days=1)
+    for _ in range(2):
+        await publish_due.function(office.deployment, office.ctx)
+        assert (await office.read("bus")).summary["de"] == "Gut"
+        assert ((await office.edit(edit)).state, (await office.edit(edit)).reason) == ("approved", editing.HELD)
+    assert await office.do(revisions.restored) == 2
+    await office.arrives("bus Gut")
+    await office.publish()
+    assert await office.do(revisions.restored) is None
+    assert ((await office.edit(edit)).state, (await office.edit(edit)).reason) == ("live", "")
+
+
+async def test_who_publishes_the_same_once_more_lets_publication_go_on(office: Office, clock: FixedClock) -> None:
+    await office.live("summary/de", "Neu")
+    await office.do(catalogues.roll_back, 1, at=clock.now(), actor=ANNA)
+    (live,) = await office.do(store.edits, ("live",))
+    await office.do(editing.withdraw, live.id, actor=ANNA)
+    assert (await office.publish()).revision == 4
+    assert await office.do(revisions.restored) is None
+    assert (await office.publish()).revision == 4
+
+
+@pytest.mark.parametrize("publish", [editing.publish, partial(catalogues.publish_sources, at=FixedClock().now())])
+async def test_nothing_that_others_publish_meanwhile_is_lost(
+    office: Office, monkeypatch: pytest.MonkeyPatch, publish: Any
+) -> None:
+    """What is read to be published is read under the lock that everybody takes who publishes."""
+    read, free = sources.sources_of, []
+
+    async def sources_of(tx: Transaction) -> Any:
+        async with office.deployment.database.tenant(office.ctx) as other:
+            lock = sa.func.pg_try_advisory_xact_lock(sa.cast(tx.tenant_id, sa.Integer), sa.func.hashtext("catalogue"))
+            free.append(await other.scalar(sa.select(lock)))
+        return await read(tx)
+
+    monkeypatch.setattr(sources, "sources_of", sources_of)
+    await office.do(publish, actor=BEN)
+    assert free == [False]
 
 
 # --- whose -----------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from servicepunkt.core.catalogue import service as catalogues
+from servicepunkt.core.catalogue import store as revisions
 from servicepunkt.core.catalogue.editing import difference, model, store
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.editing.model import DraftWaitsError, Edit, OwnEditError
@@ -284,6 +285,7 @@ async def publish_page(
     ctx, deployment = access.tenant_of(request), access.deployment_of(request)
     async with deployment.database.tenant(ctx) as tx:
         made, published = await editing.preview(tx), await catalogues.newest(tx)
+        restored = await revisions.restored(tx)
         reader = await readers(tx, request)
         planned = [edit for edit in await store.edits(tx, ("approved",)) if not model.is_due(edit, editing.today(tx))]
     found = [] if made.mistakes else difference.changes(published, made.composed.catalogue)
@@ -295,6 +297,7 @@ async def publish_page(
         mistakes=mistakes or [],
         changes=[seen.change(one, reader) for one in found[start : start + PAGE]],
         count=len(found),
+        restored=restored,
         start=start,
         page=PAGE,
         wrong=list(made.mistakes)[:PAGE],

@@ -18,6 +18,7 @@ from msgspec import UNSET, UnsetType
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue import checks
 from servicepunkt.core.catalogue import service as catalogues
+from servicepunkt.core.catalogue import store as revisions
 from servicepunkt.core.catalogue.editing import model, store
 from servicepunkt.core.catalogue.editing.model import NOTHING, OPEN, DraftWaitsError, Edit, decoded, encoded, mark_of
 from servicepunkt.core.catalogue.layers import Path, Sourced, merge, record_of, values
@@ -41,6 +42,7 @@ JOB = "job:catalogue-publish"
 LOCK = "catalogue-edit"
 MOST_REASONS = 5
 NO_SOURCES = "The tenant's own files have not been taken over yet: its tenant file has to be applied once more."
+HELD = "An earlier revision was brought back: until somebody has looked and published, nothing is published by itself."
 GONE = "No source has this service any more."
 NEEDS_REASON = "Say why, so that it can be done better."
 CHANGED_MEANWHILE = "Somebody else has changed this in the meantime."
@@ -495,7 +497,7 @@ async def publish(tx: Transaction, *, actor: str, seen: str | None = None) -> Ou
     preview that was looked at. Raises InvalidInputError where the catalogue does not hold together without any of
     them, ConflictError where something else would be published than was looked at; then nothing is published.
     """
-    await tx.lock(LOCK)
+    await _lock(tx)
     found, live, wanted = await sources.sources_of(tx), await store.edits(tx, ("live",)), await due(tx)
     made = await asyncio.to_thread(_preview, found, live, wanted, tx.ctx.locale)
     if made.mistakes:
@@ -510,6 +512,11 @@ async def publish(tx: Transaction, *, actor: str, seen: str | None = None) -> Ou
     for edit in published:
         await _audited(tx, edit, "publish" if edit.state == "live" else "withdraw", actor=actor)
     return Outcome(revision=revision, published=tuple(published), refused=tuple(unlucky))
+
+
+async def _lock(tx: Transaction) -> None:
+    await tx.lock(LOCK)
+    await catalogues.lock(tx)
 
 
 async def _put_into_force(tx: Transaction, edit: Edit, live: Sequence[Edit]) -> Edit:
@@ -559,16 +566,28 @@ def _reason(mistakes: Sequence[tuple[str, str]]) -> str:
 
 @job(plugin="core", name="core.catalogue.publish", every="3 * * * *")
 async def publish_due(deployment: Deployment, ctx: TenantContext) -> None:
-    """Publish what was approved for a day that has come; again and again it changes nothing more."""
+    """Publish what was approved for a day that has come; again and again it changes nothing more.
+
+    Over an earlier revision that somebody brought back nothing is published: with it would come what was wrong.
+    """
     async with deployment.database.tenant(ctx) as tx:
         if not await store.has_due(tx, today(tx)):
+            return
+        await _lock(tx)
+        if await revisions.restored(tx) is not None:
+            await _all_wait(tx, HELD)
             return
         try:
             outcome = await publish(tx, actor=JOB)
         except InvalidInputError as error:
             # The catalogue does not hold together even without them: whoever waits is told why.
-            for edit in await due(tx):
-                await _change(tx, edit, reason=_reason(error.mistakes))
+            await _all_wait(tx, _reason(error.mistakes))
             log.warning("catalogue_not_published", mistakes=len(error.mistakes))
             return
         log.info("catalogue_published", revision=outcome.revision, edits=len(outcome.published))
+
+
+async def _all_wait(tx: Transaction, reason: str) -> None:
+    for edit in await due(tx):
+        if edit.reason != reason:
+            await _change(tx, edit, reason=reason)
