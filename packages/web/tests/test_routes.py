@@ -107,8 +107,19 @@ async def test_a_plugin_that_a_town_has_not_enabled_does_not_exist_there(here: T
 @pytest.mark.parametrize(
     "path",
     [
-        *("/staff/catalogue/services/%00", "/staff/catalogue/services/x%00y/edit?field=summary", "/staff/answers?q=%00"),
-        *("/staff/catalogue?q=a%00b", "/staff?%00=1", "/k/service/%00", "/k/search?q=%00", "/service/a%00", "/search?q=%00"),
+        *(
+            "/staff/catalogue/services/%00",
+            "/staff/catalogue/services/x%00y/edit?field=summary",
+            "/staff/answers?q=%00",
+        ),
+        *(
+            "/staff/catalogue?q=a%00b",
+            "/staff?%00=1",
+            "/k/service/%00",
+            "/k/search?q=%00",
+            "/service/a%00",
+            "/search?q=%00",
+        ),
         *("/api/v1/catalogue/services/%00", "/api/v1/catalogue?q=%00", "/none%00", "/t/%00/"),
     ],
 )

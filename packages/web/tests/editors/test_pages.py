@@ -433,3 +433,15 @@ async def test_before_the_files_are_taken_over_nothing_can_be_published(here: To
         assert "noch nicht übernommen" in text
         answer = await anna.submit(f"{CATALOGUE}/publish", f"{CATALOGUE}/publish", seen="x")
         assert answer.status_code == 422
+
+
+async def test_a_title_is_plain_words_in_every_language(desk: Any) -> None:
+    await desk.type(desk.anna, "summary", service="ticket", **{"text-de": "Neu"})
+    (edit,) = await desk.edits("draft")
+    desk.anna.client.cookies.set("sp_language", "en")
+    for path in ("/services/ticket", "/services/ticket/edit?field=summary", f"/changes/{edit.id}"):
+        title = re.search(r"<title>(.*?)</title>", (await desk.anna.get(CATALOGUE + path)).text, re.DOTALL)
+        assert title
+        assert "Monatskarte" in title[1]
+        assert "<" not in title[1], path
+        assert "&lt;" not in title[1], path
