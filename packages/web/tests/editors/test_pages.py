@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html import unescape
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -14,7 +15,9 @@ from servicepunkt.core.catalogue import links
 from servicepunkt.core.catalogue import service as catalogues
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.model import Catalogue
+from servicepunkt.core.catalogue.search import misses
 from servicepunkt.core.testing import FixedClock, make_tenant
+from servicepunkt.web.editors import history
 
 if TYPE_CHECKING:
     from conftest import Town, Visit
@@ -445,3 +448,50 @@ async def test_a_title_is_plain_words_in_every_language(desk: Any) -> None:
         assert "Monatskarte" in title[1]
         assert "<" not in title[1], path
         assert "&lt;" not in title[1], path
+
+
+async def test_what_was_not_found_becomes_a_hidden_word_of_a_service(desk: Any, clock: FixedClock) -> None:
+    await desk.do(misses.write, "ausweis xqzwkj", 7, day=clock.now().date())
+    page = (await desk.anna.get(f"{CATALOGUE}/misses")).text
+    assert len(re.findall(r'<li><a href="[^"]+" aria-current="page">', page)) == 1, "one entry of the areas is lit"
+    (link,) = re.findall(r'href="(/t/alpha/staff/catalogue\?add=[^"]+)"', page)
+    page = (await desk.anna.get(unescape(link))).text
+    found = re.findall(r'href="(/t/alpha/staff/catalogue/services/[^"]+)"', page)
+    assert found[0].startswith("/t/alpha/staff/catalogue/services/card/edit?field=keywords")
+    assert "ausweis xqzwkj" in page
+    page = (await desk.anna.get(unescape(found[0]))).text
+    assert 'href="/t/alpha/staff/catalogue" aria-current="page">Katalog' in page
+    typed = re.search(r"<textarea[^>]*>\n(.*?)</textarea>", page, re.DOTALL)
+    assert typed
+    assert typed[1].split("\n")[-1] == "ausweis xqzwkj"
+    await desk.type(desk.anna, "keywords", value=typed[1])
+    (edit,) = await desk.edits("draft")
+    assert edit.said[-1] == "ausweis xqzwkj"
+
+
+async def test_own_files_have_a_name_and_no_report(desk: Any) -> None:
+    page = (await desk.anna.get(f"{CATALOGUE}/sources")).text
+    assert "Format: Mandantendatei" in page
+    assert "/sources/runs/" not in page
+
+
+async def test_of_a_text_that_is_not_shown_nobody_says_that_it_holds(
+    desk: Any, make_catalogue: Callable[..., Catalogue]
+) -> None:
+    await desk.live("summary", **{"text-de": "Unser Text"})
+    made = make_catalogue()
+    left = tuple(one for one in made.services if one.id != "card")
+    offers = tuple(one for one in made.offers if one.service != "card")
+    await desk.arrives(msgspec.structs.replace(made, services=left, offers=offers))
+    page = (await desk.anna.get(f"{CATALOGUE}/questions")).text
+    assert "Ihr Text wird nirgends angezeigt" in page
+    assert "Ihr Text gilt weiter" not in page
+
+
+async def test_long_lists_of_translations_come_in_pages(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "PAGE", 1)
+    monkeypatch.setattr(catalogues, "FRESH_SECONDS", 0.0)
+    await desk.live("name", service="moving", **{"text-en": ""})
+    page = (await desk.anna.get(f"{CATALOGUE}/translations?into=en")).text
+    assert page.count("sp-rows__what") == 1
+    assert 'rel="next"' in page

@@ -125,7 +125,7 @@ async def change_page(
         mistakes=mistakes or [],
         edit=reader.edit(edit),
         pieces=reader.pieces(edit.path, before, after),
-        origin=words.SOURCES.get(value.origin, value.origin),
+        origin=words.source(value.origin),
         below_changed=edit.state in model.OPEN and model.encoded(value.below) != edit.below,
         can=[verb for verb in VERBS if _can(verb, edit, own=own, four_eyes=four_eyes, waits=waiting is not None)],
         waiting=reader.edit(waiting) if waiting else None,

@@ -207,16 +207,16 @@ async def all_sources(
             good = await sources.run(tx, row.run) if row else None
             found.append(
                 SourceSeen(
-                    name=words.SOURCES.get(name, name),
+                    name=words.source(name),
                     layer=words.LAYERS.get(row.layer, row.layer) if row else "",
-                    format=row.format if row else failing[name].format,
+                    format=words.FORMATS.get(f := row.format if row else failing[name].format, f),
                     good=await _run(tx, good, reader) if good else None,
                     runs=tuple([await _run(tx, one, reader) for one in await sources.runs(tx, source=name, limit=5)]),
                     failed=await _run(tx, failing[name], reader) if name in failing else None,
                 )
             )
         found += [
-            SourceSeen(name=one.name, layer=words.LAYERS[one.layer], shared=reader.moment(one.updated_at))
+            SourceSeen(name=words.source(one.name), layer=words.LAYERS[one.layer], shared=reader.moment(one.updated_at))
             for one in await national.listed(tx, national.names_of(ctx))
         ]
     return await editors_page(request, visitor, "web/editors_sources.html", sources=found)
@@ -259,7 +259,7 @@ async def one_run(
         visitor,
         "web/editors_run.html",
         run=found,
-        source=words.SOURCES.get(row.source, row.source),
+        source=words.source(row.source),
         rows=rows[:ROWS],
         more=rows[ROWS - 1].number if len(rows) > ROWS else None,
         decision=decision,
@@ -297,11 +297,11 @@ async def translations(
                 [(field, *words.heading(field)) for field in lack.missing],
                 [(field, *words.heading(field)) for field in lack.by_machine],
             )
-            for lack in found[start : start + ROWS]
+            for lack in found[start : start + PAGE]
         ],
         count=len(found),
         start=start,
-        page=ROWS,
+        page=PAGE,
         language_names=LANGUAGE_NAMES,
     )
 

@@ -37,15 +37,27 @@ Start = Annotated[int, Parameter(ge=0, le=1_000_000)]
 
 @get(HREF, guards=READING)
 async def services(
-    request: Request[Any, Any, Any], visitor: NamedDependency[Visitor], q: Text = "", start: Start = 0
+    request: Request[Any, Any, Any],
+    visitor: NamedDependency[Visitor],
+    q: Text = "",
+    add: Text = "",
+    start: Start = 0,
 ) -> Response[str]:
-    """All services, or those that were meant by some words."""
+    """All services, or those that were meant by some words.
+
+    `add`: what was looked for in vain, and shall be a hidden search word of the service that is chosen here.
+    """
     found = await _found(request, q)
+    if add and not q:
+        # All of the words together have found nothing: what one of them finds comes before everything else.
+        near = [one for word in add.split() for one in await _found(request, word)]
+        found = list({one.id: one for one in (*near, *found)}.values())
     return await editors_page(
         request,
         visitor,
         "web/editors_services.html",
         q=q,
+        add=add if visitor.may(EDIT) else "",
         services=found[start : start + PAGE],
         count=len(found),
         start=start,
@@ -103,7 +115,7 @@ async def one_service(
         headings={code: heading for code, heading in MODULES.items() if code not in model.OWN_FIELDS},
         channels=words.CHANNELS,
         language_names=LANGUAGE_NAMES,
-        sources=[words.SOURCES.get(one, one) for one in sight.sources],
+        sources=[words.source(one) for one in sight.sources],
     )
 
 
@@ -122,10 +134,14 @@ async def field_form(
     field: str,
     *,
     sent: Mapping[str, str] | None = None,
+    add: str = "",
     mistakes: Sequence[tuple[str, str]] = (),
     status: int = 200,
 ) -> Response[str]:
-    """The form of a field. `sent`: what was typed and is shown again. Raises NotFoundError."""
+    """The form of a field. `sent`: what was typed and is shown again. `add`: a word more, where each line is one.
+
+    Raises NotFoundError.
+    """
     if not model.is_field(field):
         raise NotFoundError
     ctx, deployment = access.tenant_of(request), access.deployment_of(request)
@@ -154,10 +170,10 @@ async def field_form(
                 "mark": sent.get(f"mark-{forms.control(value.path)}", "")
                 if sent and not _is_stale(mistakes)
                 else value.mark,
-                "text": sent.get(forms.control(value.path), "") if sent else forms.shown_text(value),
-                "seen": reader.value(value, words.SOURCES.get(value.origin, value.origin)),
+                "text": sent.get(forms.control(value.path), "") if sent else forms.shown_text(value, add),
+                "seen": reader.value(value, words.source(value.origin)),
                 "below": reader.shown(value.path, value.below) if value.live else "",
-                "below_origin": words.SOURCES.get(value.below_origin, value.below_origin),
+                "below_origin": words.source(value.below_origin),
             }
             for value in values
         ],
@@ -186,9 +202,10 @@ async def edit_form(
     field: Text = "",
     code: Text = "",
     channel: Text = "000",
+    add: Text = "",
 ) -> Response[str]:
-    """The form of a field: `field`, or a module by its code and channel."""
-    return await field_form(request, visitor, service_id, field or f"modules/{code}/{channel}")
+    """The form of a field: `field`, or a module by its code and channel. `add`: a hidden search word to be added."""
+    return await field_form(request, visitor, service_id, field or f"modules/{code}/{channel}", add=add)
 
 
 @post(f"{HREF}/services/{{service_id:str}}/edit", guards=WRITING)

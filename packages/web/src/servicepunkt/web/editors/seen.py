@@ -262,7 +262,7 @@ def _field(sight: Sight, reader: Readers, field: str, languages: Sequence[str]) 
         field=field,
         heading=heading,
         channel=channel,
-        values=tuple(reader.value(sight.at(path), words.SOURCES.get(o := sight.at(path).origin, o)) for path in paths),
+        values=tuple(reader.value(sight.at(path), words.source(sight.at(path).origin)) for path in paths),
         can_be_written=model.is_field(field),
     )
 
@@ -291,7 +291,7 @@ def conflict(one: Conflict, reader: Readers) -> ConflictSeen:
         then=reader.shown(path, one.edit.stood_below),
         now=reader.shown(path, one.below_now),
         pieces=reader.pieces(path, one.edit.stood_below, one.below_now),
-        origin=words.SOURCES.get(one.origin, one.origin),
+        origin=words.source(one.origin),
         seen=one.mark,
     )
 
