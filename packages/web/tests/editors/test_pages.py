@@ -17,7 +17,7 @@ from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.model import Catalogue
 from servicepunkt.core.catalogue.search import misses
 from servicepunkt.core.testing import FixedClock, make_tenant
-from servicepunkt.web.editors import history
+from servicepunkt.web.editors import missing
 
 if TYPE_CHECKING:
     from conftest import Town, Visit
@@ -489,7 +489,7 @@ async def test_of_a_text_that_is_not_shown_nobody_says_that_it_holds(
 
 
 async def test_long_lists_of_translations_come_in_pages(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "PAGE", 1)
+    monkeypatch.setattr(missing, "PAGE", 1)
     monkeypatch.setattr(catalogues, "FRESH_SECONDS", 0.0)
     await desk.live("name", service="moving", **{"text-en": ""})
     page = (await desk.anna.get(f"{CATALOGUE}/translations?into=en")).text

@@ -48,6 +48,9 @@ MOVES: Mapping[tuple[State | None, Event], State] = {
     ("live", "replace"): "withdrawn",
 }
 
+#: What people do with an edit that is there, beside writing on it.
+VERBS: tuple[str, ...] = ("propose", "approve", "reject", "take_back", "discard", "withdraw")
+
 #: What editors write: texts by language, modules, and these fields as a whole.
 TEXTS: tuple[str, ...] = tuple(name for name in Service.__struct_fields__ if name in TEXTS_OF_ENTRIES)
 WHOLE: tuple[str, ...] = ("documents", "links", "keywords", "visibility")
@@ -147,6 +150,31 @@ def approved(edit: Edit, actor: str, *, four_eyes: bool) -> State:
     if four_eyes and edit.state == "draft":
         raise ConflictError("a draft is proposed before it is approved")
     return move(edit.state, "approve")
+
+
+def verbs(edit: Edit, actor: str, *, four_eyes: bool, waits: bool) -> list[str]:
+    """What `actor` can do with an edit. `waits`: whether somebody works on a value that is in force."""
+    found = [verb for verb in VERBS if (edit.state, verb) in MOVES]
+    if edit.state == "live" and not waits:
+        found.append("withdraw")
+    if four_eyes and (actor in edit.authors or edit.state == "draft"):
+        found = [verb for verb in found if verb != "approve"]
+    return found if four_eyes else [verb for verb in found if verb != "propose"]
+
+
+def is_in(name: str, edit: Edit, actor: str) -> bool:
+    """Whether an edit stands in one of the lists that `actor` looks at."""
+    match name:
+        case "mine":
+            return edit.state in OPEN and actor in edit.authors
+        case "waiting":
+            return edit.state == "proposed"
+        case "approved":
+            return edit.state == "approved"
+        case "refused":
+            return edit.state == "approved" and bool(edit.reason)
+        case _:
+            return edit.state == "live"
 
 
 def is_due(edit: Edit, today: date) -> bool:
