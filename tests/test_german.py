@@ -77,15 +77,19 @@ def in_tables() -> Iterator[Said]:
         health: (health.DISPUTED,),
         catalogue_model: [heading for code, heading in MODULES.items() if code not in ("02", "03")],
         links: links.WORDS.values(),
-        edit_model: [*(sentence for _, sentence in edit_model.SAID), edit_model.DOES_NOT_FIT],
-        editing: (editing.NO_SOURCES, editing.GONE, editing.CHANGED_MEANWHILE, editing.NEEDS_REASON),
+        edit_model: [
+            *(sentence for _, sentence in edit_model.SAID),
+            edit_model.DOES_NOT_FIT,
+            edit_model.MISSING_OWN_NAME,
+        ],
+        editing: (editing.NO_SOURCES, editing.HELD, editing.GONE, editing.CHANGED_MEANWHILE, editing.NEEDS_REASON),
         editor_tasks: [task.title for task in editor_tasks.TASKS],
         editor_forms: [
             *(column.label for columns in editor_forms.ROWS.values() for column in columns),
             editor_forms.OVER,
             editor_forms.NO_DAY,
         ],
-        editor_changes: (editor_changes.TOO_LONG_REMARK, editor_changes.UNKNOWN),
+        editor_changes: (editor_changes.TOO_LONG_REMARK, editor_changes.UNKNOWN, editor_changes.LOOK_AGAIN),
         editor_pages: editor_pages.TITLES,
         box_pages: [sentence for pair in box_pages.QUESTIONS.values() for sentence in pair],
     }.items():

@@ -104,6 +104,38 @@ async def test_a_plugin_that_a_town_has_not_enabled_does_not_exist_there(here: T
         assert answer.status_code == 404
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "/staff/catalogue/services/%00",
+            "/staff/catalogue/services/x%00y/edit?field=summary",
+            "/staff/answers?q=%00",
+        ),
+        *(
+            "/staff/catalogue?q=a%00b",
+            "/staff?%00=1",
+            "/k/service/%00",
+            "/k/search?q=%00",
+            "/service/a%00",
+            "/search?q=%00",
+        ),
+        *("/api/v1/catalogue/services/%00", "/api/v1/catalogue?q=%00", "/none%00", "/t/%00/"),
+    ],
+)
+async def test_an_address_with_a_nul_is_refused(here: Town, terminal: Visit, path: str) -> None:
+    await terminal.sign_in("editor")
+    answer = await terminal.client.get(f"/t/alpha{path}")
+    assert answer.status_code in (400, 404), answer.text
+    assert "SP0009" in answer.text or "SP0003" in answer.text
+    if "/api/" in path:
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_text_that_says_percent_zero_zero_is_a_text(visit: Visit) -> None:
+    assert (await visit.get("/t/alpha/search?q=%2500")).status_code == 200
+
+
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 

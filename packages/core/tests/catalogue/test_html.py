@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicepunkt.core.catalogue.html import blocks, clean, is_html, markup, plain
+from servicepunkt.core.catalogue.html import blocks, clean, is_address, is_html, markup, plain
 
 NEVER = ["<script", "onclick", "onerror", "onload", "javascript", "<svg", "<iframe", "<img", "<style", "data:", "<form"]
 TAGS = [
@@ -76,6 +76,47 @@ def test_a_text_is_kept_in_its_one_form(given: str, kept: str) -> None:
 def test_nothing_runs_and_nothing_leads_astray(attack: str) -> None:
     shown = markup(clean(attack)).casefold()
     assert [one for one in NEVER if one in shown] == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("//evil.example", "/staff/sign-out", "../../staff", "?x", "#x", "x", "", "https:", "https:///x", "http:/x"),
+        *(
+            "https://bund.de@evil.example/",
+            "https://bund.de:x@evil.example/",
+            "https:\\evil.example",
+            "https://[",
+            "mailto:",
+        ),
+        *("tel:", "/\t/evil.example", "https://bund.de\\@evil.example/", "ftp://example.org"),
+    ],
+)
+def test_a_link_without_an_absolute_target_keeps_its_words(target: str) -> None:
+    assert clean(f'<p>Hier <a href="{target}">steht <strong>es</strong></a>.</p>') == (
+        "<p>Hier steht <strong>es</strong>.</p>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "kept"),
+    [
+        ("https://example.org/a?b=c&amp;d=@e", "https://example.org/a?b=c&amp;d=@e"),
+        ("HTTP://example.org", "HTTP://example.org"),
+        (" https://example.org/a b.pdf ", "https://example.org/a%20b.pdf"),
+        ("mailto:stadt@example.org", "mailto:stadt@example.org"),
+        ("tel:115", "tel:115"),
+    ],
+)
+def test_an_absolute_target_stays(target: str, kept: str) -> None:
+    made = clean(f'<p><a href="{target}">Hier</a></p>')
+    assert made == f'<p><a href="{kept}">Hier</a></p>'
+    assert clean(made) == made
+
+
+def test_no_address_names_a_user() -> None:
+    assert is_address("https://example.org/@town")
+    assert not is_address("https://example.org@evil.example/")
 
 
 @given(st.lists(PIECES, max_size=12).map("".join))

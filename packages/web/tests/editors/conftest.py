@@ -36,6 +36,13 @@ async def furnish(deployment: Deployment, ctx: TenantContext, catalogue: Catalog
             )
 
 
+def seen_on(page: str) -> str:
+    """The mark of what a page shows, as its form sends it."""
+    import re
+
+    return next(iter(re.findall(r'name="seen" value="([^"]+)"', page)), "")
+
+
 class Desk:
     """Editors of the first town, each with a browser."""
 
@@ -79,6 +86,11 @@ class Desk:
         checks = dict(re.findall(r'type="checkbox" id="([^"]+)" name="[^"]+" value="([^"]+)" checked', text))
         sent = {**areas, **inputs, **options, **checks, **marks, "field": field, "do": do, **typed}
         return await visit.submit(f"{page}?field={field}", page, **sent)
+
+    async def step(self, visit: Visit, edit: Any, do: str, **typed: str) -> Any:
+        """Open the page of an edit and send what is to be done with it."""
+        address = f"{CATALOGUE}/changes/{edit.id}"
+        return await visit.submit(address, address, do=do, seen=seen_on((await visit.get(address)).text), **typed)
 
     async def live(self, field: str, **typed: str) -> None:
         """An edit that is in force."""

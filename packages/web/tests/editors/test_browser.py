@@ -14,6 +14,7 @@ import pytest
 from servicepunkt.core.catalogue import links
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.editing import store
+from servicepunkt.core.catalogue.search import misses
 from servicepunkt.core.catalogue.sources import service as sources
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.db.session import Database
@@ -43,7 +44,7 @@ PAGES = (
         "/sources/runs/1",
         "/translations?into=en",
     ),
-    "/links",
+    *("/links", "/misses", "?add=schein+xqzwkj", "/services/card/edit?field=keywords&add=schein"),
 )
 
 
@@ -119,6 +120,7 @@ async def fill(
             "market", "summary/de", "Anmeldung ab Dezember.", publish_on=clock.now().date() + timedelta(days=10)
         )
         await editing.approve(tx, later.id, actor=anna)
+        await misses.write(tx, "schein xqzwkj", 7, day=clock.now().date())
         for _ in range(2):
             await links.note(tx, {"https://example.org/strom": "404"}, await links.known(tx))
             clock.forward(hours=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html import unescape
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -14,7 +15,9 @@ from servicepunkt.core.catalogue import links
 from servicepunkt.core.catalogue import service as catalogues
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.model import Catalogue
+from servicepunkt.core.catalogue.search import misses
 from servicepunkt.core.testing import FixedClock, make_tenant
+from servicepunkt.web.editors import missing
 
 if TYPE_CHECKING:
     from conftest import Town, Visit
@@ -126,6 +129,18 @@ async def test_a_day_in_the_future_is_kept_and_a_day_that_is_over_is_refused(des
     (edit,) = await desk.edits("approved")
     assert edit.publish_on.isoformat() == "2026-12-01"
     assert "01.12.2026" in (await desk.anna.get(f"{CATALOGUE}/publish")).text
+
+
+async def test_an_empty_day_is_no_day(desk: Any) -> None:
+    await desk.type(desk.anna, "summary", "publish", **{"text-de": "Neu", "publish_on": "2026-12-01"})
+    answer = await desk.type(desk.anna, "summary", "publish", publish_on="")
+    assert answer.headers["location"].endswith("/publish")
+    (edit,) = await desk.edits("approved")
+    assert edit.publish_on is None
+    await desk.step(desk.anna, edit, "take_back")
+    await desk.step(desk.anna, edit, "propose", publish_on="2026-12-01")
+    await desk.step(desk.anna, edit, "approve", publish_on="")
+    assert [one.publish_on for one in await desk.edits("approved")] == [None]
 
 
 async def test_all_mistakes_of_a_form_are_named_at_once(desk: Any) -> None:
@@ -251,19 +266,36 @@ async def test_a_proposal_is_approved_by_somebody_else(strict: Any) -> None:
     (edit,) = await strict.edits("proposed")
     address = f"{CATALOGUE}/changes/{edit.id}"
     assert 'value="approve"' not in (await strict.anna.get(address)).text
-    assert (await strict.anna.submit(address, address, do="approve")).status_code == 409
+    assert (await strict.step(strict.anna, edit, "approve")).status_code == 409
     assert "Was Sie geschrieben haben, muss jemand anderes freigeben." in (await strict.anna.get(address)).text
     assert "Neu" in (await strict.ben.get(f"{CATALOGUE}/changes?show=waiting")).text
-    answer = await strict.ben.submit(address, address, do="reject", remark="")
+    answer = await strict.step(strict.ben, edit, "reject", remark="")
     assert answer.status_code == 422
     assert 'href="#remark">Sagen Sie, warum' in answer.text
-    await strict.ben.submit(address, address, do="reject", remark=f"Zu kurz {XSS}")
+    await strict.step(strict.ben, edit, "reject", remark=f"Zu kurz {XSS}")
     text = (await strict.anna.get(f"{CATALOGUE}/changes")).text
     assert "Zu kurz" in text
     assert "<script>alert" not in text
     await strict.type(strict.anna, "summary", "propose", **{"text-de": "Etwas länger"})
-    answer = await strict.ben.submit(address, address, do="approve", remark="Gut")
+    answer = await strict.step(strict.ben, edit, "approve", remark="Gut")
     assert answer.headers["location"].endswith("/publish")
+
+
+async def test_nobody_approves_on_a_page_that_is_old(strict: Any) -> None:
+    await strict.type(strict.anna, "summary", "propose", **{"text-de": "Harmlos"})
+    (edit,) = await strict.edits("proposed")
+    address = f"{CATALOGUE}/changes/{edit.id}"
+    seen = re.search(r'name="seen" value="([^"]+)"', (await strict.ben.get(address)).text)
+    await strict.type(strict.anna, "summary", "propose", **{"text-de": "Etwas ganz anderes"})
+    assert seen
+    answer = await strict.ben.submit(address, address, do="approve", seen=seen[1], remark="Gut so")
+    assert answer.status_code == 409
+    for said in ("Jemand anderes hat das inzwischen geändert.", "noch einmal", "Etwas ganz anderes", "Gut so"):
+        assert said in answer.text, said
+    assert [one.state for one in await strict.edits()] == ["proposed"]
+    answer = await strict.ben.submit(address, address, do="approve")
+    assert answer.status_code == 422, "a form without the mark says nothing of what was seen"
+    assert (await strict.step(strict.ben, edit, "approve")).status_code == 303
 
 
 async def test_without_asking_nobody_publishes_alone(strict: Any) -> None:
@@ -302,11 +334,29 @@ async def test_what_a_source_changes_below_is_asked(desk: Any, make_catalogue: C
 async def test_a_text_is_given_back_to_its_source(desk: Any) -> None:
     await desk.live("summary", **{"text-de": "Unser Text"})
     (edit,) = await desk.edits("live")
-    address = f"{CATALOGUE}/changes/{edit.id}"
-    answer = await desk.anna.submit(address, address, do="withdraw")
+    answer = await desk.step(desk.anna, edit, "withdraw")
     assert answer.headers["location"].endswith("/publish")
     await desk.do(editing.publish, actor="account:test")
     assert (await desk.do(catalogues.newest)).service("card").summary["de"] == "Der Ausweis für Deutsche ab 16 Jahren."
+
+
+async def test_whose_draft_is_in_the_way_is_said(desk: Any, make_catalogue: Callable[..., Catalogue]) -> None:
+    await desk.live("summary", **{"text-de": "Unser Text"})
+    (edit,) = await desk.edits("live")
+    address = f"{CATALOGUE}/changes/{edit.id}"
+    seen = re.search(r'name="seen" value="([^"]+)"', (await desk.anna.get(address)).text)
+    await desk.type(desk.ben, "summary", **{"text-de": "Von Ben, mit viel Mühe"})
+    assert seen
+    answer = await desk.anna.submit(address, address, do="withdraw", seen=seen[1])
+    assert answer.status_code == 409
+    page = (await desk.anna.get(address)).text
+    assert "Ben Bach arbeitet hier an einem neuen Text." in page
+    assert 'value="withdraw"' not in page
+    await desk.arrives(with_summary(make_catalogue(), "Ganz anders"))
+    page = (await desk.anna.get(f"{CATALOGUE}/questions")).text
+    assert "Ben Bach arbeitet hier an einem neuen Text." in page
+    assert "Den der Quelle nehmen" not in page
+    assert [one.said for one in await desk.edits("draft")] == ["Von Ben, mit viel Mühe"]
 
 
 # --- to look up -----------------------------------------------------------------------------------------------
@@ -318,6 +368,8 @@ async def test_an_earlier_revision_comes_back_with_one_button(desk: Any) -> None
     assert "</span>Unser Text</del>" in (await desk.anna.get(page)).text
     assert (await desk.anna.submit(page, page)).status_code == 303
     assert (await desk.do(catalogues.newest)).service("card").summary["de"].startswith("Der Ausweis")
+    assert "Eine frühere Revision wurde zurückgeholt" in (await desk.anna.get("/t/alpha/staff")).text
+    assert "Es gilt, was Revision 1 sagte" in (await desk.anna.get(f"{CATALOGUE}/publish")).text
     text = (await desk.anna.get(f"{CATALOGUE}/revisions")).text
     assert "sagt, was Revision 1 sagte" in text
     assert "Anna Adler" in text
@@ -384,3 +436,62 @@ async def test_before_the_files_are_taken_over_nothing_can_be_published(here: To
         assert "noch nicht übernommen" in text
         answer = await anna.submit(f"{CATALOGUE}/publish", f"{CATALOGUE}/publish", seen="x")
         assert answer.status_code == 422
+
+
+async def test_a_title_is_plain_words_in_every_language(desk: Any) -> None:
+    await desk.type(desk.anna, "summary", service="ticket", **{"text-de": "Neu"})
+    (edit,) = await desk.edits("draft")
+    desk.anna.client.cookies.set("sp_language", "en")
+    for path in ("/services/ticket", "/services/ticket/edit?field=summary", f"/changes/{edit.id}"):
+        title = re.search(r"<title>(.*?)</title>", (await desk.anna.get(CATALOGUE + path)).text, re.DOTALL)
+        assert title
+        assert "Monatskarte" in title[1]
+        assert "<" not in title[1], path
+        assert "&lt;" not in title[1], path
+
+
+async def test_what_was_not_found_becomes_a_hidden_word_of_a_service(desk: Any, clock: FixedClock) -> None:
+    await desk.do(misses.write, "ausweis xqzwkj", 7, day=clock.now().date())
+    page = (await desk.anna.get(f"{CATALOGUE}/misses")).text
+    assert len(re.findall(r'<li><a href="[^"]+" aria-current="page">', page)) == 1, "one entry of the areas is lit"
+    (link,) = re.findall(r'href="(/t/alpha/staff/catalogue\?add=[^"]+)"', page)
+    page = (await desk.anna.get(unescape(link))).text
+    found = re.findall(r'href="(/t/alpha/staff/catalogue/services/[^"]+)"', page)
+    assert found[0].startswith("/t/alpha/staff/catalogue/services/card/edit?field=keywords")
+    assert "ausweis xqzwkj" in page
+    page = (await desk.anna.get(unescape(found[0]))).text
+    assert 'href="/t/alpha/staff/catalogue" aria-current="page">Katalog' in page
+    typed = re.search(r"<textarea[^>]*>\n(.*?)</textarea>", page, re.DOTALL)
+    assert typed
+    assert typed[1].split("\n")[-1] == "ausweis xqzwkj"
+    await desk.type(desk.anna, "keywords", value=typed[1])
+    (edit,) = await desk.edits("draft")
+    assert edit.said[-1] == "ausweis xqzwkj"
+
+
+async def test_own_files_have_a_name_and_no_report(desk: Any) -> None:
+    page = (await desk.anna.get(f"{CATALOGUE}/sources")).text
+    assert "Format: Mandantendatei" in page
+    assert "/sources/runs/" not in page
+
+
+async def test_of_a_text_that_is_not_shown_nobody_says_that_it_holds(
+    desk: Any, make_catalogue: Callable[..., Catalogue]
+) -> None:
+    await desk.live("summary", **{"text-de": "Unser Text"})
+    made = make_catalogue()
+    left = tuple(one for one in made.services if one.id != "card")
+    offers = tuple(one for one in made.offers if one.service != "card")
+    await desk.arrives(msgspec.structs.replace(made, services=left, offers=offers))
+    page = (await desk.anna.get(f"{CATALOGUE}/questions")).text
+    assert "Ihr Text wird nirgends angezeigt" in page
+    assert "Ihr Text gilt weiter" not in page
+
+
+async def test_long_lists_of_translations_come_in_pages(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(missing, "PAGE", 1)
+    monkeypatch.setattr(catalogues, "FRESH_SECONDS", 0.0)
+    await desk.live("name", service="moving", **{"text-en": ""})
+    page = (await desk.anna.get(f"{CATALOGUE}/translations?into=en")).text
+    assert page.count("sp-rows__what") == 1
+    assert 'rel="next"' in page

@@ -183,7 +183,9 @@ def test_what_is_kept_is_never_html_that_is_not_shown(text: str) -> None:
     if html.is_html(said):
         assert [
             one
-            for one in model.mistakes({"id": "x", "name": {"de": "X"}, "summary": {"de": said}}, {"summary/de": said})
+            for one in model.mistakes(
+                {"id": "x", "name": {"de": "X"}, "summary": {"de": said}}, {"summary/de": said}, "de"
+            )
             if one[1] != "This HTML holds something that is not shown."
         ] == []
         assert "<script" not in said.lower()
@@ -204,7 +206,7 @@ def test_all_mistakes_are_named_at_once_and_only_those_of_what_was_typed() -> No
         "links": typed["links"],
         "leika": ["wrong"],
     }
-    assert dict(model.mistakes(record, typed)) == {
+    assert dict(model.mistakes(record, typed, "de")) == {
         "name/de": "A name is plain text, without HTML.",
         "summary/de": "This text holds a character that cannot be shown.",
         "modules/11/point/de": "This text is too long.",
@@ -214,11 +216,11 @@ def test_all_mistakes_are_named_at_once_and_only_those_of_what_was_typed() -> No
 
 
 def test_a_service_keeps_a_name() -> None:
-    assert model.mistakes({"id": "card"}, {"name/de": ""}) == [("name/de", model.MISSING_NAME)]
+    assert model.mistakes({"id": "card"}, {"name/de": ""}, "de") == [("name/de", model.MISSING_NAME)]
 
 
 def test_what_fits_no_service_is_a_mistake_of_its_own() -> None:
-    assert model.mistakes({"id": "card", "name": {"de": "X"}}, {"links": 5}) == [("links", model.DOES_NOT_FIT)]
+    assert model.mistakes({"id": "card", "name": {"de": "X"}}, {"links": 5}, "de") == [("links", model.DOES_NOT_FIT)]
 
 
 def test_open_states_are_those_in_which_somebody_still_works() -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from servicepunkt.core.audit import store as audit
 from servicepunkt.core.catalogue import service as catalogues
 from servicepunkt.core.catalogue import store as revisions
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.editing import store
-from servicepunkt.core.catalogue.editing.model import Edit, OwnEditError, encoded
+from servicepunkt.core.catalogue.editing.model import MISSING_OWN_NAME, DraftWaitsError, Edit, OwnEditError, encoded
 from servicepunkt.core.catalogue.editing.service import JOB, publish_due
 from servicepunkt.core.catalogue.formats.model import Change, Format, Limits, Upsert
 from servicepunkt.core.catalogue.layers import Layer
@@ -24,6 +26,7 @@ from servicepunkt.core.catalogue.settings import CatalogueSettings
 from servicepunkt.core.catalogue.sources import service as sources
 from servicepunkt.core.catalogue.sources.service import Wanted, import_files
 from servicepunkt.core.db.embedded import Urls
+from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
@@ -255,6 +258,37 @@ async def test_a_service_cannot_lose_its_last_name(office: Office) -> None:
         await office.write("name/de", "", service="other")
 
 
+async def test_what_everybody_sees_keeps_its_name_in_the_language_of_the_town(office: Office) -> None:
+    with pytest.raises(InvalidInputError, match="own language"):
+        await office.write("name/de", "")
+    await office.live("visibility", "staff")
+    await office.live("name/de", "")
+    with pytest.raises(InvalidInputError) as caught:
+        await office.write("visibility", "public")
+    assert caught.value.mistakes == [("visibility", MISSING_OWN_NAME)]
+    both = {"visibility": "public", "name/de": "Karte"}
+    assert len(await office.do(editing.write, "card", both, actor=ANNA)) == 2
+
+
+async def test_edits_that_together_take_the_own_name_away_are_not_published(office: Office) -> None:
+    await office.live("visibility", "staff")
+    shown = await office.write("visibility", None)
+    await office.do(editing.approve, shown.id, actor=ANNA)
+    edit = await office.write("summary/de", "Neu")
+    await office.do(store.update, edit.id, at=office.deployment.clock.now(), path="name/de", value=encoded(""))
+    await office.do(editing.approve, edit.id, actor=ANNA)
+    outcome = await office.publish()
+    assert {one.id for one in outcome.refused} == {edit.id, shown.id}
+    assert MISSING_OWN_NAME in outcome.refused[0].reason
+
+
+async def test_a_service_that_comes_in_another_language_is_published_and_edited(office: Office) -> None:
+    foreign = Service(id="foreign", name={"en": "Foreign"}, themes=("papers",))
+    await office.files(msgspec.structs.replace(OWN, services=(*OWN.services, foreign)))
+    await office.live("summary/en", "Short", service="foreign")
+    assert (await office.read("foreign")).name == {"en": "Foreign"}
+
+
 async def test_a_new_edit_takes_the_place_of_the_old_one(office: Office) -> None:
     first = await office.live("summary/de", "Eins")
     await office.live("summary/de", "Zwei")
@@ -295,6 +329,23 @@ async def test_what_was_written_on_after_approval_needs_it_once_more(strict: Off
             await strict.do(editing.approve, edit.id, actor=actor)
 
 
+async def test_nobody_decides_about_what_he_has_not_seen(strict: Office) -> None:
+    edit = await strict.write("summary/de", "Harmlos")
+    shown = await strict.do(editing.propose, edit.id, actor=ANNA)
+    await strict.write("summary/de", "Anders")
+    await strict.do(editing.propose, edit.id, actor=ANNA)
+    for step, options in (
+        (editing.approve, {}),
+        (editing.reject, {"remark": "Nein"}),
+        (editing.take_back, {}),
+    ):
+        with pytest.raises(ConflictError):
+            await strict.do(step, edit.id, actor=BEN, seen=shown.mark, **options)
+    assert (await strict.edit(edit)).state == "proposed"
+    await strict.do(editing.approve, edit.id, actor=BEN, seen=(await strict.edit(edit)).mark)
+    assert (await strict.edit(edit)).state == "approved"
+
+
 async def test_who_rejects_says_why(strict: Office) -> None:
     edit = await strict.write("summary/de", "Neu")
     await strict.do(editing.propose, edit.id, actor=ANNA)
@@ -320,6 +371,21 @@ async def test_a_withdrawal_needs_four_eyes_as_well(strict: Office) -> None:
     assert (await strict.read()).summary["de"] == "Alt"
 
 
+async def test_a_colleagues_draft_is_not_lost_when_the_source_shall_speak_again(office: Office) -> None:
+    edit = await with_land(office)
+    draft = await office.write("summary/de", "Ein langer Entwurf", actor=BEN, service="bus")
+    with pytest.raises(DraftWaitsError):
+        await office.do(editing.withdraw, edit.id, actor=ANNA)
+    await office.arrives("bus Anders fahren")
+    (found,) = await office.conflicts()
+    assert found.waiting == draft
+    with pytest.raises(DraftWaitsError):
+        await office.do(editing.take_theirs, edit.id, actor=ANNA, seen=found.mark)
+    assert (await office.edit(draft)).state == "draft"
+    await office.do(editing.discard, draft.id, actor=BEN)
+    assert (await office.do(editing.withdraw, edit.id, actor=ANNA)).state == "approved"
+
+
 # --- on a day -------------------------------------------------------------------------------------------------
 
 
@@ -338,6 +404,21 @@ async def test_what_is_approved_for_a_day_waits_for_it(office: Office, clock: Fi
         assert (await office.read()).summary["de"] == "Neu"
     assert (await office.do(revisions.newest))[0] == 2
     assert (await office.actions())[-1] == (JOB, "catalogue-edit.publish")
+
+
+async def test_a_day_is_taken_away_again(office: Office) -> None:
+    """Who says nothing of the day leaves it; None means that there is none."""
+    day = date(2027, 1, 1)
+    edit = await office.write("summary/de", "Neu", publish_on=day)
+    assert (await office.write("summary/de", "Neuer")).publish_on == day
+    assert (await office.write("summary/de", "Neuer", publish_on=None)).publish_on is None
+    assert (await office.write("summary/de", "Neuer", publish_on=day)).publish_on == day
+    assert (await office.do(editing.propose, edit.id, actor=ANNA)).publish_on == day
+    assert (await office.do(editing.approve, edit.id, actor=BEN, publish_on=None)).publish_on is None
+    assert (await office.do(editing.take_back, edit.id, actor=BEN)).state == "draft"
+    assert (await office.do(editing.propose, edit.id, actor=BEN, publish_on=day)).publish_on == day
+    again = await office.write("summary/de", "Neuer", publish_on=None)
+    assert (again.state, again.publish_on) == ("draft", None), "the same text for another day is looked at once more"
 
 
 async def test_what_is_refused_on_its_day_stays_approved_with_the_reason(office: Office, clock: FixedClock) -> None:
@@ -510,6 +591,55 @@ async def test_an_earlier_revision_comes_back_and_edits_keep_what_they_say(offic
     assert (await office.read()).summary["de"] == "Alt"
     await office.publish()
     assert (await office.read()).summary["de"] == "Neu"
+
+
+async def test_what_was_brought_back_stays_until_somebody_publishes(office: Office, clock: FixedClock) -> None:
+    await office.arrives("bus Gut")
+    await office.publish()
+    await office.arrives("bus Schlecht")
+    await office.publish()
+    edit = await office.write("summary/de", "Neu", publish_on=date(2026, 11, 22))
+    await office.do(editing.approve, edit.id, actor=ANNA)
+    assert await office.do(revisions.restored) is None
+    await office.do(catalogues.roll_back, 2, at=clock.now(), actor=ANNA)
+    clock.forward(days=1)
+    for _ in range(2):
+        await publish_due.function(office.deployment, office.ctx)
+        assert (await office.read("bus")).summary["de"] == "Gut"
+        assert ((await office.edit(edit)).state, (await office.edit(edit)).reason) == ("approved", editing.HELD)
+    assert await office.do(revisions.restored) == 2
+    await office.arrives("bus Gut")
+    await office.publish()
+    assert await office.do(revisions.restored) is None
+    assert ((await office.edit(edit)).state, (await office.edit(edit)).reason) == ("live", "")
+
+
+async def test_who_publishes_the_same_once_more_lets_publication_go_on(office: Office, clock: FixedClock) -> None:
+    await office.live("summary/de", "Neu")
+    await office.do(catalogues.roll_back, 1, at=clock.now(), actor=ANNA)
+    (live,) = await office.do(store.edits, ("live",))
+    await office.do(editing.withdraw, live.id, actor=ANNA)
+    assert (await office.publish()).revision == 4
+    assert await office.do(revisions.restored) is None
+    assert (await office.publish()).revision == 4
+
+
+@pytest.mark.parametrize("publish", [editing.publish, partial(catalogues.publish_sources, at=FixedClock().now())])
+async def test_nothing_that_others_publish_meanwhile_is_lost(
+    office: Office, monkeypatch: pytest.MonkeyPatch, publish: Any
+) -> None:
+    """What is read to be published is read under the lock that everybody takes who publishes."""
+    read, free = sources.sources_of, []
+
+    async def sources_of(tx: Transaction) -> Any:
+        async with office.deployment.database.tenant(office.ctx) as other:
+            lock = sa.func.pg_try_advisory_xact_lock(sa.cast(tx.tenant_id, sa.Integer), sa.func.hashtext("catalogue"))
+            free.append(await other.scalar(sa.select(lock)))
+        return await read(tx)
+
+    monkeypatch.setattr(sources, "sources_of", sources_of)
+    await office.do(publish, actor=BEN)
+    assert free == [False]
 
 
 # --- whose -----------------------------------------------------------------------------------------------------

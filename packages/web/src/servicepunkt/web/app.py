@@ -21,7 +21,7 @@ from servicepunkt.web import access, assets, health
 from servicepunkt.web.frame import build_frame
 from servicepunkt.web.paper import Press
 from servicepunkt.web.problems import Problems
-from servicepunkt.web.requests import CarefulRequest, PlainTokens
+from servicepunkt.web.requests import CarefulRequest, PlainAddresses, PlainTokens
 from servicepunkt.web.security import SecurityHeaders
 from servicepunkt.web.speech import Speaker
 from servicepunkt.web.tenancy import TenantMiddleware
@@ -79,7 +79,7 @@ def create_litestar(deployment: Deployment) -> Litestar:
             Exception: problems.unknown,
         },
         csrf_config=csrf,
-        middleware=[PlainTokens(csrf)],
+        middleware=[PlainAddresses(), PlainTokens(csrf)],
         before_request=keep_choices,
         request_class=CarefulRequest,
         request_max_body_size=MAX_BODY,

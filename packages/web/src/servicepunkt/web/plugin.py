@@ -47,7 +47,7 @@ def routes() -> Sequence[Any]:
     from servicepunkt.web.catalogue import pages as catalogue_pages
     from servicepunkt.web.devices import api as device_api
     from servicepunkt.web.devices import pages as device_pages
-    from servicepunkt.web.editors import changes, history
+    from servicepunkt.web.editors import changes, missing, revisions, sources
     from servicepunkt.web.editors import pages as editor_pages
     from servicepunkt.web.help import pages as help_pages
     from servicepunkt.web.notices import api as notice_api
@@ -67,7 +67,9 @@ def routes() -> Sequence[Any]:
         *device_pages.HANDLERS,
         *editor_pages.HANDLERS,
         *changes.HANDLERS,
-        *history.HANDLERS,
+        *revisions.HANDLERS,
+        *sources.HANDLERS,
+        *missing.HANDLERS,
         *help_pages.HANDLERS,
         *notice_api.HANDLERS,
         *notice_pages.HANDLERS,

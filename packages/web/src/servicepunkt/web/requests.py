@@ -1,7 +1,8 @@
-"""Requests whose form or JSON the framework itself stumbles over: refused as malformed before it does."""
+"""Requests whose address, form or JSON we or the framework would stumble over: refused as malformed before that."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from litestar import Request
@@ -14,6 +15,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from servicepunkt.web.forms import CSRF_FIELD
 
+NUL = re.compile(rb"%00|\0")
 FORMS = frozenset({RequestEncodingType.URL_ENCODED, RequestEncodingType.MULTI_PART})
 
 
@@ -25,6 +27,17 @@ class CarefulRequest(Request[Any, Any, Any]):
             return await super().json()
         except RecursionError:
             raise ClientException("the JSON is nested too deeply") from None
+
+
+class PlainAddresses(ASGIMiddleware):
+    """Refuses an address that holds a NUL, in its path or in its query: no database column takes one."""
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        if "\0" in scope["path"] or NUL.search(scope["query_string"]):
+            raise ClientException("the address holds a NUL")
+        await next_app(scope, receive, send)
 
 
 class PlainTokens(ASGIMiddleware):

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -135,12 +134,12 @@ def service_mistakes(service: Service) -> Iterator[Mistake]:
         if duration.least < 0 or (duration.most is not None and duration.most < 0):
             yield f"durations[{number}]", "a duration is not negative"
     for number, link in enumerate(service.links):
-        if not is_address(link.url):
+        if not html.is_address(link.url):
             yield f"links[{number}].url", "an address begins with https:// or http://"
         if any(level_of(area) is None for area in link.areas):
             yield f"links[{number}].areas", "an area is the first 0, 2, 5, 9 or all 12 digits of a key, as text"
     for basis in service.legal_basis:
-        if not isinstance(basis, str) and not is_address(basis.url):
+        if not isinstance(basis, str) and not html.is_address(basis.url):
             yield "legal_basis", "an address begins with https:// or http://"
 
 
@@ -179,15 +178,6 @@ def text_mistakes(place: str, text: Text) -> Iterator[Mistake]:
             yield f"{place}.{language}", "this HTML holds something that is not shown"
 
 
-def is_address(url: str) -> bool:
-    """Whether people may be sent there."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in ("https", "http") and bool(parts.hostname) and url.isprintable() and " " not in url
-
-
 def area_mistakes(
     areas: Iterable[Area], responsibilities: Iterable[Responsibility], *, services: set[str], authorities: set[str]
 ) -> list[Mistake]:
@@ -219,7 +209,7 @@ def area_mistakes(
             found.append((f"{place}.authority", f"there is no partner {one.authority!r}"))
         if level_of(one.area) is None:
             found.append((f"{place}.area", "an area is the first 0, 2, 5, 9 or all 12 digits of a key, as text"))
-        if one.booking and not is_address(one.booking):
+        if one.booking and not html.is_address(one.booking):
             found.append((f"{place}.booking", "an address begins with https:// or http://"))
     return found
 

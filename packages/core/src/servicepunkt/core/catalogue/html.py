@@ -11,12 +11,15 @@ import re
 from html import escape, unescape
 from html.parser import HTMLParser
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 import nh3
 
 TAGS = {"p", "br", "ul", "ol", "li", "strong", "em", "a", "h3", "h4", "h5"}
 SCHEMES = {"https", "http", "mailto", "tel"}
+_MAIL_OR_CALL = re.compile(r"(?:mailto|tel):[^\s/][^\s]*\Z", re.IGNORECASE)
+_WITHOUT_TARGET = re.compile(r"<a>(.*?)</a>", re.DOTALL)
 MOST_PASSES = 5
 _DROPPED = {"script", "style", "iframe", "object", "embed", "svg", "math", "template", "noscript"}
 #: What means the same and has another name here; nh3 would drop the tag and keep its words.
@@ -40,6 +43,25 @@ def is_html(text: str) -> bool:
     return text.startswith("<")
 
 
+def is_address(url: str) -> bool:
+    """Whether people may be sent there: an absolute web address, without the name of a user before its host.
+
+    What stands there reads like a host, and leads to another one.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    is_host = bool(parts.hostname) and not set(parts.netloc) & set("@\\")
+    return parts.scheme in ("https", "http") and is_host and url.isprintable() and " " not in url
+
+
+def _target(_tag: str, _attribute: str, value: str) -> str | None:
+    """What a link leads to, as it is kept; None for what nobody is sent to."""
+    said = value.strip().replace(" ", "%20")
+    return said if is_address(said) or _MAIL_OR_CALL.match(said) else None
+
+
 def clean(markup: str) -> str:
     """HTML from outside as a long text: what is not allowed is gone, scripts and styles with all that is in them."""
     made = _allowed(_OPENING.sub(lambda found: f"<{found[1]}{_RENAMED[found[2].lower()]}", markup))
@@ -61,10 +83,13 @@ def _allowed(markup: str) -> str:
         tags=TAGS,
         clean_content_tags=_DROPPED,
         attributes={"a": {"href"}},
+        attribute_filter=_target,
         url_schemes=SCHEMES,
         link_rel=None,
         strip_comments=True,
     )
+    # A link that leads nowhere keeps its words.
+    made = _WITHOUT_TARGET.sub(r"\1", made)
     made = _SPACE.sub(" ", CONTROL.sub("", made).replace(_NO_WIDTH, "").replace("&nbsp;", " ")).strip()
     while (shorter := _EMPTY.sub("", made)) != made:
         made = shorter.strip()

@@ -25,7 +25,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from servicepunkt.core.catalogue import checks, html
+from servicepunkt.core.catalogue import html
 from servicepunkt.core.catalogue import service as catalogues
 from servicepunkt.core.catalogue.model import Catalogue, LegalReference, Text
 from servicepunkt.core.catalogue.settings import CatalogueSettings
@@ -95,7 +95,7 @@ def links_of(catalogue: Catalogue) -> dict[str, list[tuple[str, str]]]:
     found: dict[str, dict[tuple[str, str], None]] = {}
 
     def take(url: str, kind: str, name: str) -> None:
-        if checks.is_address(url):
+        if html.is_address(url):
             found.setdefault(url, {})[kind, name] = None
 
     def take_texts(texts: Iterable[Text], kind: str, name: str) -> None:
@@ -190,7 +190,7 @@ async def _ask(
         if status not in (301, 302, 303, 307, 308) or not location:
             return status
         url = urljoin(url, location)
-        if not checks.is_address(url):
+        if not html.is_address(url):
             raise UnreachableError("redirections")
     raise UnreachableError("redirections")
 

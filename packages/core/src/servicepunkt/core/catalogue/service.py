@@ -38,11 +38,21 @@ class Published(msgspec.Struct, frozen=True):
     synonyms: tuple[str, ...] = ()
 
 
+async def lock(tx: Transaction) -> None:
+    """Whoever puts together what will be published takes the tenant's lock before anything is read.
+
+    Otherwise what somebody else publishes meanwhile would be lost. Of three locks the editors' comes first
+    (`editing.service`), then this one, then the audit chain's.
+    """
+    await tx.lock("catalogue")
+
+
 async def publish(
     tx: Transaction, catalogue: Catalogue, *, at: datetime, actor: str, origins: Origins | None = None
 ) -> int:
     """Write a new revision unless the newest one is the same; returns the revision that is in force.
 
+    Over one that was brought back a new one is always written: from then on publication goes on by itself again.
     `origins`: from where each value of each entry came, by (kind, id) and path.
     Raises InvalidInputError with every broken reference; then nothing is written.
     """
@@ -55,6 +65,7 @@ async def publish(
 
 async def publish_sources(tx: Transaction, *, at: datetime, actor: str) -> tuple[int, Composed]:
     """Put together what all sources say, and publish it. Raises as `publish`."""
+    await lock(tx)
     found = await sources.composed(tx)
     return await publish(tx, found.catalogue, at=at, actor=actor, origins=found.origins), found
 
@@ -62,8 +73,10 @@ async def publish_sources(tx: Transaction, *, at: datetime, actor: str) -> tuple
 async def roll_back(tx: Transaction, revision: int, *, at: datetime, actor: str) -> int:
     """Publish an earlier revision once more; returns the new number. Raises NotFoundError.
 
-    Sources keep what they say: the next publication brings it back.
+    Sources keep what they say: the next publication brings it back. Until somebody publishes, none happens by itself
+    (`editing.service.publish_due`).
     """
+    await lock(tx)
     body, said = await store.content(tx, revision), await store.origins(tx, revision)
     if body is None:
         raise NotFoundError(f"there is no revision {revision}")
@@ -74,9 +87,10 @@ async def _publish(
     tx: Transaction, body: bytes, origins: bytes, *, at: datetime, actor: str, restores: int | None = None
 ) -> int:
     digest = hashlib.sha256(body).hexdigest()
-    await tx.lock("catalogue")
+    await lock(tx)
     newest = await store.newest(tx)
-    if newest is not None and newest[1] == digest:
+    goes_on = restores is None and await store.restored(tx) is not None
+    if newest is not None and newest[1] == digest and not goes_on:
         return newest[0]
     revision = newest[0] + 1 if newest else 1
     await store.insert(tx, revision, body, digest=digest, at=at, by=actor, origins=origins, restores=restores)

@@ -35,6 +35,12 @@ async def newest(tx: Transaction) -> tuple[int, str, datetime] | None:
     return (row.revision, row.digest, row.published_at) if row else None
 
 
+async def restored(tx: Transaction) -> int | None:
+    """The earlier revision that the newest one has brought back; None where it is none of those."""
+    found = await revisions(tx, limit=1)
+    return found[0].restores if found else None
+
+
 async def content(tx: Transaction, revision: int) -> bytes | None:
     query = sa.select(catalogue_revision.c.content).where(
         catalogue_revision.c.tenant_id == tx.tenant_id, catalogue_revision.c.revision == revision

@@ -11,11 +11,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from servicepunkt.core.catalogue import service as catalogues
+from servicepunkt.core.catalogue import store as revisions
 from servicepunkt.core.catalogue.editing import difference, model, store
 from servicepunkt.core.catalogue.editing import service as editing
-from servicepunkt.core.catalogue.editing.model import Edit, OwnEditError
+from servicepunkt.core.catalogue.editing.model import DraftWaitsError, OwnEditError
+from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
-from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
+from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError, ServicepunktError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.web import access
 from servicepunkt.web.editors import forms, seen, words
@@ -30,13 +32,16 @@ from servicepunkt.web.sessions.model import Visitor
 PAGE = 20
 TOO_LONG_REMARK = "A remark has at most 1000 letters."
 UNKNOWN = "This cannot be chosen."
-VERBS = ("propose", "approve", "reject", "take_back", "discard", "withdraw")
+LOOK_AGAIN = "This page shows what stands there now: look at it once more, then decide."
 
 
 class StepForm(msgspec.Struct, frozen=True, kw_only=True):
+    """`seen`: the mark of the edit that the page showed."""
+
     do: Annotated[str, msgspec.Meta(max_length=20)]
+    seen: Annotated[str, msgspec.Meta(max_length=40)]
     remark: Annotated[str, msgspec.Meta(max_length=model.LONGEST_REMARK)] = ""
-    publish_on: Annotated[str, msgspec.Meta(max_length=20)] = ""
+    publish_on: Annotated[str, msgspec.Meta(max_length=20)] | msgspec.UnsetType = msgspec.UNSET
 
 
 class AnswerForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +69,7 @@ async def changes(
     async with deployment.database.tenant(ctx) as tx:
         every = await store.edits(tx, (*model.OPEN, "live"))
         reader = await readers(tx, request)
-    lists = {name: [edit for edit in every if _is_in(name, edit, visitor)] for name in words.SHOWN}
+    lists = {name: [edit for edit in every if model.is_in(name, edit, visitor.actor)] for name in words.SHOWN}
     return await editors_page(
         request,
         visitor,
@@ -74,20 +79,6 @@ async def changes(
         edits=[reader.edit(edit) for edit in reversed(lists[show])],
         language_names=LANGUAGE_NAMES,
     )
-
-
-def _is_in(name: str, edit: Edit, visitor: Visitor) -> bool:
-    match name:
-        case "mine":
-            return edit.state in model.OPEN and visitor.actor in edit.authors
-        case "waiting":
-            return edit.state == "proposed"
-        case "approved":
-            return edit.state == "approved"
-        case "refused":
-            return edit.state == "approved" and bool(edit.reason)
-        case _:
-            return edit.state == "live"
 
 
 async def change_page(
@@ -108,6 +99,7 @@ async def change_page(
         except NotFoundError:
             value = editing.Value(path=edit.path)
         four_eyes, today = editing.settings_of(ctx).four_eyes, editing.today(tx)
+    waiting = value.waiting if edit.state == "live" else None
     after = value.below if edit.said is None else edit.said
     before = value.below if edit.state == "live" else value.said
     own = visitor.actor in edit.authors
@@ -119,26 +111,18 @@ async def change_page(
         mistakes=mistakes or [],
         edit=reader.edit(edit),
         pieces=reader.pieces(edit.path, before, after),
-        origin=words.SOURCES.get(value.origin, value.origin),
+        origin=words.source(value.origin),
         below_changed=edit.state in model.OPEN and model.encoded(value.below) != edit.below,
-        can=[verb for verb in VERBS if _can(verb, edit, own=own, four_eyes=four_eyes)],
+        can=model.verbs(edit, visitor.actor, four_eyes=four_eyes, waits=waiting is not None),
+        waiting=reader.edit(waiting) if waiting else None,
         own=own,
+        seen=edit.mark,
         four_eyes=four_eyes,
         remark=(sent or {}).get("remark", ""),
-        publish_on=(sent or {}).get("publish_on") or (edit.publish_on.isoformat() if edit.publish_on else ""),
+        publish_on=(sent or {}).get("publish_on", edit.publish_on.isoformat() if edit.publish_on else ""),
         today=today.isoformat(),
         language_names=LANGUAGE_NAMES,
     )
-
-
-def _can(verb: str, edit: Edit, *, own: bool, four_eyes: bool) -> bool:
-    if verb == "withdraw":
-        return edit.state == "live"
-    if verb == "approve" and four_eyes and (own or edit.state == "draft"):
-        return False
-    if verb == "propose" and not four_eyes:
-        return False
-    return any((state, event) == (edit.state, verb) for state, event in model.MOVES)
 
 
 @get(f"{HREF}/changes/{{edit_id:uuid}}", guards=WRITING)
@@ -159,42 +143,54 @@ async def step(
 ) -> Response[Any]:
     """Propose, approve, reject, take back, give up or withdraw an edit."""
     sent = await typed(request)
-    goes_on = False
     try:
         form = convert(sent, StepForm, SENTENCES)
         async with deployment.database.tenant(ctx) as tx:
-            mistakes: list[tuple[str, str]] = []
-            day = forms.read_day(form.publish_on, editing.today(tx), mistakes)
-            if form.do not in VERBS:
-                mistakes.append(("", UNKNOWN))
-            if mistakes:
-                raise InvalidInputError(mistakes)
-            remark, actor = model.written_plain(form.remark), visitor.actor
-            match form.do:
-                case "propose":
-                    await editing.propose(tx, edit_id, actor=actor, publish_on=day)
-                case "approve":
-                    edit = await editing.approve(tx, edit_id, actor=actor, remark=remark, publish_on=day)
-                    goes_on = model.is_due(edit, editing.today(tx))
-                case "reject":
-                    await editing.reject(tx, edit_id, actor=actor, remark=remark)
-                case "take_back":
-                    await editing.take_back(tx, edit_id, actor=actor)
-                case "discard":
-                    await editing.discard(tx, edit_id, actor=actor)
-                case _:
-                    goes_on = (await editing.withdraw(tx, edit_id, actor=actor)).state == "approved"
-    except InvalidInputError as error:
-        return await change_page(request, visitor, edit_id, mistakes=error.mistakes, sent=sent, status=422)
-    except OwnEditError as error:
-        wrong = [("", error.citizen), ("", error.next_step)]
+            goes_on = await take_step(tx, edit_id, form, actor=visitor.actor)
+    except ServicepunktError as error:
+        if (wrong := mistakes_of(error)) is None:
+            raise
         return await change_page(request, visitor, edit_id, mistakes=wrong, sent=sent, status=error.status)
-    except ConflictError as error:
-        wrong = [("", error.citizen)]
-        return await change_page(request, visitor, edit_id, mistakes=wrong, status=error.status)
     if goes_on:
         return see_other(request, f"{HREF}/publish")
     return see_other(request, f"{HREF}/changes?show={'waiting' if form.do in ('approve', 'reject') else 'mine'}")
+
+
+async def take_step(tx: Transaction, edit_id: UUID, form: StepForm, *, actor: str) -> bool:
+    """Do what a form wants; returns whether the next publication takes it in. Raises as the steps of `editing`."""
+    mistakes: list[tuple[str, str]] = []
+    day = forms.read_day(form.publish_on, editing.today(tx), mistakes)
+    if form.do not in model.VERBS:
+        mistakes.append(("", UNKNOWN))
+    if mistakes:
+        raise InvalidInputError(mistakes)
+    remark, seen_mark = model.written_plain(form.remark), form.seen
+    match form.do:
+        case "propose":
+            edit = await editing.propose(tx, edit_id, actor=actor, seen=seen_mark, publish_on=day)
+        case "approve":
+            edit = await editing.approve(tx, edit_id, actor=actor, seen=seen_mark, remark=remark, publish_on=day)
+        case "reject":
+            edit = await editing.reject(tx, edit_id, actor=actor, seen=seen_mark, remark=remark)
+        case "take_back":
+            edit = await editing.take_back(tx, edit_id, actor=actor, seen=seen_mark)
+        case "discard":
+            edit = await editing.discard(tx, edit_id, actor=actor, seen=seen_mark)
+        case _:
+            edit = await editing.withdraw(tx, edit_id, actor=actor, seen=seen_mark)
+    return model.is_due(edit, editing.today(tx))
+
+
+def mistakes_of(error: ServicepunktError) -> list[tuple[str, str]] | None:
+    """What a page says of a step that was refused; None for what is no matter of this page."""
+    match error:
+        case InvalidInputError():
+            return error.mistakes
+        case OwnEditError() | DraftWaitsError():
+            return [("", error.citizen), ("", error.next_step)]
+        case ConflictError():
+            return [("", editing.CHANGED_MEANWHILE), ("", LOOK_AGAIN)]
+    return None
 
 
 # --- what sources have changed --------------------------------------------------------------------------------
@@ -250,6 +246,9 @@ async def answer(
                     raise InvalidInputError([("", UNKNOWN)])
     except InvalidInputError as error:
         return await questions_page(request, visitor, mistakes=error.mistakes, status=422)
+    except DraftWaitsError as error:
+        wrong = [("", error.citizen), ("", error.next_step)]
+        return await questions_page(request, visitor, mistakes=wrong, status=error.status)
     except ConflictError as error:
         wrong = [("", editing.CHANGED_MEANWHILE), ("", error.next_step)]
         return await questions_page(request, visitor, mistakes=wrong, status=error.status)
@@ -271,6 +270,7 @@ async def publish_page(
     ctx, deployment = access.tenant_of(request), access.deployment_of(request)
     async with deployment.database.tenant(ctx) as tx:
         made, published = await editing.preview(tx), await catalogues.newest(tx)
+        restored = await revisions.restored(tx)
         reader = await readers(tx, request)
         planned = [edit for edit in await store.edits(tx, ("approved",)) if not model.is_due(edit, editing.today(tx))]
     found = [] if made.mistakes else difference.changes(published, made.composed.catalogue)
@@ -282,6 +282,7 @@ async def publish_page(
         mistakes=mistakes or [],
         changes=[seen.change(one, reader) for one in found[start : start + PAGE]],
         count=len(found),
+        restored=restored,
         start=start,
         page=PAGE,
         wrong=list(made.mistakes)[:PAGE],

@@ -11,10 +11,11 @@ from datetime import date
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from servicepunkt.core.catalogue.editing import model
 from servicepunkt.core.catalogue.editing.model import text_of, value_of, written
-from servicepunkt.core.catalogue.editing.service import Sight, Value
+from servicepunkt.core.catalogue.editing.service import Day, Sight, Value
 from servicepunkt.core.errors import InvalidInputError
 from servicepunkt.web.editors.words import LINK_KINDS, VISIBILITIES
 from servicepunkt.web.forms import FOREIGN_FIELD, NO_CHOICE
@@ -27,13 +28,14 @@ Kind = Literal["text", "line", "choice", "yes"]
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A part of a row. `label` is a message id; a `text` has a cell for each language."""
+    """A part of a row. `label` is a message id; a `text` has a cell for each language, `is_long` one of many lines."""
 
     name: str
     label: str
     kind: Kind
     choices: Mapping[str, str] = {}
     default: Any = False
+    is_long: bool = False
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,8 +49,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
 ROWS: Mapping[str, tuple[Column, ...]] = {
     "documents": (
-        Column("text", "What to bring", "text"),
-        Column("when", "Only for whom", "text"),
+        Column("text", "What to bring", "text", is_long=True),
+        Column("when", "Only for whom", "text", is_long=True),
         Column("mandatory", "Always needed", "yes", default=True),
         Column("original", "The original, no copy", "yes"),
     ),
@@ -80,27 +82,26 @@ def control(path: str) -> str:
     return "value" if path in model.WHOLE else f"text-{model.language_of(path)}"
 
 
-def shown_text(value: Value) -> str:
-    """What stands in a field for text."""
+def shown_text(value: Value, add: str = "") -> str:
+    """What stands in a field for text; in that of words one for a line, `add` as one more."""
     said = value.shown
-    if isinstance(said, list):
-        return "\n".join(str(one) for one in said)
+    if value.path == "keywords":
+        return "\n".join(dict.fromkeys((*(said or ()), *([add] if add else []))))
     return text_of(value.path, said)
 
 
-def rows(value: Value, languages: Sequence[str], typed: Mapping[str, str] | None = None) -> list[list[Cell]]:
-    """The rows of a list as controls, with spare ones at the end; `typed` is what was sent and is shown again."""
+def rows(value: Value, languages: Sequence[str], typed: Mapping[str, str] | None = None) -> list[list[list[Cell]]]:
+    """The rows of a list as controls, those of one column together, with spare ones at the end.
+
+    `typed`: what was sent and is shown again.
+    """
     columns, said = ROWS[value.path], list(value.shown or ())
     count = len(said) + SPARE_ROWS
     if typed is not None:
         numbers = (name.split("-")[1] for name in typed if name.startswith("row-"))
         count = max([count, *(int(one) + 1 for one in numbers if one.isdecimal() and int(one) < MOST_ROWS)])
     return [
-        [
-            cell
-            for column in columns
-            for cell in _cells(column, number, said[number] if number < len(said) else {}, languages, typed)
-        ]
+        [_cells(column, number, said[number] if number < len(said) else {}, languages, typed) for column in columns]
         for number in range(count)
     ]
 
@@ -153,7 +154,7 @@ class Typed(msgspec.Struct, frozen=True, kw_only=True):
 
     values: Mapping[str, Any]
     marks: Mapping[str, str]
-    publish_on: date | None
+    publish_on: Day
     verb: str
     numbers: tuple[int, ...] = ()
 
@@ -161,7 +162,7 @@ class Typed(msgspec.Struct, frozen=True, kw_only=True):
 def read(sent: Mapping[str, str], sight: Sight, field: str, languages: Sequence[str], *, today: date) -> Typed:
     """Raises InvalidInputError with every mistake that can be seen before the catalogue is asked."""
     mistakes: list[tuple[str, str]] = []
-    day = read_day(sent.get("publish_on", ""), today, mistakes)
+    day = read_day(sent.get("publish_on", UNSET), today, mistakes)
     paths = paths_of(sight, field, languages)
     values: dict[str, Any] = {}
     numbers: list[int] = []
@@ -193,8 +194,10 @@ def read(sent: Mapping[str, str], sight: Sight, field: str, languages: Sequence[
     return Typed(values=values, marks=marks, publish_on=day, verb=sent.get("do", "draft"), numbers=tuple(numbers))
 
 
-def read_day(text: str, today: date, mistakes: list[tuple[str, str]]) -> date | None:
-    """A day on which something shall be published."""
+def read_day(text: str | UnsetType, today: date, mistakes: list[tuple[str, str]]) -> Day:
+    """A day on which something shall be published: none for an empty field, UNSET where no field was sent."""
+    if text is UNSET:
+        return UNSET
     if not text:
         return None
     try:

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
+import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, Parameter
 
 from servicepunkt.core.catalogue.editing import model
 from servicepunkt.core.catalogue.editing import service as editing
-from servicepunkt.core.catalogue.editing.service import Sight
+from servicepunkt.core.catalogue.editing.service import Sight, Value
 from servicepunkt.core.catalogue.model import MODULES, Catalogue, Service, pick
 from servicepunkt.core.catalogue.search.service import CatalogueSearch
 from servicepunkt.core.catalogue.service import CatalogueReader
@@ -21,7 +22,7 @@ from servicepunkt.core.errors import InvalidInputError, NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.web import access
 from servicepunkt.web.editors import forms, seen, words
-from servicepunkt.web.editors.seen import EDIT, READ, editors_page, readers
+from servicepunkt.web.editors.seen import EDIT, READ, Readers, ValueSeen, editors_page, readers
 from servicepunkt.web.editors.tasks import HREF
 from servicepunkt.web.forms import typed
 from servicepunkt.web.frame import LANGUAGE_NAMES, language
@@ -37,15 +38,27 @@ Start = Annotated[int, Parameter(ge=0, le=1_000_000)]
 
 @get(HREF, guards=READING)
 async def services(
-    request: Request[Any, Any, Any], visitor: NamedDependency[Visitor], q: Text = "", start: Start = 0
+    request: Request[Any, Any, Any],
+    visitor: NamedDependency[Visitor],
+    q: Text = "",
+    add: Text = "",
+    start: Start = 0,
 ) -> Response[str]:
-    """All services, or those that were meant by some words."""
+    """All services, or those that were meant by some words.
+
+    `add`: what was looked for in vain, and shall be a hidden search word of the service that is chosen here.
+    """
     found = await _found(request, q)
+    if add and not q:
+        # All of the words together have found nothing: what one of them finds comes before everything else.
+        near = [one for word in add.split() for one in await _found(request, word)]
+        found = list({one.id: one for one in (*near, *found)}.values())
     return await editors_page(
         request,
         visitor,
         "web/editors_services.html",
         q=q,
+        add=add if visitor.may(EDIT) else "",
         services=found[start : start + PAGE],
         count=len(found),
         start=start,
@@ -103,7 +116,7 @@ async def one_service(
         headings={code: heading for code, heading in MODULES.items() if code not in model.OWN_FIELDS},
         channels=words.CHANNELS,
         language_names=LANGUAGE_NAMES,
-        sources=[words.SOURCES.get(one, one) for one in sight.sources],
+        sources=[words.source(one) for one in sight.sources],
     )
 
 
@@ -122,10 +135,14 @@ async def field_form(
     field: str,
     *,
     sent: Mapping[str, str] | None = None,
+    add: str = "",
     mistakes: Sequence[tuple[str, str]] = (),
     status: int = 200,
 ) -> Response[str]:
-    """The form of a field. `sent`: what was typed and is shown again. Raises NotFoundError."""
+    """The form of a field. `sent`: what was typed and is shown again. `add`: a word more, where each line is one.
+
+    Raises NotFoundError.
+    """
     if not model.is_field(field):
         raise NotFoundError
     ctx, deployment = access.tenant_of(request), access.deployment_of(request)
@@ -135,7 +152,6 @@ async def field_form(
     paths = forms.paths_of(sight, field, ctx.languages)
     heading, channel = words.heading(field)
     values = [sight.at(path) for path in paths]
-    waiting = [value.waiting for value in values if value.waiting]
     return await editors_page(
         request,
         visitor,
@@ -147,30 +163,48 @@ async def field_form(
         field=field,
         heading=heading,
         channel=channel,
-        controls=[
-            {
-                "name": forms.control(value.path),
-                "language": model.language_of(value.path),
-                "mark": sent.get(f"mark-{forms.control(value.path)}", "")
-                if sent and not _is_stale(mistakes)
-                else value.mark,
-                "text": sent.get(forms.control(value.path), "") if sent else forms.shown_text(value),
-                "seen": reader.value(value, words.SOURCES.get(value.origin, value.origin)),
-                "below": reader.shown(value.path, value.below) if value.live else "",
-                "below_origin": words.SOURCES.get(value.below_origin, value.below_origin),
-            }
-            for value in values
-        ],
+        controls=[control(value, reader, sent, add=add, keeps_mark=not _is_stale(mistakes)) for value in values],
         rows=forms.rows(values[0], ctx.languages, sent) if field in forms.ROWS else [],
         choices=words.VISIBILITIES if field == "visibility" else {},
         language_names=LANGUAGE_NAMES,
         is_short=field in ("name", "official_name"),
-        publish_on=sent.get("publish_on", "")
-        if sent
-        else next((one.publish_on.isoformat() for one in waiting if one.publish_on), ""),
+        publish_on=_shown_day(values, sent),
         today=today.isoformat(),
         four_eyes=editing.settings_of(ctx).four_eyes,
     )
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True):
+    """One value in the form: what stands in its control, what holds now, and what stands below."""
+
+    name: str
+    language: str
+    mark: str
+    text: str
+    seen: ValueSeen
+    below: str
+    below_origin: str
+
+
+def control(value: Value, reader: Readers, sent: Mapping[str, str] | None, *, add: str, keeps_mark: bool) -> Control:
+    """A value as the form shows it. `keeps_mark`: whether the form that was sent still knows what it was about."""
+    name = forms.control(value.path)
+    return Control(
+        name=name,
+        language=model.language_of(value.path),
+        mark=sent.get(f"mark-{name}", "") if sent and keeps_mark else value.mark,
+        text=sent.get(name, "") if sent else forms.shown_text(value, add),
+        seen=reader.value(value, words.source(value.origin)),
+        below=reader.shown(value.path, value.below) if value.live else "",
+        below_origin=words.source(value.below_origin),
+    )
+
+
+def _shown_day(values: Sequence[Value], sent: Mapping[str, str] | None) -> str:
+    if sent:
+        return sent.get("publish_on", "")
+    days = (value.waiting.publish_on for value in values if value.waiting)
+    return next((day.isoformat() for day in days if day), "")
 
 
 def _is_stale(mistakes: Sequence[tuple[str, str]]) -> bool:
@@ -186,9 +220,10 @@ async def edit_form(
     field: Text = "",
     code: Text = "",
     channel: Text = "000",
+    add: Text = "",
 ) -> Response[str]:
-    """The form of a field: `field`, or a module by its code and channel."""
-    return await field_form(request, visitor, service_id, field or f"modules/{code}/{channel}")
+    """The form of a field: `field`, or a module by its code and channel. `add`: a hidden search word to be added."""
+    return await field_form(request, visitor, service_id, field or f"modules/{code}/{channel}", add=add)
 
 
 @post(f"{HREF}/services/{{service_id:str}}/edit", guards=WRITING)
@@ -219,7 +254,7 @@ async def save(
                     await editing.propose(tx, edit.id, actor=visitor.actor, publish_on=form.publish_on)
                 elif form.verb == "publish":
                     await editing.approve(tx, edit.id, actor=visitor.actor, publish_on=form.publish_on)
-            is_due = form.publish_on is None or form.publish_on <= editing.today(tx)
+            is_due = not form.publish_on or form.publish_on <= editing.today(tx)
     except InvalidInputError as error:
         mistakes = [(forms.place_of(place, field, numbers), sentence) for place, sentence in error.mistakes]
         return await field_form(request, visitor, service_id, field, sent=sent, mistakes=mistakes, status=422)

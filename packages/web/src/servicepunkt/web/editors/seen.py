@@ -110,9 +110,11 @@ class ChangeSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConflictSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A live edit whose source has changed: three values, and what changed below it word by word."""
+    """A live edit whose source has changed: three values, and what changed below it word by word. `waiting`: what
+    somebody works on there."""
 
     edit: EditSeen
+    waiting: EditSeen | None
     gone: bool
     mine: str
     then: str
@@ -260,7 +262,7 @@ def _field(sight: Sight, reader: Readers, field: str, languages: Sequence[str]) 
         field=field,
         heading=heading,
         channel=channel,
-        values=tuple(reader.value(sight.at(path), words.SOURCES.get(o := sight.at(path).origin, o)) for path in paths),
+        values=tuple(reader.value(sight.at(path), words.source(sight.at(path).origin)) for path in paths),
         can_be_written=model.is_field(field),
     )
 
@@ -283,19 +285,15 @@ def conflict(one: Conflict, reader: Readers) -> ConflictSeen:
     path = one.edit.path
     return ConflictSeen(
         edit=reader.edit(one.edit),
+        waiting=reader.edit(one.waiting) if one.waiting else None,
         gone=one.gone,
         mine=reader.shown(path, one.edit.said),
         then=reader.shown(path, one.edit.stood_below),
         now=reader.shown(path, one.below_now),
         pieces=reader.pieces(path, one.edit.stood_below, one.below_now),
-        origin=words.SOURCES.get(one.origin, one.origin),
-        seen=mark(one.now),
+        origin=words.source(one.origin),
+        seen=one.mark,
     )
-
-
-def mark(value: bytes) -> str:
-    """What a form says of a value that was seen."""
-    return editing.mark_of(value)
 
 
 TITLES = ("Services", "Changes", "Questions", "Publish", "Translations", "Dead links", "Revisions", "Sources")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from servicepunkt.core.catalogue import links
+from servicepunkt.core.catalogue import store as revisions
 from servicepunkt.core.catalogue.editing import service, store
 from servicepunkt.core.catalogue.sources import store as sources
 from servicepunkt.core.db.session import Transaction
@@ -26,6 +27,16 @@ class NotPublished:
 
     async def count(self, tx: Transaction) -> int:
         return await store.count(tx, ("approved",), with_reason=True)
+
+
+class EarlierRevisionHolds:
+    """Somebody has brought an earlier revision back: nothing is published by itself until somebody publishes."""
+
+    title = "An earlier revision was brought back: look, and publish"
+    href = f"{HREF}/publish"
+
+    async def count(self, tx: Transaction) -> int:
+        return int(await revisions.restored(tx) is not None)
 
 
 class SourcesHaveChanged:
@@ -54,4 +65,11 @@ class SourcesHaveFailed:
         return len(await sources.failing(tx))
 
 
-TASKS = (WaitsForApproval(), NotPublished(), SourcesHaveChanged(), SourcesHaveFailed(), LinksAreDead())
+TASKS = (
+    WaitsForApproval(),
+    NotPublished(),
+    EarlierRevisionHolds(),
+    SourcesHaveChanged(),
+    SourcesHaveFailed(),
+    LinksAreDead(),
+)

@@ -48,7 +48,16 @@ VISIBILITIES = {"public": "Everybody", "staff": "Staff only"}
 LINK_KINDS = {"online": "Online service", "form": "Form", "booking": "Appointment", "page": "Page"}
 LAYERS = {"federation": "Federation", "land": "Land", "tenant": "Own town"}
 SOURCES = {"files": "own files", "editors": "editors"}
-ACTORS = {"command-line": "Command line", "job:catalogue-publish": "By itself on its day"}
+FORMATS = {
+    "own": "Tenant file",
+    "table": "Table (CSV)",
+    "xzufi": "XZuFi",
+    "pvog": "Online gateway (PVOG), search",
+    "pvog-feed": "Online gateway (PVOG), feed",
+    "dldb": "Service database of Berlin or Munich (DLDB)",
+    "gv100ad": "Directory of municipalities (GV100AD)",
+}
+ACTORS = {"command-line": "Command line", "cli": "Command line", "job:catalogue-publish": "By itself on its day"}
 KINDS = {
     "hosts": "Host",
     "points": "Point",
@@ -76,6 +85,11 @@ SHOWN = {
     "refused": "Could not be published",
     "live": "In force",
 }
+
+
+def source(name: str) -> str:
+    """A source for people, as a message id; one that is called like its format by the name of that."""
+    return SOURCES.get(name) or FORMATS.get(name, name)
 
 
 def heading(field: str) -> tuple[str, str]:

@@ -10,6 +10,8 @@ from servicepunkt.web.access import deployment_of, tenant_of
 from servicepunkt.web.frame import Frame
 from servicepunkt.web.sessions.model import Visitor
 
+START = "/staff"
+
 
 async def staff_page(
     request: Request[Any, Any, Any], visitor: Visitor, template: str, *, status: int = 200, **values: Any
@@ -18,4 +20,11 @@ async def staff_page(
     frame: Frame = request.app.state["frame"]
     found = deployment_of(request).plugins.flat(tenant_of(request), "staff_entries", permissions=visitor.permissions)
     entries = sorted(found, key=lambda entry: entry.order)
-    return frame.page(request, template, status=status, entries=entries, visitor=visitor, **values)
+    area = _area(str(request.scope["path"]), [entry.href for entry in entries])
+    return frame.page(request, template, status=status, entries=entries, area=area, visitor=visitor, **values)
+
+
+def _area(path: str, addresses: list[str]) -> str:
+    """The entry of the navigation to which a page belongs: of those above it the nearest; empty for none."""
+    above = (one for one in addresses if path == one or (one != START and path.startswith(f"{one}/")))
+    return max(above, key=len, default="")

@@ -8,6 +8,7 @@ covers, and people have to look (a conflict). Until they have, the edit holds.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
@@ -47,6 +48,9 @@ MOVES: Mapping[tuple[State | None, Event], State] = {
     ("live", "replace"): "withdrawn",
 }
 
+#: What people do with an edit that is there, beside writing on it.
+VERBS: tuple[str, ...] = ("propose", "approve", "reject", "take_back", "discard", "withdraw")
+
 #: What editors write: texts by language, modules, and these fields as a whole.
 TEXTS: tuple[str, ...] = tuple(name for name in Service.__struct_fields__ if name in TEXTS_OF_ENTRIES)
 WHOLE: tuple[str, ...] = ("documents", "links", "keywords", "visibility")
@@ -57,6 +61,7 @@ LONGEST_REMARK = 1000
 
 DOES_NOT_FIT = "What you entered here does not fit."
 MISSING_NAME = "A service needs a name."
+MISSING_OWN_NAME = "A service that everybody sees needs its name in the town's own language."
 # How the sentences of the checks begin, and what is said for them to people who type.
 SAID: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"a name is plain text"), "A name is plain text, without HTML."),
@@ -78,6 +83,16 @@ class OwnEditError(ServicepunktError):
     citizen = "Somebody else has to approve what you wrote."
     staff = "Who wrote an edit cannot approve it."
     next_step = "Ask a colleague to look at it."
+
+
+class DraftWaitsError(ServicepunktError):
+    """What is in force cannot be withdrawn while somebody works on the same value."""
+
+    code = "SP2011"
+    status = 409
+    citizen = "Somebody is working on a new text for this."
+    staff = "An edit of this value waits."
+    next_step = "Publish that draft first, or let it be given up."
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +125,16 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
     def stood_below(self) -> Any:
         return decoded(self.path, self.below)
 
+    @property
+    def mark(self) -> str:
+        """What a page shows of it, and what it must still be when somebody decides about it."""
+        return mark_of(encoded([self.id, self.state, self.authors, self.publish_on]) + self.value)
+
+
+def mark_of(seen: bytes) -> str:
+    """A few letters that are others when something else was seen."""
+    return hashlib.sha256(seen).hexdigest()[:20]
+
 
 def move(state: State | None, event: Event) -> State:
     """Raises ConflictError."""
@@ -125,6 +150,31 @@ def approved(edit: Edit, actor: str, *, four_eyes: bool) -> State:
     if four_eyes and edit.state == "draft":
         raise ConflictError("a draft is proposed before it is approved")
     return move(edit.state, "approve")
+
+
+def verbs(edit: Edit, actor: str, *, four_eyes: bool, waits: bool) -> list[str]:
+    """What `actor` can do with an edit. `waits`: whether somebody works on a value that is in force."""
+    found = [verb for verb in VERBS if (edit.state, verb) in MOVES]
+    if edit.state == "live" and not waits:
+        found.append("withdraw")
+    if four_eyes and (actor in edit.authors or edit.state == "draft"):
+        found = [verb for verb in found if verb != "approve"]
+    return found if four_eyes else [verb for verb in found if verb != "propose"]
+
+
+def is_in(name: str, edit: Edit, actor: str) -> bool:
+    """Whether an edit stands in one of the lists that `actor` looks at."""
+    match name:
+        case "mine":
+            return edit.state in OPEN and actor in edit.authors
+        case "waiting":
+            return edit.state == "proposed"
+        case "approved":
+            return edit.state == "approved"
+        case "refused":
+            return edit.state == "approved" and bool(edit.reason)
+        case _:
+            return edit.state == "live"
 
 
 def is_due(edit: Edit, today: date) -> bool:
@@ -235,10 +285,11 @@ def _is_module_text(value: Any) -> bool:
     return False
 
 
-def mistakes(record: Record, typed: Mapping[Path, Any]) -> list[Mistake]:
+def mistakes(record: Record, typed: Mapping[Path, Any], locale: str) -> list[Mistake]:
     """What is wrong with typed values of a service that would be `record` with them: every (place, sentence) at once.
 
-    The place of a text is its path, of a part of a list as `links.0.url`; the sentences are message ids.
+    `locale`: the tenant's own language. The place of a text is its path, of a part of a list as `links.0.url`; the
+    sentences are message ids.
     """
     found = [(path, DOES_NOT_FIT) for path, value in typed.items() if not fits(path, value)]
     if found:
@@ -251,7 +302,23 @@ def mistakes(record: Record, typed: Mapping[Path, Any]) -> list[Mistake]:
     )
     for place, sentence in (*checks.service_mistakes(service), *words):
         found += [(where, _said(sentence)) for where in _places(place, service, typed)]
+    if service.name and not has_own_name(service, locale):
+        found += [(path, MISSING_OWN_NAME) for path in names_it(typed, locale)]
     return list(dict.fromkeys(found))
+
+
+def has_own_name(service: Service, locale: str) -> bool:
+    """Whether the public reads a service's name in the tenant's own language.
+
+    This is asked of what editors write. What sources say in other languages alone may be published.
+    """
+    return service.visibility != "public" or any(service.name.get(one) for one in (locale, locale.partition("-")[0]))
+
+
+def names_it(paths: Iterable[Path], locale: str) -> list[Path]:
+    """The values among these that decide whether the public reads a service's name in the tenant's language."""
+    deciding = ("visibility", f"name/{locale}", f"name/{locale.partition('-')[0]}")
+    return [path for path in paths if path in deciding]
 
 
 def _places(place: str, service: Service, typed: Mapping[Path, Any]) -> list[str]:

@@ -6,7 +6,6 @@ Every change takes the tenant's lock of edits first, so that two people at one v
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -14,13 +13,16 @@ from uuid import UUID
 
 import msgspec
 import structlog
+from msgspec import UNSET, UnsetType
 
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue import checks
 from servicepunkt.core.catalogue import service as catalogues
+from servicepunkt.core.catalogue import store as revisions
 from servicepunkt.core.catalogue.editing import model, store
-from servicepunkt.core.catalogue.editing.model import NOTHING, OPEN, Edit, decoded, encoded
+from servicepunkt.core.catalogue.editing.model import NOTHING, OPEN, DraftWaitsError, Edit, decoded, encoded, mark_of
 from servicepunkt.core.catalogue.layers import Path, Sourced, merge, record_of, values
+from servicepunkt.core.catalogue.model import Catalogue
 from servicepunkt.core.catalogue.settings import CatalogueSettings
 from servicepunkt.core.catalogue.sources import service as sources
 from servicepunkt.core.catalogue.sources.composition import EDITORS, NATIONAL, Composed, Source
@@ -34,10 +36,13 @@ if TYPE_CHECKING:
     from servicepunkt.core.deployment import Deployment
 
 log = structlog.get_logger("servicepunkt.catalogue")
+#: The day of a publication: None for none, UNSET where nothing is said of it.
+Day = date | None | UnsetType
 JOB = "job:catalogue-publish"
 LOCK = "catalogue-edit"
 MOST_REASONS = 5
 NO_SOURCES = "The tenant's own files have not been taken over yet: its tenant file has to be applied once more."
+HELD = "An earlier revision was brought back: until somebody has looked and published, nothing is published by itself."
 GONE = "No source has this service any more."
 NEEDS_REASON = "Say why, so that it can be done better."
 CHANGED_MEANWHILE = "Somebody else has changed this in the meantime."
@@ -85,9 +90,11 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Conflict(msgspec.Struct, frozen=True, kw_only=True):
-    """A live edit and what stands below it now. `gone`: no source has its service any more."""
+    """A live edit and what stands below it now. `gone`: no source has its service any more. `waiting`: what somebody
+    works on at the same value."""
 
     edit: Edit
+    waiting: Edit | None = None
     now: bytes = NOTHING
     origin: str = ""
     gone: bool = False
@@ -123,11 +130,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     revision: int | None
     published: tuple[Edit, ...] = ()
     refused: tuple[Edit, ...] = ()
-
-
-def mark_of(seen: bytes) -> str:
-    """A few letters that are others when something else was seen."""
-    return hashlib.sha256(seen).hexdigest()[:20]
 
 
 def settings_of(ctx: TenantContext) -> CatalogueSettings:
@@ -182,13 +184,14 @@ async def conflicts(tx: Transaction) -> list[Conflict]:
     beneath = {name: values(merged.record) for name, merged in lower.items()}
     found = []
     for edit in live:
+        answer = waiting.get((edit.service, edit.path))
         if edit.service not in said:
-            found.append(Conflict(edit=edit, gone=True))
+            found.append(Conflict(edit=edit, waiting=answer, gone=True))
             continue
         now = encoded(beneath[edit.service].get(edit.path))
-        answer = waiting.get((edit.service, edit.path))
         if model.is_in_conflict(edit, now) and not model.is_answered(answer, now):
-            found.append(Conflict(edit=edit, now=now, origin=lower[edit.service].origins.get(edit.path, "")))
+            origin = lower[edit.service].origins.get(edit.path, "")
+            found.append(Conflict(edit=edit, waiting=answer, now=now, origin=origin))
     return found
 
 
@@ -201,7 +204,7 @@ async def due(tx: Transaction) -> list[Edit]:
 async def preview(tx: Transaction) -> Preview:
     """The catalogue as the next publication would make it."""
     found, live = await sources.sources_of(tx), await store.edits(tx, ("live",))
-    return await asyncio.to_thread(_preview, found, live, await due(tx))
+    return await asyncio.to_thread(_preview, found, live, await due(tx), tx.ctx.locale)
 
 
 def with_edits(live: Iterable[Edit], new: Iterable[Edit]) -> list[Edit]:
@@ -226,20 +229,21 @@ async def write(
     *,
     actor: str,
     marks: Mapping[Path, str] | None = None,
-    publish_on: date | None = None,
+    publish_on: Day = UNSET,
 ) -> list[Edit]:
     """Keep what was typed as drafts; returns the edits that somebody works on at these paths.
 
-    What says nothing new ends a draft that was there. `marks`: what the form showed (`Value.mark`), by path. Raises
-    InvalidInputError with every mistake; then nothing is kept. Raises NotFoundError.
+    What says nothing new ends a draft that was there; the same text for another day is a new draft. `marks`: what the
+    form showed (`Value.mark`), by path. Raises InvalidInputError with every mistake; then nothing is kept. Raises
+    NotFoundError.
     """
     await tx.lock(LOCK)
     found = await sight(tx, service)
-    wanted = {path: value for path, value in typed.items() if _is_new(found.at(path), value)}
+    wanted = {path: value for path, value in typed.items() if _is_new(found.at(path), value, publish_on)}
     mistakes = [
         (path, CHANGED_MEANWHILE) for path in wanted if marks is not None and marks.get(path, "") != found.at(path).mark
     ]
-    mistakes += model.mistakes(_record_with(found, wanted), wanted)
+    mistakes += model.mistakes(_record_with(found, wanted), wanted, tx.ctx.locale)
     if mistakes:
         raise InvalidInputError(mistakes)
     return [
@@ -249,8 +253,15 @@ async def write(
     ]
 
 
-def _is_new(value: Value, typed: Any) -> bool:
+def _is_new(value: Value, typed: Any, publish_on: Day) -> bool:
+    if value.waiting is not None and value.waiting.publish_on != _day(publish_on, value.waiting):
+        return True
     return encoded(typed) != encoded(value.shown) and not (_is_empty(typed) and _is_empty(value.shown))
+
+
+def _day(said: Day, edit: Edit) -> date | None:
+    """The day of an edit after somebody spoke of it, or did not."""
+    return edit.publish_on if said is UNSET else said
 
 
 def _is_empty(value: Any) -> bool:
@@ -267,7 +278,7 @@ def _record_with(found: Sight, typed: Mapping[Path, Any]) -> dict[str, Any]:
 
 
 async def _write(
-    tx: Transaction, found: Sight, path: Path, typed: Any, *, actor: str, publish_on: date | None, new: bool
+    tx: Transaction, found: Sight, path: Path, typed: Any, *, actor: str, publish_on: Day, new: bool
 ) -> Edit | None:
     value, at = found.at(path), tx.now()
     waiting = value.waiting
@@ -290,7 +301,7 @@ async def _write(
             state=model.move(None, "write"),
             author=actor,
             authors=(actor,),
-            publish_on=publish_on,
+            publish_on=None if publish_on is UNSET else publish_on,
             created_at=at,
             changed_at=at,
         )
@@ -304,7 +315,7 @@ async def _write(
         "authors": tuple(dict.fromkeys((*waiting.authors, actor))),
         "approver": "",
         "remark": waiting.remark if waiting.state == "rejected" else "",
-        "publish_on": publish_on or waiting.publish_on,
+        "publish_on": _day(publish_on, waiting),
         "reason": "",
     }
     return await _change(tx, waiting, **changed)
@@ -337,36 +348,42 @@ async def _audited(tx: Transaction, edit: Edit, verb: str, *, actor: str) -> Non
 
 
 # --- four eyes ------------------------------------------------------------------------------------------------
+# `seen` of each step is the mark of what was shown (`Edit.mark`). Where it is another one now, nobody has looked at
+# what the step would be about, and a ConflictError is raised.
 
 
-async def propose(tx: Transaction, edit_id: UUID, *, actor: str, publish_on: date | None = None) -> Edit:
+async def propose(
+    tx: Transaction, edit_id: UUID, *, actor: str, seen: str | None = None, publish_on: Day = UNSET
+) -> Edit:
     """Ask for approval. Raises NotFoundError, ConflictError."""
-    await tx.lock(LOCK)
-    edit = await find(tx, edit_id)
+    edit = await _as_seen(tx, edit_id, seen)
     state = model.move(edit.state, "propose")
-    edit = await _change(tx, edit, state=state, publish_on=publish_on or edit.publish_on, remark="")
+    edit = await _change(tx, edit, state=state, publish_on=_day(publish_on, edit), remark="")
     await _audited(tx, edit, "propose", actor=actor)
     return edit
 
 
 async def approve(
-    tx: Transaction, edit_id: UUID, *, actor: str, remark: str = "", publish_on: date | None = None
+    tx: Transaction,
+    edit_id: UUID,
+    *,
+    actor: str,
+    seen: str | None = None,
+    remark: str = "",
+    publish_on: Day = UNSET,
 ) -> Edit:
     """Let it be published. Raises OwnEditError where four eyes are wanted, NotFoundError, ConflictError."""
-    await tx.lock(LOCK)
-    edit = await find(tx, edit_id)
+    edit = await _as_seen(tx, edit_id, seen)
     state = model.approved(edit, actor, four_eyes=settings_of(tx.ctx).four_eyes)
-    edit = await _change(
-        tx, edit, state=state, approver=actor, remark=remark, publish_on=publish_on or edit.publish_on, reason=""
-    )
+    day = _day(publish_on, edit)
+    edit = await _change(tx, edit, state=state, approver=actor, remark=remark, publish_on=day, reason="")
     await _audited(tx, edit, "approve", actor=actor)
     return edit
 
 
-async def reject(tx: Transaction, edit_id: UUID, *, actor: str, remark: str) -> Edit:
+async def reject(tx: Transaction, edit_id: UUID, *, actor: str, remark: str, seen: str | None = None) -> Edit:
     """Give it back to who wrote it, with the reason. Raises InvalidInputError, NotFoundError, ConflictError."""
-    await tx.lock(LOCK)
-    edit = await find(tx, edit_id)
+    edit = await _as_seen(tx, edit_id, seen)
     state = model.move(edit.state, "reject")
     if not remark:
         raise InvalidInputError([("remark", NEEDS_REASON)])
@@ -375,21 +392,28 @@ async def reject(tx: Transaction, edit_id: UUID, *, actor: str, remark: str) -> 
     return edit
 
 
-async def take_back(tx: Transaction, edit_id: UUID, *, actor: str) -> Edit:
+async def take_back(tx: Transaction, edit_id: UUID, *, actor: str, seen: str | None = None) -> Edit:
     """Make a draft of what was proposed or approved. Raises NotFoundError, ConflictError."""
-    await tx.lock(LOCK)
-    edit = await find(tx, edit_id)
+    edit = await _as_seen(tx, edit_id, seen)
     edit = await _change(tx, edit, state=model.move(edit.state, "take_back"), approver="", reason="")
     await _audited(tx, edit, "take_back", actor=actor)
     return edit
 
 
-async def discard(tx: Transaction, edit_id: UUID, *, actor: str) -> Edit:
+async def discard(tx: Transaction, edit_id: UUID, *, actor: str, seen: str | None = None) -> Edit:
     """Give a draft up. Raises NotFoundError, ConflictError."""
-    await tx.lock(LOCK)
-    edit = await find(tx, edit_id)
+    edit = await _as_seen(tx, edit_id, seen)
     edit = await _change(tx, edit, state=model.move(edit.state, "discard"))
     await _audited(tx, edit, "discard", actor=actor)
+    return edit
+
+
+async def _as_seen(tx: Transaction, edit_id: UUID, seen: str | None) -> Edit:
+    """The edit, which nobody else changes until this transaction ends. Raises NotFoundError, ConflictError."""
+    await tx.lock(LOCK)
+    edit = await find(tx, edit_id)
+    if seen is not None and edit.mark != seen:
+        raise ConflictError("this edit is another one than was shown")
     return edit
 
 
@@ -408,8 +432,8 @@ async def keep_mine(tx: Transaction, edit_id: UUID, *, actor: str, seen: str) ->
 async def take_theirs(tx: Transaction, edit_id: UUID, *, actor: str, seen: str) -> Edit | None:
     """What stands below shall hold again, from the next publication on; where four eyes are wanted, this is proposed.
 
-    An edit of a service that is gone ends at once. `seen`: the mark of what was shown. Raises NotFoundError,
-    ConflictError.
+    An edit of a service that is gone ends at once. `seen`: the mark of what was shown. Raises DraftWaitsError while
+    somebody works on the value, NotFoundError, ConflictError.
     """
     await tx.lock(LOCK)
     found = await _conflict(tx, edit_id, seen)
@@ -420,18 +444,18 @@ async def take_theirs(tx: Transaction, edit_id: UUID, *, actor: str, seen: str) 
     return await withdraw(tx, edit_id, actor=actor)
 
 
-async def withdraw(tx: Transaction, edit_id: UUID, *, actor: str) -> Edit:
-    """Let what stands below a live edit hold again, from the next publication on. Raises NotFoundError, ConflictError.
+async def withdraw(tx: Transaction, edit_id: UUID, *, actor: str, seen: str | None = None) -> Edit:
+    """Let what stands below a live edit hold again, from the next publication on.
 
-    Where four eyes are wanted, this is only proposed: it changes what people read like any other edit.
+    Where four eyes are wanted, this is only proposed: it changes what people read like any other edit. Raises
+    DraftWaitsError while somebody works on the value, NotFoundError, ConflictError.
     """
-    await tx.lock(LOCK)
-    live = await find(tx, edit_id)
+    live = await _as_seen(tx, edit_id, seen)
     if live.state != "live":
         raise ConflictError("only an edit that is in force can be withdrawn")
     below = (await sight(tx, live.service)).at(live.path).below
-    if (waiting := await store.open_at(tx, live.service, live.path)) is not None:
-        await _end(tx, waiting)
+    if await store.open_at(tx, live.service, live.path) is not None:
+        raise DraftWaitsError
     at = tx.now()
     edit = Edit(
         id=new_id(),
@@ -473,9 +497,9 @@ async def publish(tx: Transaction, *, actor: str, seen: str | None = None) -> Ou
     preview that was looked at. Raises InvalidInputError where the catalogue does not hold together without any of
     them, ConflictError where something else would be published than was looked at; then nothing is published.
     """
-    await tx.lock(LOCK)
+    await _lock(tx)
     found, live, wanted = await sources.sources_of(tx), await store.edits(tx, ("live",)), await due(tx)
-    made = await asyncio.to_thread(_preview, found, live, wanted)
+    made = await asyncio.to_thread(_preview, found, live, wanted, tx.ctx.locale)
     if made.mistakes:
         raise InvalidInputError(list(made.mistakes))
     if seen is not None and made.mark != seen:
@@ -490,6 +514,11 @@ async def publish(tx: Transaction, *, actor: str, seen: str | None = None) -> Ou
     return Outcome(revision=revision, published=tuple(published), refused=tuple(unlucky))
 
 
+async def _lock(tx: Transaction) -> None:
+    await tx.lock(LOCK)
+    await catalogues.lock(tx)
+
+
 async def _put_into_force(tx: Transaction, edit: Edit, live: Sequence[Edit]) -> Edit:
     for old in live:
         if (old.service, old.path) == (edit.service, edit.path):
@@ -499,7 +528,7 @@ async def _put_into_force(tx: Transaction, edit: Edit, live: Sequence[Edit]) -> 
     return await _replace(tx, edit) if edit.said is None else edit
 
 
-def _preview(found: Sequence[Source], live: Sequence[Edit], wanted: Sequence[Edit]) -> Preview:
+def _preview(found: Sequence[Source], live: Sequence[Edit], wanted: Sequence[Edit], locale: str) -> Preview:
     """The largest part of the wanted edits with which the catalogue holds together."""
     known = {key for source in found if source.layer not in NATIONAL for key in source.records}
     taken = [edit for edit in wanted if ("services", edit.service) in known]
@@ -507,12 +536,23 @@ def _preview(found: Sequence[Source], live: Sequence[Edit], wanted: Sequence[Edi
     while True:
         composed = sources.compose_with(found, with_edits(live, taken))
         mistakes = checks.mistakes(composed.catalogue) if found else [("", NO_SOURCES)]
+        mistakes += _nameless(composed.catalogue, taken, locale)
         if not mistakes or not taken:
             return Preview(composed=composed, taken=tuple(taken), refused=tuple(refused), mistakes=tuple(mistakes))
         # Where no edit is to blame itself, all of them wait: the sources do not hold together.
         wrong = [edit for edit in taken if _concerning(edit, mistakes)] or taken
         refused += [(edit, _reason(_concerning(edit, mistakes) or mistakes)) for edit in wrong]
         taken = [edit for edit in taken if edit not in wrong]
+
+
+def _nameless(catalogue: Catalogue, taken: Iterable[Edit], locale: str) -> list[tuple[str, str]]:
+    """The services that edits would leave without a name in the tenant's language."""
+    services = {edit.service: catalogue.service(edit.service) for edit in taken if model.names_it([edit.path], locale)}
+    return [
+        (f"services.{name}.name", model.MISSING_OWN_NAME)
+        for name, service in services.items()
+        if service is not None and not model.has_own_name(service, locale)
+    ]
 
 
 def _concerning(edit: Edit, mistakes: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -526,16 +566,28 @@ def _reason(mistakes: Sequence[tuple[str, str]]) -> str:
 
 @job(plugin="core", name="core.catalogue.publish", every="3 * * * *")
 async def publish_due(deployment: Deployment, ctx: TenantContext) -> None:
-    """Publish what was approved for a day that has come; again and again it changes nothing more."""
+    """Publish what was approved for a day that has come; again and again it changes nothing more.
+
+    Over an earlier revision that somebody brought back nothing is published: with it would come what was wrong.
+    """
     async with deployment.database.tenant(ctx) as tx:
         if not await store.has_due(tx, today(tx)):
+            return
+        await _lock(tx)
+        if await revisions.restored(tx) is not None:
+            await _all_wait(tx, HELD)
             return
         try:
             outcome = await publish(tx, actor=JOB)
         except InvalidInputError as error:
             # The catalogue does not hold together even without them: whoever waits is told why.
-            for edit in await due(tx):
-                await _change(tx, edit, reason=_reason(error.mistakes))
+            await _all_wait(tx, _reason(error.mistakes))
             log.warning("catalogue_not_published", mistakes=len(error.mistakes))
             return
         log.info("catalogue_published", revision=outcome.revision, edits=len(outcome.published))
+
+
+async def _all_wait(tx: Transaction, reason: str) -> None:
+    for edit in await due(tx):
+        if edit.reason != reason:
+            await _change(tx, edit, reason=reason)

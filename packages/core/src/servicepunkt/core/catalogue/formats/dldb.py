@@ -14,7 +14,6 @@ from typing import Any, BinaryIO
 import msgspec
 
 from servicepunkt.core.catalogue import html
-from servicepunkt.core.catalogue.checks import is_address
 from servicepunkt.core.catalogue.formats.model import (
     Change,
     Counted,
@@ -26,6 +25,7 @@ from servicepunkt.core.catalogue.formats.model import (
     identifier,
 )
 from servicepunkt.core.catalogue.formats.texts import cleaned
+from servicepunkt.core.catalogue.html import is_address
 from servicepunkt.core.catalogue.model import LEIKA_KEY
 from servicepunkt.core.catalogue.records import record_id
 

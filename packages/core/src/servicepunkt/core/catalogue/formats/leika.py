@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from servicepunkt.core.catalogue.checks import is_address
 from servicepunkt.core.catalogue.formats import rows
 from servicepunkt.core.catalogue.formats.model import Change, Format, Limits, Refused, Upsert
 from servicepunkt.core.catalogue.formats.texts import LEGACY_NOTE, control_characters, spoilt_key
+from servicepunkt.core.catalogue.html import is_address
 
 PART = "leika"
 KEY, NAME, LAW = "leistungsschluessel", "bezeichnung", "rechtsgrundlage"

@@ -15,7 +15,6 @@ from typing import Any, BinaryIO
 import msgspec
 
 from servicepunkt.core.catalogue import html
-from servicepunkt.core.catalogue.checks import is_address
 from servicepunkt.core.catalogue.formats.model import (
     Change,
     Format,
@@ -31,6 +30,7 @@ from servicepunkt.core.catalogue.formats.xzufi.elements import Notes, joined, li
 from servicepunkt.core.catalogue.formats.xzufi.partners import area_of, role_of
 from servicepunkt.core.catalogue.formats.xzufi.records import Record, without_empty
 from servicepunkt.core.catalogue.formats.xzufi.source import Entry, Source
+from servicepunkt.core.catalogue.html import is_address
 from servicepunkt.core.catalogue.model import LEIKA_KEY, MODULES
 from servicepunkt.core.catalogue.records import Kind
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from lxml import etree
 
-from servicepunkt.core.catalogue.checks import is_address
 from servicepunkt.core.catalogue.formats.xzufi import names
 from servicepunkt.core.catalogue.formats.xzufi.elements import (
     Key,
@@ -25,6 +24,7 @@ from servicepunkt.core.catalogue.formats.xzufi.elements import (
     said,
 )
 from servicepunkt.core.catalogue.formats.xzufi.records import Modules, Record, without_empty
+from servicepunkt.core.catalogue.html import is_address
 
 TRUST_LEVELS = ("00", "10", "15", "20", "30", "40")
 _LAWS = re.compile(r"<ul>(?:<li>(?:[^<]+|<a href=\"[^\"]+\">[^<]+</a>)</li>)+</ul>\Z")

@@ -10,7 +10,6 @@ import re
 
 from lxml import etree
 
-from servicepunkt.core.catalogue.checks import is_address
 from servicepunkt.core.catalogue.competence import level_of
 from servicepunkt.core.catalogue.formats.xzufi import names
 from servicepunkt.core.catalogue.formats.xzufi.elements import (
@@ -31,6 +30,7 @@ from servicepunkt.core.catalogue.formats.xzufi.elements import (
 )
 from servicepunkt.core.catalogue.formats.xzufi.names import Role
 from servicepunkt.core.catalogue.formats.xzufi.records import Record, external, without_empty
+from servicepunkt.core.catalogue.html import is_address
 from servicepunkt.core.catalogue.model import pick
 
 COMMUNICATION = ("kommunikation", "kommunikationssystem", "erreichbarkeit")
