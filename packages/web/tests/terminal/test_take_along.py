@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
+import pypdf
 import pytest
 
 from servicepunkt.core.catalogue import service as catalogue_service
@@ -118,7 +120,53 @@ async def test_a_terminal_shows_a_code_with_the_answers_and_the_web_a_page_to_pr
 
 async def test_the_service_page_leads_to_the_checklist(terminal: Visit) -> None:
     assert 'href="/t/alpha/k/service/card/checklist"' in (await terminal.get("/t/alpha/k/service/card")).text
-    assert 'href="/t/alpha/service/ticket/checklist"' in (await terminal.get("/t/alpha/service/ticket")).text
+
+
+@pytest.mark.parametrize("place", ["", "/k"])
+async def test_where_nothing_is_written_about_papers_nobody_says_that_there_are_none(
+    here: Town, terminal: Visit, place: str, make_catalogue: Callable[[], Catalogue]
+) -> None:
+    lost = Service(id="lost", name={"de": "Fundsachen"}, documents=(DocumentNeed(text={"de": "x"}, direction="out"),))
+    await publish(here, make_catalogue(), lost)
+    assert (
+        f'href="/t/alpha{place}/service/ticket/checklist"'
+        not in (await terminal.get(f"/t/alpha{place}/service/ticket")).text
+    )
+    text = (await terminal.get(f"/t/alpha{place}/service/ticket/checklist")).text
+    assert "Wir wissen von nichts" not in text
+    assert "Uns liegt keine Liste vor. Bitte fragen Sie vorher nach: Stadtwerke." in text
+    text = (await terminal.get(f"/t/alpha{place}/service/lost/checklist")).text
+    assert "Uns liegt keine Liste vor. Bitte fragen Sie vorher nach: unter der Behördennummer 115." in text
+
+
+async def test_the_paper_does_not_say_either_what_nobody_knows(visit: Visit) -> None:
+    answer = await visit.get("/t/alpha/service/ticket/checklist.pdf")
+    said = " ".join(pypdf.PdfReader(io.BytesIO(answer.content)).pages[0].extract_text().split())
+    assert "Uns liegt keine Liste vor. Bitte fragen Sie vorher nach: Stadtwerke." in said
+
+
+@pytest.mark.parametrize("path", ["", "/checklist"])
+async def test_a_terminal_asks_for_what_is_needed_there_and_the_web_says_where_it_is_needed(
+    here: Town, terminal: Visit, path: str, make_catalogue: Callable[[], Catalogue]
+) -> None:
+    card = make_catalogue().service("card")
+    assert card
+    documents = (
+        DocumentNeed(text={"de": "Alter Ausweis"}),
+        DocumentNeed(text={"de": "Foto als Datei"}, channel="200"),
+        DocumentNeed(text={"de": "Foto auf Papier"}, channel="point"),
+        DocumentNeed(text={"de": "Der neue Ausweis"}, direction="out"),
+    )
+    await publish(here, make_catalogue(), msgspec.structs.replace(card, documents=documents))
+    assert to_bring((await terminal.get(f"/t/alpha/k/service/card{path}")).text) == [
+        "Alter Ausweis",
+        "Foto auf Papier am Servicepunkt",
+    ]
+    assert to_bring((await terminal.get(f"/t/alpha/service/card{path}")).text) == [
+        "Alter Ausweis",
+        "Foto als Datei online",
+        "Foto auf Papier am Servicepunkt",
+    ]
 
 
 async def test_originals_and_what_is_optional_and_long_texts_are_marked(

@@ -59,6 +59,7 @@ async def answer_card(
         service=service,
         offers=offers,
         modules=content.modules(sight, service, offers),
+        channels=content.CHANNELS,
         ways=content.non_digital_ways(offers),
         over=content.is_over(sight, service),
         home=sight.catalogue.partner(service.competence),

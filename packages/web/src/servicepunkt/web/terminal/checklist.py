@@ -12,7 +12,7 @@ from babel import dates
 
 from servicepunkt.core.catalogue import html
 from servicepunkt.core.catalogue.checklist import Condition, conditions, handed_out, needs
-from servicepunkt.core.catalogue.model import DocumentNeed, Partner, Service, Text, offer_hours, pick
+from servicepunkt.core.catalogue.model import Channel, DocumentNeed, Partner, Service, Text, offer_hours, pick
 from servicepunkt.core.hours import words
 from servicepunkt.core.hours.week import usual_week
 from servicepunkt.core.texts import Texts, language_of
@@ -22,7 +22,6 @@ from servicepunkt.web.terminal.content import AuthoritySeen, OfferSeen, Sight
 from servicepunkt.web.terminal.hours import DaySeen
 
 DAYS_AHEAD = 14
-REQUIRED_DOCUMENTS = "08"
 
 
 class PlaceSeen(msgspec.Struct, frozen=True):
@@ -34,14 +33,18 @@ class PlaceSeen(msgspec.Struct, frozen=True):
 
 
 class Checklist(msgspec.Struct, frozen=True, kw_only=True):
-    """`chosen`: the numbers of the conditions that apply, such as are known. `more`: what else is written on papers."""
+    """`chosen`: the numbers of the conditions that apply, such as are known. `more`: what else is written on papers.
+
+    `is_known`: whether anything is written about papers at all; where nothing is, somebody has to be asked.
+    """
 
     service: Service
     chosen: frozenset[int]
     conditions: list[Condition]
     needs: list[DocumentNeed]
     handed_out: list[DocumentNeed]
-    more: Text
+    more: list[tuple[Channel, Text]]
+    is_known: bool
     places: list[PlaceSeen]
     over: bool
     ways: list[Text]
@@ -65,17 +68,18 @@ def numbers(raw: Iterable[str]) -> frozenset[int]:
 
 
 def checklist(sight: Sight, service: Service, chosen: Collection[int], texts: Texts) -> Checklist:
-    asked = conditions(service)
+    ways = content.ways_of(sight)
+    asked = conditions(service, ways)
     known = frozenset(chosen) & {one.number for one in asked}
     offers = [seen for seen in content.offers_of_service(sight, service) if seen.status != "ended"]
-    more = service.module(REQUIRED_DOCUMENTS, "point" if sight.point is not None else "000")
     return Checklist(
         service=service,
         chosen=known,
         conditions=asked,
-        needs=needs(service, known),
+        needs=needs(service, known, ways),
         handed_out=handed_out(service),
-        more=more.text if more else {},
+        more=content.papers(sight, service, offers),
+        is_known=content.has_checklist(sight, service, offers),
         places=[_place(sight, seen, texts) for seen in offers],
         over=content.is_over(sight, service),
         ways=content.non_digital_ways(offers),
@@ -117,6 +121,10 @@ class Wording:
             Line(kind=block.kind, text=block.text, depth=block.depth, number=block.number, language=foreign)
             for block in html.blocks(pick(text, self.locale))
         ]
+
+    def way(self, channel: Channel) -> str:
+        """By which channel alone, empty for every one."""
+        return self.say(content.CHANNELS[channel]) if channel in content.CHANNELS else ""
 
     def foreign(self, text: Text) -> str:
         """The language that stands in for the reader's, empty where it is the reader's."""
@@ -179,12 +187,30 @@ def _to_bring(found: Checklist, wording: Wording) -> list[Line]:
         told = "; ".join(pick(one.words, wording.locale) for one in found.applying)
         lines.append(Line(kind="paragraph", text=wording.say("For you applies: {conditions}", conditions=told)))
     for need in found.needs:
-        note = "" if need.mandatory else wording.say("if you have it")
+        notes = [wording.way(need.channel), "" if need.mandatory else wording.say("if you have it")]
+        note = ", ".join(one for one in notes if one)
         lines += wording.one("tick", need.text, note, wording.say("Original") if need.original else "")
-    lines += wording.long(found.more)
-    if not lines:
+    for channel, text in found.more:
+        if way := wording.way(channel):
+            lines.append(Line(kind="heading", text=way))
+        lines += wording.long(text)
+    if not found.is_known:
+        lines.append(Line(kind="paragraph", text=no_list(found, wording.say)))
+    elif not lines:
         lines.append(Line(kind="paragraph", text=wording.say("We know of nothing that you have to bring.")))
     return lines
+
+
+def no_list(found: Checklist, say: Callable[..., str]) -> str:
+    """That nothing is written about papers, and whom to ask."""
+    who = found.decides
+    if who is None:
+        return say("We have no list. Please ask before you come: call 115.")
+    if who.phone:
+        return say(
+            "We have no list. Please ask before you come: {name}, telephone {phone}.", name=who.name, phone=who.phone
+        )
+    return say("We have no list. Please ask before you come: {name}.", name=who.name)
 
 
 def _where(found: Checklist, wording: Wording) -> list[Line]:

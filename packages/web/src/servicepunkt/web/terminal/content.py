@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from servicepunkt.core.catalogue.checklist import AT_POINT, to_bring
 from servicepunkt.core.catalogue.model import (
     MODULES,
     Catalogue,
     Channel,
+    DocumentNeed,
     Offer,
     Partner,
     Point,
@@ -43,6 +45,8 @@ CAPABILITIES = {
     "book": "Book",
     "collect": "Collect",
 }
+# How somebody comes, as message ids; the other channels are those of everybody and everything.
+CHANNELS: dict[Channel, str] = {"100": "not online", "200": "online", "point": "at the service point"}
 WALK_IN = ("none", "possible")  # without an appointment
 ORDER = ("now", "later", "upcoming", "ended")
 
@@ -192,6 +196,35 @@ def contacts(sight: Sight, service: Service) -> list[AuthoritySeen]:
     """Where people go for a service, wherever they live."""
     rules = sight.catalogue.responsibilities
     return authorities(sight.catalogue, (one for one in rules if one.service == service.id and one.role == "contact"))
+
+
+def ways_of(sight: Sight) -> tuple[Channel, ...] | None:
+    """On which ways somebody comes who looks from here: from a point as at the counter, from the web on any."""
+    return AT_POINT if sight.point is not None else None
+
+
+REQUIRED_DOCUMENTS = "08"
+
+
+def papers(sight: Sight, service: Service, offers: Iterable[OfferSeen]) -> list[tuple[Channel, Text]]:
+    """What is written about papers beside the list, for each way; what a point says for itself comes instead."""
+    if sight.point is None:
+        own = [one for one in service.modules if one.code == REQUIRED_DOCUMENTS]
+    else:
+        here = [one for seen in offers for one in seen.offer.modules if one.code == REQUIRED_DOCUMENTS]
+        said = here[0] if here else service.module(REQUIRED_DOCUMENTS, "point")
+        own = [said] if said else []
+    return [(one.channel, one.text) for one in own if any(one.text.values())]
+
+
+def documents(sight: Sight, service: Service) -> list[DocumentNeed]:
+    """What is to be brought here, with its conditions."""
+    return to_bring(service, ways_of(sight))
+
+
+def has_checklist(sight: Sight, service: Service, offers: Iterable[OfferSeen]) -> bool:
+    """Whether anything is written about what to bring. Without it nobody knows that it is nothing."""
+    return bool(documents(sight, service) or papers(sight, service, offers))
 
 
 def modules(sight: Sight, service: Service, offers: Iterable[OfferSeen]) -> list[tuple[str, Text]]:

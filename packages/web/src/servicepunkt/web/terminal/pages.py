@@ -125,6 +125,9 @@ def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str)
         offers=offers,
         over=content.is_over(sight, service),
         ways=content.non_digital_ways(offers),
+        documents=content.documents(sight, service),
+        has_checklist=content.has_checklist(sight, service, offers),
+        channels=content.CHANNELS,
         elsewhere=content.other_points(sight, service),
         # What fills a screen stands below what to bring, what it costs and where to go.
         is_long=len(html.plain(pick(service.description, sight.locale))) > LONG,

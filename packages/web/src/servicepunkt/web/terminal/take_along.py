@@ -21,7 +21,7 @@ from servicepunkt.web.sheet import Sheet
 from servicepunkt.web.speech import Speaker
 from servicepunkt.web.terminal import checklist
 from servicepunkt.web.terminal.checklist import Checklist
-from servicepunkt.web.terminal.content import Sight
+from servicepunkt.web.terminal.content import CHANNELS, Sight
 from servicepunkt.web.terminal.pages import PUBLIC, page, public_service_of, sight_of
 
 MOST_CASES = 100
@@ -61,6 +61,8 @@ def checklist_page(
         service=service,
         sheet=sheet,
         unusual_day=checklist.unusual_day,
+        no_list=checklist.no_list,
+        channels=CHANNELS,
         code=qr_image(sheet.address) if sight.point else "",
         path=path + found.query,
         has_printer=sight.point is not None and access.tenant_of(request).section("terminal", TerminalSettings).receipt,
