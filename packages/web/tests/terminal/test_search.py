@@ -102,6 +102,13 @@ async def test_no_query_is_a_fault(terminal: Visit, typed: str) -> None:
     assert "<b>x</b>" not in answer.text
 
 
+async def test_filters_are_called_by_what_they_do(terminal: Visit) -> None:
+    asked = {"q": "Bergführung Personalausweis Monatskarte Umzug"}
+    assert "Auswahl eingrenzen" in (await terminal.get(K, params=asked)).text
+    await terminal.submit("/t/alpha/k", "/t/alpha/language", language="en", next="/k")
+    assert "Narrow the selection" in (await terminal.get(K, params=asked)).text
+
+
 async def test_a_query_without_end_is_refused(terminal: Visit) -> None:
     assert (await terminal.get(K, params={"q": "a" * 5000})).status_code == 422
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from datetime import date
+from functools import partial
 from typing import Literal
 from urllib.parse import urlencode
 
 import msgspec
-from babel import dates
 
 from servicepunkt.core.catalogue import html
 from servicepunkt.core.catalogue.checklist import Condition, conditions, handed_out, needs
 from servicepunkt.core.catalogue.model import Channel, DocumentNeed, Partner, Service, Text, offer_hours, pick
 from servicepunkt.core.hours import words
 from servicepunkt.core.hours.week import usual_week
-from servicepunkt.core.texts import Texts, language_of
+from servicepunkt.core.texts import Texts, written_date
 from servicepunkt.web.sheet import Line, Section, Sheet
-from servicepunkt.web.terminal import content, hours
+from servicepunkt.web.terminal import content, figures, hours
 from servicepunkt.web.terminal.content import AuthoritySeen, OfferSeen, Sight
+from servicepunkt.web.terminal.figures import Figure
 from servicepunkt.web.terminal.hours import DaySeen
 
 DAYS_AHEAD = 14
@@ -45,8 +45,11 @@ class Checklist(msgspec.Struct, frozen=True, kw_only=True):
     handed_out: list[DocumentNeed]
     more: list[tuple[Channel, Text]]
     is_known: bool
+    fees: list[Figure]
+    durations: list[Figure]
     places: list[PlaceSeen]
     over: bool
+    upcoming: bool
     ways: list[Text]
     decides: Partner | None
     contacts: list[AuthoritySeen]
@@ -68,6 +71,7 @@ def numbers(raw: Iterable[str]) -> frozenset[int]:
 
 
 def checklist(sight: Sight, service: Service, chosen: Collection[int], texts: Texts) -> Checklist:
+    say = partial(texts.translate, sight.locale)
     ways = content.ways_of(sight)
     asked = conditions(service, ways)
     known = frozenset(chosen) & {one.number for one in asked}
@@ -80,8 +84,11 @@ def checklist(sight: Sight, service: Service, chosen: Collection[int], texts: Te
         handed_out=handed_out(service),
         more=content.papers(sight, service, offers),
         is_known=content.has_checklist(sight, service, offers),
+        fees=figures.fees(service.fees, say, sight.locale),
+        durations=figures.durations(service.durations, say, sight.locale),
         places=[_place(sight, seen, texts) for seen in offers],
         over=content.is_over(sight, service),
+        upcoming=content.is_upcoming(sight, service),
         ways=content.non_digital_ways(offers),
         decides=sight.catalogue.partner(service.competence),
         contacts=content.contacts(sight, service),
@@ -122,6 +129,19 @@ class Wording:
             for block in html.blocks(pick(text, self.locale))
         ]
 
+    def figures(self, found: Iterable[Figure]) -> list[Line]:
+        """Amounts or times, one in each line: for what, how much, on which way."""
+        return [
+            Line(
+                kind="item",
+                text=f"{said}: {one.said}" if (said := html.plain(pick(one.text, self.locale)).strip()) else one.said,
+                note=", ".join(self.way(channel) for channel in one.channels),
+                language=self.foreign(one.text),
+                depth=1,
+            )
+            for one in found
+        ]
+
     def way(self, channel: Channel) -> str:
         """By which channel alone, empty for every one."""
         return self.say(content.CHANNELS[channel]) if channel in content.CHANNELS else ""
@@ -144,8 +164,10 @@ def sheet(found: Checklist, sight: Sight, texts: Texts, *, issuer: str, address:
             say("What you get"),
             tuple(line for one in found.handed_out for line in wording.one("item", one.text)),
         ),
-        Section("costs", say("What it costs"), tuple(wording.long(service.fee))),
-        Section("lasts", say("How long it takes"), tuple(wording.long(service.duration))),
+        Section("costs", say("What it costs"), (*wording.long(service.fee), *wording.figures(found.fees))),
+        Section(
+            "lasts", say("How long it takes"), (*wording.long(service.duration), *wording.figures(found.durations))
+        ),
         Section("where", say("Where and when"), tuple(_where(found, wording))),
         Section(
             "ways",
@@ -174,11 +196,6 @@ def source(sight: Sight, say: Callable[..., str]) -> str:
     """Which revision of the catalogue this is."""
     day = sight.published.astimezone(sight.zone).date() if sight.published else sight.day
     return say("Catalogue no. {number} of {day}", number=sight.revision, day=written_date(day, sight.locale))
-
-
-def written_date(day: date, locale: str) -> str:
-    """'21. November 2026' or 'November 21, 2026'."""
-    return dates.format_date(day, "long", locale=language_of(locale))
 
 
 def _to_bring(found: Checklist, wording: Wording) -> list[Line]:
@@ -244,6 +261,9 @@ def _where(found: Checklist, wording: Wording) -> list[Line]:
     if found.over:
         ended = wording.one("paragraph", found.service.ended)
         return ended or [Line(kind="paragraph", text=wording.say("No longer offered."))]
+    if found.upcoming and found.service.valid_from:
+        day = written_date(found.service.valid_from, wording.locale)
+        lines.insert(0, Line(kind="paragraph", text=wording.say("This holds from {day} on.", day=day)))
     return lines or [Line(kind="paragraph", text=wording.say("This is not offered here."))]
 
 

@@ -125,18 +125,23 @@ def point_seen(sight: Sight, point: Point) -> PointSeen:
 def themes(sight: Sight) -> list[Theme]:
     """Themes that hold an offer here, or a service that nobody offers anywhere, in the catalogue's order."""
     offered = {offer.service for offer in _offers_here(sight)} | {service.id for service in unoffered(sight)}
-    held = {theme for service in sight.catalogue.services if service.id in offered for theme in service.themes}
+    held = {
+        theme
+        for service in sight.catalogue.services
+        if service.id in offered and not is_upcoming(sight, service)
+        for theme in service.themes
+    }
     found = [theme for theme in sight.catalogue.themes if theme.id in held]
     return sorted(found, key=lambda theme: (theme.order, pick(theme.name, sight.locale)))
 
 
 def unoffered(sight: Sight) -> list[Service]:
-    """Services that nobody offers at any point, and that are not over: what they are can be read all the same."""
+    """Services in force that nobody offers at any point: what they are can be read all the same."""
     offered = {offer.service for offer in sight.catalogue.offers}
     found = [
         one
         for one in sight.catalogue.services
-        if one.id not in offered and one.visibility == "public" and not is_over(sight, one)
+        if one.id not in offered and one.visibility == "public" and is_valid(one.valid_from, one.valid_until, sight.day)
     ]
     return sorted(found, key=lambda one: pick(one.name, sight.locale))
 
@@ -146,7 +151,7 @@ def offers_of_theme(sight: Sight, theme: Theme) -> list[OfferSeen]:
 
     A service comes first where the theme is its first one, so that a theme begins with what is its own.
     """
-    services = {service.id for service in sight.catalogue.services_of(theme.id)}
+    services = {one.id for one in sight.catalogue.services_of(theme.id) if not is_upcoming(sight, one)}
     found = _seen(sight, (offer for offer in _offers_here(sight) if offer.service in services))
     return sorted(found, key=lambda seen: (ORDER.index(seen.status), seen.service.themes.index(theme.id)))
 
@@ -161,6 +166,11 @@ def ended_services(sight: Sight, theme: Theme) -> list[Service]:
 def is_over(sight: Sight, service: Service) -> bool:
     """Whether the service itself has ended, wherever it was offered."""
     return not is_valid(None, service.valid_until, sight.day)
+
+
+def is_upcoming(sight: Sight, service: Service) -> bool:
+    """Whether the first day of the service itself is still to come: until then no list names it."""
+    return not is_valid(service.valid_from, None, sight.day)
 
 
 def offers_of_service(sight: Sight, service: Service) -> list[OfferSeen]:
@@ -275,12 +285,15 @@ class FoundSeen(msgspec.Struct, frozen=True, kw_only=True):
 HERE, NOW, OVER = 1.1, 1.05, 0.3
 
 
-def found_here(sight: Sight, found: Iterable[Found]) -> list[FoundSeen]:
-    """Services that were found, the best first; of those that fit alike what is possible here and now."""
+def found_here(sight: Sight, found: Iterable[Found], *, upcoming: bool = False) -> list[FoundSeen]:
+    """Services that were found, the best first; of those that fit alike what is possible here and now.
+
+    With `upcoming` also those whose first day is still to come.
+    """
     scored = []
     for one in found:
         service = sight.catalogue.service(one.id)
-        if service is not None:
+        if service is not None and (upcoming or not is_upcoming(sight, service)):
             offers = tuple(offers_of_service(sight, service))
             seen = FoundSeen(service=service, offers=offers, over=is_over(sight, service))
             weight = (HERE if seen.here else 1.0) * (NOW if seen.now else 1.0) * (OVER if seen.over else 1.0)

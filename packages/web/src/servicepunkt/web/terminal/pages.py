@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from litestar import Request, Response, get, post
@@ -15,7 +16,7 @@ from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.core.errors import NotFoundError, ServicepunktError
 from servicepunkt.core.hours.model import Calendar
 from servicepunkt.core.hours.words import describe
-from servicepunkt.core.texts import spoken_time
+from servicepunkt.core.texts import spoken_time, written_date
 from servicepunkt.web import access
 from servicepunkt.web.devices import model as devices
 from servicepunkt.web.devices.model import Device
@@ -25,7 +26,7 @@ from servicepunkt.web.qr import qr_image
 from servicepunkt.web.sessions import model as sessions
 from servicepunkt.web.sessions import service as session_service
 from servicepunkt.web.speech import Speaker
-from servicepunkt.web.terminal import content, switches
+from servicepunkt.web.terminal import content, figures, switches
 from servicepunkt.web.terminal.content import Sight
 
 PUBLIC = {"public": True}
@@ -111,12 +112,19 @@ def public_service_of(sight: Sight, service_id: str) -> Service:
     return service
 
 
+def first_day(sight: Sight, service: Service) -> str:
+    """The first day of a service that is still to come, as it is read; else empty."""
+    first = service.valid_from
+    return written_date(first, sight.locale) if first and content.is_upcoming(sight, service) else ""
+
+
 def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str) -> Response[str]:
     """Raises NotFoundError."""
     service = public_service_of(sight, service_id)
     speaker: Speaker = request.app.state["speech"]
     address = public_address(request, f"/service/{service.id}")
     offers = content.offers_of_service(sight, service)
+    say = partial(access.deployment_of(request).texts.translate, sight.locale)
     return page(
         request,
         "web/service.html",
@@ -124,10 +132,13 @@ def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str)
         service=service,
         offers=offers,
         over=content.is_over(sight, service),
+        holds_from=first_day(sight, service),
         ways=content.non_digital_ways(offers),
         documents=content.documents(sight, service),
         has_checklist=content.has_checklist(sight, service, offers),
         channels=content.CHANNELS,
+        fees=figures.fees(service.fees, say, sight.locale),
+        durations=figures.durations(service.durations, say, sight.locale),
         elsewhere=content.other_points(sight, service),
         # What fills a screen stands below what to bring, what it costs and where to go.
         is_long=len(html.plain(pick(service.description, sight.locale))) > LONG,
