@@ -50,7 +50,8 @@ async def test_a_slip_is_put_right_and_said(terminal: Visit) -> None:
 async def test_what_is_possible_elsewhere_only_says_so(terminal: Visit) -> None:
     text = (await terminal.get(K, params={"q": "Bergführung"})).text
     assert names(text) == ["tour"]
-    assert "Das wird hier nicht angeboten." in text
+    said = " ".join(text.split())
+    assert "Das wird hier nicht angeboten. Wenden Sie sich an: Servicepunkt am Berg</span></p>" in said
     assert "Jetzt" in (await terminal.get("/t/alpha/search", params={"q": "Bergführung"})).text
 
 

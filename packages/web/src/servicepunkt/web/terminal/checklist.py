@@ -11,7 +11,7 @@ import msgspec
 
 from servicepunkt.core.catalogue import html
 from servicepunkt.core.catalogue.checklist import Condition, conditions, handed_out, needs
-from servicepunkt.core.catalogue.model import Channel, DocumentNeed, Partner, Service, Text, offer_hours, pick
+from servicepunkt.core.catalogue.model import Channel, DocumentNeed, Partner, Service, Text, offer_hours, pick, stand_in
 from servicepunkt.core.hours import words
 from servicepunkt.core.hours.week import usual_week
 from servicepunkt.core.texts import Texts, written_date
@@ -148,9 +148,7 @@ class Wording:
 
     def foreign(self, text: Text) -> str:
         """The language that stands in for the reader's, empty where it is the reader's."""
-        if not text or self.locale in text or self.locale.partition("-")[0] in text:
-            return ""
-        return "de" if "de" in text else next(iter(text))
+        return stand_in(text, self.locale)
 
 
 def sheet(found: Checklist, sight: Sight, texts: Texts, *, issuer: str, address: str) -> Sheet:

@@ -196,10 +196,25 @@ class AuthoritySeen(msgspec.Struct, frozen=True):
 
 
 def authorities(catalogue: Catalogue, rules: Iterable[Responsibility]) -> list[AuthoritySeen]:
-    """The authorities that the rules name, each once."""
-    found = {rule.authority: rule for rule in rules}
-    partners = ((catalogue.partner(name), rule) for name, rule in found.items())
-    return [AuthoritySeen(partner, rule) for partner, rule in partners if partner is not None]
+    """The authorities that the rules name, each once; one place that two sources name is one."""
+    found: dict[tuple[str, tuple[str, str, str] | None], AuthoritySeen] = {}
+    for rule in rules:
+        if partner := catalogue.partner(rule.authority):
+            at = partner.address
+            place = (" ".join(partner.name.casefold().split()), (at.street, at.postcode, at.town) if at else None)
+            found[place] = _united(found[place], partner, rule) if place in found else AuthoritySeen(partner, rule)
+    return list(found.values())
+
+
+def _united(known: AuthoritySeen, partner: Partner, rule: Responsibility) -> AuthoritySeen:
+    """What the second one says beyond the first."""
+    extra = {name: getattr(known.partner, name) or getattr(partner, name) for name in ("phone", "email", "website")}
+    return AuthoritySeen(
+        msgspec.structs.replace(known.partner, **extra),
+        msgspec.structs.replace(
+            known.rule, booking=known.rule.booking or rule.booking, caveat=known.rule.caveat or rule.caveat
+        ),
+    )
 
 
 def contacts(sight: Sight, service: Service) -> list[AuthoritySeen]:
@@ -250,6 +265,22 @@ def modules(sight: Sight, service: Service, offers: Iterable[OfferSeen]) -> list
     return found
 
 
+def where_to_go(sight: Sight, service: Service) -> Text:
+    """Where somebody goes for what is not offered here: another point, a place of contact, who decides, or nowhere."""
+    if points := other_points(sight, service):
+        return points[0].name
+    if asked := contacts(sight, service):
+        return {"": one_line(asked[0].partner)}
+    decides = sight.catalogue.partner(service.competence)
+    return {"": one_line(decides)} if decides else {}
+
+
+def one_line(partner: Partner) -> str:
+    """'Bürgeramt, Markt 1': a name that says its street says it once."""
+    street = partner.address.street if partner.address else ""
+    return f"{partner.name}, {street}" if street and street not in partner.name else partner.name
+
+
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What else is asked of a service that was found."""
 
@@ -262,11 +293,15 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FoundSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A service that was found, with the offer that helps most: possible now before later; None where there is none."""
+    """A service that was found, with the offer that helps most: possible now before later; None where there is none.
+
+    `elsewhere`: where to go where nothing is offered here; a name that is the same in every language stands under none.
+    """
 
     service: Service
     offers: tuple[OfferSeen, ...]
     over: bool
+    elsewhere: Text = {}
 
     @property
     def seen(self) -> OfferSeen | None:
@@ -295,7 +330,8 @@ def found_here(sight: Sight, found: Iterable[Found], *, upcoming: bool = False) 
         service = sight.catalogue.service(one.id)
         if service is not None and (upcoming or not is_upcoming(sight, service)):
             offers = tuple(offers_of_service(sight, service))
-            seen = FoundSeen(service=service, offers=offers, over=is_over(sight, service))
+            elsewhere = {} if offers else where_to_go(sight, service)
+            seen = FoundSeen(service=service, offers=offers, over=is_over(sight, service), elsewhere=elsewhere)
             weight = (HERE if seen.here else 1.0) * (NOW if seen.now else 1.0) * (OVER if seen.over else 1.0)
             scored.append((one.score * weight, seen))
     return [seen for _, seen in sorted(scored, key=lambda pair: -pair[0])]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 
 from servicepunkt.core.catalogue import html
 from servicepunkt.core.catalogue.model import Point, Service, pick
@@ -20,16 +20,18 @@ from servicepunkt.core.texts import spoken_time, written_date
 from servicepunkt.web import access
 from servicepunkt.web.devices import model as devices
 from servicepunkt.web.devices.model import Device
-from servicepunkt.web.frame import CONTRAST_COOKIE, Frame, language
-from servicepunkt.web.navigation import cookie, forget_cookies, public_address, see_other, terminal_bar
+from servicepunkt.web.frame import CONTRAST_COOKIE, Frame, language, terminal_bar
+from servicepunkt.web.navigation import cookie, forget_cookies, public_address, see_other
 from servicepunkt.web.qr import qr_image
 from servicepunkt.web.sessions import model as sessions
 from servicepunkt.web.sessions import service as session_service
 from servicepunkt.web.speech import Speaker
 from servicepunkt.web.terminal import content, figures, switches
 from servicepunkt.web.terminal.content import Sight
+from servicepunkt.web.terminal.lists import listing
 
 PUBLIC = {"public": True}
+Number = Annotated[int, QueryParameter(ge=1, le=9999)]
 LONG = 500  # letters of a description that stands at the top
 # Browsers keep a cookie for 400 days at most; the start page renews it.
 DEVICE_COOKIE_SECONDS = 400 * 24 * 3600
@@ -88,19 +90,26 @@ def start_page(request: Request[Any, Any, Any], sight: Sight, **values: Any) -> 
     return page(request, "web/start.html", sight, points=seen, themes=content.themes(sight), **values)
 
 
-def theme_page(request: Request[Any, Any, Any], sight: Sight, theme_id: str) -> Response[str]:
+def theme_page(request: Request[Any, Any, Any], sight: Sight, theme_id: str, number: int = 1) -> Response[str]:
     """Raises NotFoundError."""
     theme = sight.catalogue.theme(theme_id)
     if theme is None:
         raise NotFoundError
+    offers = content.offers_of_theme(sight, theme)
+    current = [seen for seen in offers if seen.status != "ended"]
+    more = [service for service in content.unoffered(sight) if theme.id in service.themes]
+    found = listing(current, more, sight.locale, page=number, in_pages=sight.point is not None)
+    is_last = found.page == found.pages
     return page(
         request,
         "web/theme.html",
         sight,
+        # Another language or view stays on the same page of a list.
+        path=f"{request.scope['path']}?page={found.page}" if found.page > 1 else request.scope["path"],
         theme=theme,
-        offers=content.offers_of_theme(sight, theme),
-        over=content.ended_services(sight, theme),
-        more=[service for service in content.unoffered(sight) if theme.id in service.themes],
+        found=found,
+        gone=[seen for seen in offers if seen.status == "ended"] if is_last else [],
+        over=content.ended_services(sight, theme) if is_last else [],
     )
 
 
@@ -187,10 +196,10 @@ async def terminal_start(request: Request[Any, Any, Any], device: NamedDependenc
 
 @get("/k/theme/{theme_id:str}", guards=[access.terminal])
 async def terminal_theme(
-    request: Request[Any, Any, Any], device: NamedDependency[Device], theme_id: FromPath[str]
+    request: Request[Any, Any, Any], device: NamedDependency[Device], theme_id: FromPath[str], page: Number = 1
 ) -> Response[str]:
-    """What a theme offers at this point."""
-    return theme_page(request, await sight_of(request, device), theme_id)
+    """What a theme offers at this point; a long list in pages."""
+    return theme_page(request, await sight_of(request, device), theme_id, page)
 
 
 @get("/k/service/{service_id:str}", guards=[access.terminal])
