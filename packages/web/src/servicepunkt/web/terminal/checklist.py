@@ -16,10 +16,10 @@ from servicepunkt.core.hours import words
 from servicepunkt.core.hours.week import usual_week
 from servicepunkt.core.texts import Texts, written_date
 from servicepunkt.web.sheet import Line, Section, Sheet
-from servicepunkt.web.terminal import content, figures, hours
+from servicepunkt.web.terminal import content, figures
 from servicepunkt.web.terminal.content import AuthoritySeen, OfferSeen, Sight
+from servicepunkt.web.terminal.days import DaySeen, days_seen
 from servicepunkt.web.terminal.figures import Figure
-from servicepunkt.web.terminal.hours import DaySeen
 
 DAYS_AHEAD = 14
 
@@ -97,7 +97,7 @@ def checklist(sight: Sight, service: Service, chosen: Collection[int], texts: Te
 
 def _place(sight: Sight, seen: OfferSeen, texts: Texts) -> PlaceSeen:
     when = offer_hours(sight.catalogue, seen.offer)
-    days = hours.days_seen(sight, when, texts, DAYS_AHEAD)
+    days = days_seen(sight, when, texts, DAYS_AHEAD)
     week = words.week_summary(usual_week(when, sight.day), texts=texts, locale=sight.locale)
     return PlaceSeen(seen, week, tuple(day for day in days if day.unusual))
 

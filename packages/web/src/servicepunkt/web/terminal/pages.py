@@ -11,8 +11,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from servicepunkt.core.catalogue import html
-from servicepunkt.core.catalogue.model import Point, Service, pick
+from servicepunkt.core.catalogue.model import Point, Service, pick, point_hours
 from servicepunkt.core.catalogue.service import CatalogueReader
+from servicepunkt.core.declarations import TerminalTile
 from servicepunkt.core.errors import NotFoundError, ServicepunktError
 from servicepunkt.core.hours.model import Calendar
 from servicepunkt.core.hours.words import describe
@@ -28,10 +29,13 @@ from servicepunkt.web.sessions import service as session_service
 from servicepunkt.web.speech import Speaker
 from servicepunkt.web.terminal import content, figures, switches
 from servicepunkt.web.terminal.content import Sight
+from servicepunkt.web.terminal.days import days_seen
+from servicepunkt.web.terminal.icons import theme_icons
 from servicepunkt.web.terminal.lists import listing
 
 PUBLIC = {"public": True}
 Number = Annotated[int, QueryParameter(ge=1, le=9999)]
+FEW, DAYS_SHOWN = 4, 7
 LONG = 500  # letters of a description that stands at the top
 # Browsers keep a cookie for 400 days at most; the start page renews it.
 DEVICE_COOKIE_SECONDS = 400 * 24 * 3600
@@ -84,10 +88,26 @@ def page(request: Request[Any, Any, Any], template: str, sight: Sight, **values:
     return frame.page(request, template, sight=sight, point_name=name, **values)
 
 
-def start_page(request: Request[Any, Any, Any], sight: Sight, **values: Any) -> Response[str]:
+def start_page(
+    request: Request[Any, Any, Any], sight: Sight, tiles: list[TerminalTile], **values: Any
+) -> Response[str]:
     points = [sight.point] if sight.point else list(sight.catalogue.points)
-    seen = [content.point_seen(sight, point) for point in points]
-    return page(request, "web/start.html", sight, points=seen, themes=content.themes(sight), **values)
+    themes = content.themes(sight)
+    # A few tiles do not become towers: what they leave free is used.
+    has_room = sight.point is not None and len(tiles) + len(themes) <= FEW
+    texts = access.deployment_of(request).texts
+    return page(
+        request,
+        "web/start.html",
+        sight,
+        points=[content.point_seen(sight, point) for point in points],
+        themes=themes,
+        icons=theme_icons(themes, taken=[tile.icon for tile in tiles]),
+        tiles=tiles,
+        has_room=has_room,
+        days=days_seen(sight, point_hours(sight.catalogue, points[0]), texts, DAYS_SHOWN) if has_room else [],
+        **values,
+    )
 
 
 def theme_page(request: Request[Any, Any, Any], sight: Sight, theme_id: str, number: int = 1) -> Response[str]:
@@ -165,7 +185,7 @@ def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str)
 @get("/", opt=PUBLIC)
 async def public_start(request: Request[Any, Any, Any]) -> Response[str]:
     """The themes of all points, and whether the points are open."""
-    return start_page(request, await sight_of(request), tiles=[])
+    return start_page(request, await sight_of(request), [])
 
 
 @get("/theme/{theme_id:str}", opt=PUBLIC)
@@ -188,7 +208,7 @@ async def terminal_start(request: Request[Any, Any, Any], device: NamedDependenc
     found = plugins.flat(ctx, "terminal_tiles", locale=sight.locale, point=device.target)
     # Nobody has to be warned where nothing would be forgotten.
     bar = terminal_bar(request, idle=60 if was_touched(request, ctx.locale) else 0)
-    answer = start_page(request, sight, tiles=sorted(found, key=lambda tile: tile.order), bar=bar)
+    answer = start_page(request, sight, sorted(found, key=lambda tile: tile.order), bar=bar)
     token = request.cookies[devices.COOKIE]
     answer.set_cookie(device_cookie(request, token))
     return answer
