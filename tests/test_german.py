@@ -34,6 +34,7 @@ from servicepunkt.web.editors import forms as editor_forms
 from servicepunkt.web.editors import seen as editor_pages
 from servicepunkt.web.editors import tasks as editor_tasks
 from servicepunkt.web.editors import words as editor_words
+from servicepunkt.web.terminal import content, figures
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {path.parents[1].name: path.parents[1] for path in ROOT.glob("packages/*/src/servicepunkt/*/locale/de.po")}
@@ -91,6 +92,8 @@ def in_tables() -> Iterator[Said]:
         ],
         editor_changes: (editor_changes.TOO_LONG_REMARK, editor_changes.UNKNOWN, editor_changes.LOOK_AGAIN),
         editor_pages: editor_pages.TITLES,
+        figures: [sentence for pair in figures.UNITS.values() for sentence in pair],
+        content: [*content.CAPABILITIES.values(), *content.CHANNELS.values()],
         box_pages: [sentence for pair in box_pages.QUESTIONS.values() for sentence in pair],
     }.items():
         yield from ((package_of(module), module.__name__, sentence) for sentence in said)

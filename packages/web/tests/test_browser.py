@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 
+from servicepunkt.core.catalogue import service as catalogue_service
+from servicepunkt.core.catalogue.model import Service
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.deployment import Deployment
@@ -36,6 +39,7 @@ CITIZEN = [
     *("", "/theme/energy", "/theme/events", "/theme/tourism", "/service/card", "/service/bonus", "/help", "/none"),
     "/hours",
     *("/service/card/checklist", f"/service/card/checklist?case={CARD_CASE}"),
+    "/service/card/authority",
     *("/search", "/search?q=perso", "/search?q=xyz", "/search?q=stadt&here=yes"),
 ]
 STAFF = ["", "/help", "/devices", "/devices/new", "/account", "/account/second-factor", "/notices"]
@@ -68,21 +72,40 @@ def place(
     tmp_path_factory: pytest.TempPathFactory,
     make_town: Callable[..., Any],
     town_clock: FixedClock,
-) -> Iterator[tuple[str, Callable[[], str]]]:
+) -> Iterator[tuple[str, Callable[[str, str], str]]]:
     """The address of a served town, and a function that gives tokens of terminals, each for one use."""
     home, clock = tmp_path_factory.mktemp("browser"), town_clock
 
-    async def seed() -> list[str]:
+    async def seed() -> dict[tuple[str, str], list[str]]:
         empty_database(urls.owner)
         async with open_deployment(urls, home, plugins, clock=clock) as deployment:
             town = make_town(deployment, urls)
             await town.found()
             await fail_messages(town)
-            return [await town.terminal_token(town.alpha) for _ in range(120)]
+            await publish_long(town)
+            made = (("alpha", "harbour", 140), ("alpha", "hill", 20), ("beta", "harbour", 20))
+            return {
+                (slug, point): [await town.terminal_token(getattr(town, slug), point) for _ in range(count)]
+                for slug, point, count in made
+            }
 
     tokens = asyncio.run(seed())
     with serve_town(urls, plugins, home, clock) as base:
-        yield base, tokens.pop
+        yield base, lambda slug, point: tokens[slug, point].pop()
+
+
+async def publish_long(town: Any) -> None:
+    """The second town has a theme of sixty services, in German alone."""
+    deployment = town.deployment
+    async with deployment.database.tenant(town.beta) as tx:
+        found = await catalogue_service.newest(tx)
+        more = tuple(
+            Service(id=f"{letter}-{number}", name={"de": f"{letter.upper()}mt {number}"}, themes=("living",))
+            for letter in "abz"
+            for number in range(20)
+        )
+        changed = msgspec.structs.replace(found, services=(*found.services, *more))
+        await catalogue_service.publish(tx, changed, at=deployment.clock.now(), actor="test")
 
 
 async def fail_messages(town: Any) -> None:
@@ -118,19 +141,26 @@ def chromium(place: Any) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(place: tuple[str, Callable[[], str]], chromium: Browser) -> Iterator[Callable[..., Page]]:
+def visit(place: tuple[str, Callable[[str, str], str]], chromium: Browser) -> Iterator[Callable[..., Page]]:
     """Opens pages of people who share nothing; what a browser complains about fails the test."""
     base, next_token = place
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
     def open_page(
-        *, size: Any = PORTRAIT, terminal: bool = True, view: str = "", language: str = "", **options: Any
+        *,
+        size: Any = PORTRAIT,
+        terminal: bool = True,
+        view: str = "",
+        language: str = "",
+        slug: str = "alpha",
+        point: str = "harbour",
+        **options: Any,
     ) -> Page:
         context = chromium.new_context(base_url=base, viewport=size, **options)
         contexts.append(context)
-        cookies = {"sp_device": next_token() if terminal else "", "sp_view": view, "sp_language": language}
-        where = {"domain": "127.0.0.1", "path": "/t/alpha"}
+        cookies = {"sp_device": next_token(slug, point) if terminal else "", "sp_view": view, "sp_language": language}
+        where = {"domain": "127.0.0.1", "path": f"/t/{slug}"}
         context.add_cookies([{"name": name, "value": value, **where} for name, value in cookies.items() if value])
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -205,6 +235,74 @@ def start_page_fits(page: Page, size: Any) -> None:
     assert bar["y"] + bar["height"] == size["height"], "the bar stands at the bottom"
     assert max(box["y"] + box["height"] for box in boxes) <= bar["y"], "and covers no tile"
     assert all(button.bounding_box()["height"] >= 60 for button in page.locator(".sp-action").all())
+
+
+@SIZES
+@pytest.mark.parametrize("view", ["", "contrast", "large"])
+def test_few_tiles_are_no_towers(visit: Callable[..., Page], size: Any, view: str) -> None:
+    page = visit(size=size, view=view, point="hill")
+    page.goto(K)
+    assert axe_violations(page) == []
+    assert small_targets(page, 48) == []
+    boxes = [tile.bounding_box() for tile in page.locator(".sp-tile").all()]
+    assert len(boxes) == 3
+    assert all(120 <= box["height"] <= 480 for box in boxes), boxes
+    assert len({tile.inner_html() for tile in page.locator(".sp-tile__icon").all()}) == 3
+    assert page.locator(".sp-next > div").count() == 7
+    if not view:
+        assert not scrolls(page)
+    page.locator(".sp-seek").click()
+    page.wait_for_url("**/k/search")
+
+
+@SIZES
+@pytest.mark.parametrize("view", ["", "contrast"])
+def test_a_long_theme_is_read_in_pages_that_do_not_scroll(visit: Callable[..., Page], size: Any, view: str) -> None:
+    page = visit(size=size, view=view, language="en", slug="beta")
+    page.goto("/t/beta/k/theme/living")
+    assert axe_violations(page) == []
+    assert small_targets(page, 48) == []
+    page.get_by_role("link", name="Z", exact=True).click()
+    page.wait_for_url("**/living?page=6*")
+    assert axe_violations(page) == []
+    assert not scrolls(page)
+    page.get_by_role("link", name="Next").click()
+    page.wait_for_url("**/living?page=7")
+    page = visit(size=PHONE, view=view, slug="beta", terminal=False)
+    page.goto("/t/beta/theme/living")
+    assert axe_violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+@pytest.mark.parametrize("view", ["", "contrast", "large"])
+@SIZES
+def test_start_and_end_keep_their_places(visit: Callable[..., Page], size: Any, language: str, view: str) -> None:
+    page = visit(size=size, language=language, view=view)
+    places = []
+    for path in ("", "/theme/energy", "/service/card", "/search"):
+        page.goto(K + path)
+        places.append(
+            [
+                page.locator(one).bounding_box()
+                for one in (".sp-bar__actions > a:first-child", ".sp-bar__end .sp-action")
+            ]
+        )
+    assert all(one == places[0] for one in places), places
+    if size == LANDSCAPE and view != "large":
+        assert page.locator(".sp-bar").bounding_box()["height"] < 120, "one row"
+
+
+def test_a_box_without_its_tick_is_dark_in_high_contrast(visit: Callable[..., Page]) -> None:
+    page = visit(view="contrast")
+    page.goto(K + "/service/card/checklist")
+    box = page.get_by_role("checkbox")
+    dark = "element => getComputedStyle(element).backgroundColor"
+    assert box.evaluate(dark) == page.locator(".sp-case").evaluate(dark)
+    assert box.evaluate("element => getComputedStyle(element, '::before').content") == "none"
+    box.check()
+    assert box.evaluate(dark) == page.locator(".sp-case").evaluate(dark)
+    assert box.evaluate("element => getComputedStyle(element, '::before').content") != "none"
 
 
 def test_what_is_over_is_a_card_that_a_finger_hits(visit: Callable[..., Page]) -> None:

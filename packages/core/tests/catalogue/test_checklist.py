@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicepunkt.core.catalogue.checklist import conditions, handed_out, needs
+from servicepunkt.core.catalogue.checklist import AT_POINT, conditions, handed_out, needs, to_bring
 from servicepunkt.core.catalogue.model import DocumentNeed, Service
 
 PHOTO = DocumentNeed(text={"de": "Ein Foto", "en": "A photo"}, original=True)
@@ -25,6 +25,7 @@ documents = st.builds(
     direction=st.sampled_from(["in", "out"]),
     mandatory=st.booleans(),
     original=st.booleans(),
+    channel=st.sampled_from(["000", "100", "200", "point"]),
 )
 services = st.lists(documents, max_size=12).map(lambda found: Service(id="x", documents=tuple(found)))
 
@@ -64,6 +65,30 @@ def test_what_two_conditions_ask_for_stands_there_once_and_as_strictly_as_one_of
 def test_what_may_be_left_at_home_stands_last() -> None:
     optional = DocumentNeed(text={"de": "Der alte Pass"}, mandatory=False)
     assert needs(service(optional, PHOTO)) == [PHOTO, optional]
+
+
+def test_what_is_asked_for_on_another_way_is_not_asked_for_here() -> None:
+    scan = DocumentNeed(text={"de": "Ein Scan"}, channel="200")
+    here = DocumentNeed(text={"de": "Die Karte"}, channel="point")
+    child = {"de": "wenn es für ein Kind ist"}
+    letter = DocumentNeed(text={"de": "Ein Brief"}, when=child, channel="100")
+    asked = service(PHOTO, scan, here, letter)
+    (number,) = (one.number for one in conditions(asked))
+    assert needs(asked, {number}, AT_POINT) == [PHOTO, here]
+    assert to_bring(asked, AT_POINT) == [PHOTO, here]
+    assert conditions(asked, AT_POINT) == []
+    assert needs(asked, {number}) == [PHOTO, scan, here, letter]
+
+
+def test_a_question_has_the_same_number_on_every_way() -> None:
+    online = DocumentNeed(text={"de": "Ein Scan"}, when={"de": "wenn Sie verheiratet sind"}, channel="200")
+    asked = service(online, CONSENT)
+    assert [one.number for one in conditions(asked, AT_POINT)] == [conditions(asked)[1].number]
+
+
+def test_the_same_thing_on_two_ways_stands_there_for_each() -> None:
+    online, here = (DocumentNeed(text={"de": "Ein Foto"}, channel=way) for way in ("200", "point"))
+    assert needs(service(online, here)) == [online, here]
 
 
 def test_a_number_stays_with_its_words_wherever_they_stand() -> None:

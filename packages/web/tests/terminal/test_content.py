@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from servicepunkt.core.catalogue.model import Catalogue
+from servicepunkt.core.catalogue.model import Address, Catalogue, Partner, Responsibility, Service
+from servicepunkt.core.catalogue.search.index import Found
 from servicepunkt.core.hours.model import Calendar
 from servicepunkt.web.terminal import content
 from servicepunkt.web.terminal.content import Sight
@@ -86,6 +87,68 @@ def test_a_theme_without_an_offer_here_has_no_tile(sight: Callable[..., Sight]) 
     assert [theme.id for theme in content.themes(sight("hill"))] == ["papers", "tourism"]
     everywhere = [theme.id for theme in content.themes(sight(None))]
     assert everywhere == ["energy", "mobility", "living", "papers", "events", "tourism"]
+
+
+@pytest.mark.parametrize("point", ["harbour", None])
+def test_what_holds_only_later_stands_in_no_list_before_its_day(
+    sight: Callable[..., Sight], make_catalogue: Callable[[], Catalogue], point: str | None
+) -> None:
+    kept, later = make_catalogue(), {"valid_from": date(2030, 1, 1)}
+    new = Service(id="new", name={"de": "Neues"}, themes=("tourism",), **later)
+    moved = [msgspec.structs.replace(one, **later) if one.id == "market" else one for one in kept.services]
+    changes = {"services": (*moved, new)}
+    before, after = sight(point, **changes), sight(point, at=SATURDAY.replace(year=2030, month=1, day=2), **changes)
+    assert content.unoffered(before) == []
+    assert content.unoffered(after) == [new]
+    assert "events" not in [theme.id for theme in content.themes(before)]
+    assert "events" in [theme.id for theme in content.themes(after)]
+    assert statuses(before, "events") == []
+    assert statuses(after, "events") == [("market", "now")]
+    found = [Found(one, 1.0) for one in ("new", "market", "card")]
+    assert [one.service.id for one in content.found_here(before, found)] == ["card"]
+    assert len(content.found_here(after, found)) == len(content.found_here(before, found, upcoming=True)) == 3
+
+
+def office(key: str, phone: str = "") -> Partner:
+    address = Address(street="Ruppertstraße 19", postcode="80337", town="München")
+    return Partner(id=key, name="Bürgerbüro Ruppertstraße", kind="authority", phone=phone, address=address)
+
+
+def test_a_place_that_two_sources_name_stands_there_once(
+    sight: Callable[..., Sight], make_catalogue: Callable[[], Catalogue]
+) -> None:
+    kept = make_catalogue()
+    rules = tuple(Responsibility(service="tour", authority=key, role="contact") for key in ("one", "two", "club"))
+    rules = (rules[0], msgspec.structs.replace(rules[1], booking="https://example.org/termin"), rules[2])
+    view = sight(partners=(*kept.partners, office("one"), office("two", "089 1")), responsibilities=rules)
+    tour = view.catalogue.service("tour")
+    assert tour
+    first, second = content.contacts(view, tour)
+    assert (first.partner.name, first.partner.phone) == ("Bürgerbüro Ruppertstraße", "089 1")
+    assert first.rule.booking == "https://example.org/termin"
+    assert second.partner.id == "club"
+
+
+def test_what_is_not_offered_here_says_where_to_go(
+    sight: Callable[..., Sight], make_catalogue: Callable[[], Catalogue]
+) -> None:
+    kept = make_catalogue()
+    new = Service(id="new", name={"de": "Neues"}, competence="county")
+    rule = Responsibility(service="new", authority="one", role="contact")
+
+    def goes(service: Service, *rules: Responsibility) -> dict[str, str]:
+        partners = (*kept.partners, office("one"))
+        view = sight(services=(*kept.services, service), partners=partners, responsibilities=rules)
+        (found,) = content.found_here(view, [Found(service.id, 1.0)])
+        return found.elsewhere
+
+    assert goes(new, rule) == {"": "Bürgerbüro Ruppertstraße, Ruppertstraße 19"}
+    assert goes(new) == {"": "Landkreis Nordsee"}
+    assert goes(msgspec.structs.replace(new, competence="")) == {}
+    (tour,) = content.found_here(sight(), [Found("tour", 1.0)])
+    assert tour.elsewhere["de"] == "Servicepunkt am Berg"
+    (card,) = content.found_here(sight(), [Found("card", 1.0)])
+    assert card.elsewhere == {}
 
 
 def test_a_point_without_staff_says_nothing_about_them(sight: Callable[..., Sight]) -> None:

@@ -104,6 +104,31 @@ async def test_a_text_without_a_translation_says_which_language_it_is(terminal: 
     assert '<span lang="de">Monatskarte</span>' in text
 
 
+NOTE = "Some of this is only in German."
+
+
+@pytest.mark.parametrize("place", ["", "/k"])
+async def test_a_text_in_another_language_is_announced_once_in_the_readers_own(terminal: Visit, place: str) -> None:
+    english = {"cookie": f"sp_language=en; sp_device={terminal.client.cookies['sp_device']}"}
+    for path, noted in (
+        ("/theme/mobility", 1),
+        ("/service/ticket", 1),
+        ("/service/ticket/checklist", 1),
+        ("/search?q=Monatskarte", 1),
+        ("/service/ticket/authority", 1),
+        ("/theme/papers", 0),
+        ("/service/card", 0),
+        ("", 0),
+    ):
+        text = (await terminal.get(f"/t/alpha{place}{path}", headers=english)).text
+        assert text.count(NOTE) == noted, path
+        if noted:
+            assert text.index(NOTE) < text.index('<span lang="de">Monatskarte</span>'), path
+    found = (await terminal.get(f"/t/alpha{place}/search?q=Monatskarte", headers=english)).text
+    assert NOTE in found[found.index('id="found"') :], "what is searched for while somebody types brings its own note"
+    assert "nur auf" not in (await terminal.get(f"/t/alpha{place}/service/ticket")).text
+
+
 async def test_no_link_of_a_terminal_leaves_the_house(terminal: Visit) -> None:
     assert "https://example.org" not in (await terminal.get("/t/alpha/k/service/contract")).text
     assert 'href="https://example.org/strom"' in (await terminal.get("/t/alpha/service/contract")).text

@@ -50,7 +50,8 @@ async def test_a_slip_is_put_right_and_said(terminal: Visit) -> None:
 async def test_what_is_possible_elsewhere_only_says_so(terminal: Visit) -> None:
     text = (await terminal.get(K, params={"q": "Bergführung"})).text
     assert names(text) == ["tour"]
-    assert "Das wird hier nicht angeboten." in text
+    said = " ".join(text.split())
+    assert "Das wird hier nicht angeboten. Wenden Sie sich an: Servicepunkt am Berg</span></p>" in said
     assert "Jetzt" in (await terminal.get("/t/alpha/search", params={"q": "Bergführung"})).text
 
 
@@ -100,6 +101,13 @@ async def test_no_query_is_a_fault(terminal: Visit, typed: str) -> None:
     answer = await terminal.get(K, params={"q": typed})
     assert answer.status_code == 200
     assert "<b>x</b>" not in answer.text
+
+
+async def test_filters_are_called_by_what_they_do(terminal: Visit) -> None:
+    asked = {"q": "Bergführung Personalausweis Monatskarte Umzug"}
+    assert "Auswahl eingrenzen" in (await terminal.get(K, params=asked)).text
+    await terminal.submit("/t/alpha/k", "/t/alpha/language", language="en", next="/k")
+    assert "Narrow the selection" in (await terminal.get(K, params=asked)).text
 
 
 async def test_a_query_without_end_is_refused(terminal: Visit) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import msgspec
+import pypdf
 import pytest
 
 from servicepunkt.core.catalogue import service as catalogue_service
 from servicepunkt.core.catalogue.checklist import conditions
-from servicepunkt.core.catalogue.model import Catalogue, DocumentNeed, Module, Service
+from servicepunkt.core.catalogue.model import Catalogue, DocumentNeed, Duration, Fee, Module, Service
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.testing import FixedClock, make_tenant
 
@@ -34,6 +37,10 @@ async def publish(town: Town, catalogue: Catalogue, service: Service) -> None:
     changed = msgspec.structs.replace(catalogue, services=(*others, service))
     async with town.deployment.database.tenant(town.alpha) as tx:
         await catalogue_service.publish(tx, changed, at=NOW, actor="test")
+
+
+def both_of(german: str, english: str) -> dict[str, str]:
+    return {"de": german, "en": english}
 
 
 def to_bring(text: str) -> list[str]:
@@ -118,7 +125,53 @@ async def test_a_terminal_shows_a_code_with_the_answers_and_the_web_a_page_to_pr
 
 async def test_the_service_page_leads_to_the_checklist(terminal: Visit) -> None:
     assert 'href="/t/alpha/k/service/card/checklist"' in (await terminal.get("/t/alpha/k/service/card")).text
-    assert 'href="/t/alpha/service/ticket/checklist"' in (await terminal.get("/t/alpha/service/ticket")).text
+
+
+@pytest.mark.parametrize("place", ["", "/k"])
+async def test_where_nothing_is_written_about_papers_nobody_says_that_there_are_none(
+    here: Town, terminal: Visit, place: str, make_catalogue: Callable[[], Catalogue]
+) -> None:
+    lost = Service(id="lost", name={"de": "Fundsachen"}, documents=(DocumentNeed(text={"de": "x"}, direction="out"),))
+    await publish(here, make_catalogue(), lost)
+    assert (
+        f'href="/t/alpha{place}/service/ticket/checklist"'
+        not in (await terminal.get(f"/t/alpha{place}/service/ticket")).text
+    )
+    text = (await terminal.get(f"/t/alpha{place}/service/ticket/checklist")).text
+    assert "Wir wissen von nichts" not in text
+    assert "Uns liegt keine Liste vor. Bitte fragen Sie vorher nach: Stadtwerke." in text
+    text = (await terminal.get(f"/t/alpha{place}/service/lost/checklist")).text
+    assert "Uns liegt keine Liste vor. Bitte fragen Sie vorher nach: unter der Behördennummer 115." in text
+
+
+async def test_the_paper_does_not_say_either_what_nobody_knows(visit: Visit) -> None:
+    answer = await visit.get("/t/alpha/service/ticket/checklist.pdf")
+    said = " ".join(pypdf.PdfReader(io.BytesIO(answer.content)).pages[0].extract_text().split())
+    assert "Uns liegt keine Liste vor. Bitte fragen Sie vorher nach: Stadtwerke." in said
+
+
+@pytest.mark.parametrize("path", ["", "/checklist"])
+async def test_a_terminal_asks_for_what_is_needed_there_and_the_web_says_where_it_is_needed(
+    here: Town, terminal: Visit, path: str, make_catalogue: Callable[[], Catalogue]
+) -> None:
+    card = make_catalogue().service("card")
+    assert card
+    documents = (
+        DocumentNeed(text={"de": "Alter Ausweis"}),
+        DocumentNeed(text={"de": "Foto als Datei"}, channel="200"),
+        DocumentNeed(text={"de": "Foto auf Papier"}, channel="point"),
+        DocumentNeed(text={"de": "Der neue Ausweis"}, direction="out"),
+    )
+    await publish(here, make_catalogue(), msgspec.structs.replace(card, documents=documents))
+    assert to_bring((await terminal.get(f"/t/alpha/k/service/card{path}")).text) == [
+        "Alter Ausweis",
+        "Foto auf Papier am Servicepunkt",
+    ]
+    assert to_bring((await terminal.get(f"/t/alpha/service/card{path}")).text) == [
+        "Alter Ausweis",
+        "Foto als Datei online",
+        "Foto auf Papier am Servicepunkt",
+    ]
 
 
 async def test_originals_and_what_is_optional_and_long_texts_are_marked(
@@ -142,6 +195,59 @@ async def test_originals_and_what_is_optional_and_long_texts_are_marked(
     assert "<ul><li>Brille ab</li></ul>" in text
     assert "Was Sie bekommen" in text
     assert "Der neue Ausweis" in text
+
+
+async def test_what_holds_only_later_says_from_when_on_its_own_pages(
+    here: Town, terminal: Visit, make_catalogue: Callable[[], Catalogue]
+) -> None:
+    new = Service(id="new", name={"de": "Zukunftsausweis"}, themes=("papers",), valid_from=date(2030, 1, 1))
+    await publish(here, make_catalogue(), new)
+    for place in ("", "/k"):
+        for path in ("/service/new", "/service/new/checklist"):
+            assert "Das gilt ab 1. Januar 2030." in (await terminal.get(f"/t/alpha{place}{path}")).text
+        assert "Zukunftsausweis" not in (await terminal.get(f"/t/alpha{place}/theme/papers")).text
+        found = (await terminal.get(f"/t/alpha{place}/search", params={"q": "Zukunftsausweis"})).text
+        assert "/service/new" not in found
+    paper = pypdf.PdfReader(io.BytesIO((await terminal.get("/t/alpha/service/new/checklist.pdf")).content))
+    assert "Das gilt ab 1. Januar 2030." in paper.pages[0].extract_text()
+
+
+FEES = (
+    Fee(amount=Decimal("70.00"), channel="point"),
+    Fee(amount=Decimal("65.50"), channel="200"),
+    Fee(amount=Decimal(32), text=both_of("Express", "Express")),
+)
+DURATIONS = (Duration(kind="processing", least=1, most=2, unit="TAG", text=both_of("im Express", "as express")),)
+
+
+@pytest.mark.parametrize("path", ["/service/card", "/k/service/card", "/service/card/checklist", "/staff/answers/card"])
+async def test_figures_stand_below_the_words(
+    here: Town, terminal: Visit, path: str, make_catalogue: Callable[[], Catalogue]
+) -> None:
+    card = make_catalogue().service("card")
+    assert card
+    await publish(here, make_catalogue(), msgspec.structs.replace(card, fees=FEES, durations=DURATIONS))
+    await terminal.sign_in("agent")
+    text = (await terminal.get(f"/t/alpha{path}")).text.replace("\xa0", " ")
+    said = " ".join(re.sub(r"<[^>]+>", " ", text).split())
+    assert "37,00 Euro 70,00 € am Servicepunkt 65,50 € online Express : 32,00 €" in said.replace(
+        "Express:", "Express :"
+    )
+    assert "Etwa drei Wochen im Express: 1–2 Tage" in said
+
+
+async def test_figures_alone_have_a_card_and_a_section(
+    here: Town, visit: Visit, make_catalogue: Callable[[], Catalogue]
+) -> None:
+    lost = Service(id="lost", name=both_of("Fundsachen", "Lost things"), fees=FEES, durations=DURATIONS)
+    await publish(here, make_catalogue(), lost)
+    text = (await visit.get("/t/alpha/service/lost", headers={"cookie": "sp_language=en"})).text
+    assert "What it costs" in text
+    assert "€65.50" in text
+    paper = pypdf.PdfReader(io.BytesIO((await visit.get("/t/alpha/service/lost/checklist.pdf")).content))
+    said = " ".join(paper.pages[0].extract_text().replace("\xa0", " ").split())
+    assert "65,50 € online" in said
+    assert "im Express: 1–2 Tage" in said
 
 
 async def test_a_service_that_is_over_says_so(visit: Visit) -> None:

@@ -63,6 +63,11 @@ def spoken_date(day: date, locale: str) -> str:
     return dates.format_date(day, "EEEE, d. MMMM" if language.language == "de" else "EEEE, MMMM d", locale=language)
 
 
+def written_date(day: date, locale: str) -> str:
+    """'21. November 2026' or 'November 21, 2026'."""
+    return dates.format_date(day, "long", locale=language_of(locale))
+
+
 def spoken_time(instant: datetime, locale: str, zone: ZoneInfo) -> str:
     """'19:40 Uhr' or '7:40 PM'."""
     language = language_of(locale)

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from babel import Locale, UnknownLocaleError
 from litestar import Request, Response
 from litestar.utils.scope.state import ScopeState
 from markupsafe import Markup
 
 from servicepunkt.core.catalogue import html
-from servicepunkt.core.catalogue.model import pick
+from servicepunkt.core.catalogue.model import Text, pick, stand_in
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.texts import Texts
@@ -29,6 +30,41 @@ from servicepunkt.web.tenancy import PREFIX_KEY, TENANT_KEY
 LANGUAGE_COOKIE = "sp_language"
 CONTRAST_COOKIE = "sp_view"
 LANGUAGE_NAMES = {"de": "Deutsch", "en": "English", "de-x-leicht": "Leichte Sprache"}
+
+
+class Foreign:
+    """Notes in which languages texts stand on a page that its reader has not chosen."""
+
+    def __init__(self, locale: str) -> None:
+        self._locale = locale
+        self._noted: list[str] = []
+
+    def of(self, text: Text) -> str:
+        """The language that stands in for the reader's, empty where it is the reader's; it is noted."""
+        other = stand_in(text, self._locale)
+        if other and other not in self._noted:
+            self._noted.append(other)
+        return other
+
+    def begin(self) -> list[str]:
+        """A part of the page begins that is noted by itself: what was noted before is given back to `end`."""
+        before, self._noted = self._noted, []
+        return before
+
+    def end(self, before: list[str]) -> str:
+        """The names of what was noted in this part, in the reader's language: 'German'. Empty for nothing."""
+        names = [name_of_language(code, self._locale) for code in self._noted]
+        self._noted = before
+        return ", ".join(names)
+
+
+def name_of_language(code: str, locale: str) -> str:
+    """A language by its name in another one; its code where it has none."""
+    try:
+        named = Locale.parse(code.partition("-")[0])
+    except (ValueError, UnknownLocaleError):
+        return code
+    return named.get_display_name(locale.partition("-")[0]) or code
 
 
 class Frame:
@@ -67,7 +103,9 @@ class Frame:
         return {
             "_": translate,
             "ctx": ctx,
+            "bar": terminal_bar(request),
             "csrf": csrf_token(request),
+            "foreign": Foreign(locale),
             "languages": [(code, LANGUAGE_NAMES.get(code, code)) for code in (ctx.languages if ctx else ("de", "en"))],
             "locale": locale,
             "legal": ctx.section("web", WebSettings) if ctx else WebSettings(),
@@ -104,6 +142,13 @@ def language(request: Request[Any, Any, Any]) -> str:
     allowed = ctx.languages if ctx else ("de", "en")
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
     return chosen if chosen in allowed else (ctx.locale if ctx else "de")
+
+
+def terminal_bar(request: Request[Any, Any, Any], *, idle: int = 60, warn: int = 30) -> dict[str, str | int]:
+    """The variable `bar` of `web/terminal.html`; `idle` 0 never ends."""
+    prefix = str(request.scope.get(PREFIX_KEY, ""))
+    paths = {name: f"{prefix}/k/{name}" for name in ("search", "help", "end")}
+    return {"start": f"{prefix}/k", **paths, "idle": idle, "warn": warn}
 
 
 def csrf_token(request: Request[Any, Any, Any]) -> str:

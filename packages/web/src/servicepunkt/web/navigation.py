@@ -69,13 +69,6 @@ def forget_cookies(request: Request[Any, Any, Any], answer: Response[Any], *, ke
                 answer.delete_cookie(name, path=path)
 
 
-def terminal_bar(request: Request[Any, Any, Any], *, idle: int = 60, warn: int = 30) -> dict[str, str | int]:
-    """The variable `bar` of `web/terminal.html` with times of one's own; `idle` 0 never ends."""
-    prefix = prefix_of(request)
-    paths = {name: f"{prefix}/k/{name}" for name in ("search", "help", "end")}
-    return {"start": f"{prefix}/k", **paths, "idle": idle, "warn": warn}
-
-
 def public_address(request: Request[Any, Any, Any], path: str) -> str:
     """The address under which people outside reach `path` of this tenant."""
     public = deployment_of(request).settings.public_url.rstrip("/")

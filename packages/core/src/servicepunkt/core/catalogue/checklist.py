@@ -3,19 +3,23 @@
 `DocumentNeed.when` says for whom a document is needed. Each different condition of a service is a question that is
 answered with yes or not at all. Its number comes from its words, not from its place: an address or a QR code that was
 kept asks for what it asked for, or, once the words have changed, for nothing.
+
+`channels` are the ways on which somebody comes: what is asked for on other ways only is not his. None is every way.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import msgspec
 
-from servicepunkt.core.catalogue.model import DocumentNeed, Service, Text, pick
+from servicepunkt.core.catalogue.model import Channel, DocumentNeed, Service, Text, pick
 
 LEAST, NUMBERS = 1000, 9000
 MOST_CONDITIONS = 100
+#: On the spot: what is asked for whatever the way, and at the service point itself.
+AT_POINT: tuple[Channel, ...] = ("000", "point")
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,10 +30,11 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     needs: tuple[DocumentNeed, ...]
 
 
-def conditions(service: Service) -> list[Condition]:
+def conditions(service: Service, channels: Collection[Channel] | None = None) -> list[Condition]:
     """The different conditions of what is to be brought, in the order in which they first stand there."""
     found: dict[str, list[DocumentNeed]] = {}
-    for need in _to_bring(service):
+    # Numbers are given over all ways, so that a number means the same at a terminal and on the web.
+    for need in to_bring(service):
         if key := _key(need):
             found.setdefault(key, []).append(need)
     numbers: dict[str, int] = {}
@@ -40,22 +45,25 @@ def conditions(service: Service) -> list[Condition]:
             number = (number + 1) % NUMBERS
         numbers[key] = number
     return [
-        Condition(number=LEAST + numbers[key], words=_united(needs), needs=tuple(needs))
+        Condition(number=LEAST + numbers[key], words=_united(needs), needs=own)
         for key, needs in found.items()
-        if key in numbers
+        if key in numbers and (own := tuple(_on(needs, channels)))
     ]
 
 
-def needs(service: Service, chosen: Collection[int] = ()) -> list[DocumentNeed]:
+def needs(
+    service: Service, chosen: Collection[int] = (), channels: Collection[Channel] | None = None
+) -> list[DocumentNeed]:
     """What somebody has to bring to whom the `chosen` conditions apply; a number that is not known changes nothing.
 
-    What must be there comes before what may be; else the order of the editors. The same thing stands there once.
+    What must be there comes before what may be; else the order of the editors. The same thing stands there once for
+    each way on which it is asked for.
     """
     applying = {id(need) for one in conditions(service) if one.number in chosen for need in one.needs}
-    found: dict[str, DocumentNeed] = {}
-    for need in _to_bring(service):
+    found: dict[tuple[str, Channel], DocumentNeed] = {}
+    for need in to_bring(service, channels):
         if not _key(need) or id(need) in applying:
-            said = _folded(need.text)
+            said = (_folded(need.text), need.channel)
             before = found.get(said)
             found[said] = _stricter(before, need) if before else need
     return sorted(found.values(), key=lambda need: not need.mandatory)
@@ -70,8 +78,13 @@ def handed_out(service: Service) -> list[DocumentNeed]:
     return list(found.values())
 
 
-def _to_bring(service: Service) -> list[DocumentNeed]:
-    return [need for need in service.documents if need.direction == "in"]
+def to_bring(service: Service, channels: Collection[Channel] | None = None) -> list[DocumentNeed]:
+    """Everything that is asked for on these ways, with its conditions, as the editors wrote it."""
+    return _on((need for need in service.documents if need.direction == "in"), channels)
+
+
+def _on(needs: Iterable[DocumentNeed], channels: Collection[Channel] | None) -> list[DocumentNeed]:
+    return [need for need in needs if channels is None or need.channel in channels]
 
 
 def _stricter(one: DocumentNeed, other: DocumentNeed) -> DocumentNeed:

@@ -386,6 +386,13 @@ def pick(text: Text, locale: str) -> str:
     return next(iter(text.values()), "")
 
 
+def stand_in(text: Text, locale: str) -> str:
+    """The language of what `pick` gives where `locale` and its base language are missing; empty where they are not."""
+    if not text or locale in text or locale.partition("-")[0] in text:
+        return ""
+    return "de" if "de" in text else next(iter(text))
+
+
 def is_valid(first: date | None, last: date | None, day: date) -> bool:
     """Whether `day` lies in [first, last], open ends included."""
     return (first is None or first <= day) and (last is None or day <= last)

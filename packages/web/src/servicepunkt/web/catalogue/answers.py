@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
@@ -15,8 +16,8 @@ from servicepunkt.core.errors import NotFoundError
 from servicepunkt.web import access
 from servicepunkt.web.sessions.model import Visitor
 from servicepunkt.web.staff.frame import staff_page
-from servicepunkt.web.terminal import content
-from servicepunkt.web.terminal.pages import sight_of
+from servicepunkt.web.terminal import content, figures
+from servicepunkt.web.terminal.pages import first_day, sight_of
 
 HREF = "/staff/answers"
 MOST_FOUND = 12
@@ -34,7 +35,7 @@ async def answers(request: Request[Any, Any, Any], visitor: NamedDependency[Visi
         search: CatalogueSearch = request.app.state["search"]
         published = await reader.current(access.tenant_of(request))
         answer = await search.search(published, typed, limit=MOST_FOUND, for_staff=True)
-        found = content.found_here(sight, answer.found)
+        found = content.found_here(sight, answer.found, upcoming=True)
     return await staff_page(request, visitor, "web/staff_answers.html", sight=sight, typed=typed, found=found)
 
 
@@ -51,6 +52,7 @@ async def answer_card(
     said = competence.answer(sight.catalogue, service.id, place, day=sight.day)
     decided = said.competence or competence.Competence(level=None)
     offers = content.offers_of_service(sight, service)
+    say = partial(access.deployment_of(request).texts.translate, sight.locale)
     return await staff_page(
         request,
         visitor,
@@ -59,8 +61,12 @@ async def answer_card(
         service=service,
         offers=offers,
         modules=content.modules(sight, service, offers),
+        channels=content.CHANNELS,
+        fees=figures.fees(service.fees, say, sight.locale),
+        durations=figures.durations(service.durations, say, sight.locale),
         ways=content.non_digital_ways(offers),
         over=content.is_over(sight, service),
+        holds_from=first_day(sight, service),
         home=sight.catalogue.partner(service.competence),
         place_said=place,
         answer=said,

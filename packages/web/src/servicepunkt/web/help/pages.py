@@ -17,9 +17,9 @@ from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.web import access
 from servicepunkt.web.devices.model import Device
 from servicepunkt.web.forms import convert, typed
-from servicepunkt.web.frame import Frame
+from servicepunkt.web.frame import Frame, terminal_bar
 from servicepunkt.web.help import service
-from servicepunkt.web.navigation import came_from, see_other, terminal_bar
+from servicepunkt.web.navigation import came_from, see_other
 from servicepunkt.web.sessions.model import Visitor
 from servicepunkt.web.staff.frame import staff_page
 from servicepunkt.web.staff.overview import calls_seen

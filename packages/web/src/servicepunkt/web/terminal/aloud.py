@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import Annotated, Any
 
 import msgspec
@@ -11,7 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from servicepunkt.core.catalogue.checklist import conditions
-from servicepunkt.core.catalogue.model import Service, pick
+from servicepunkt.core.catalogue.model import Channel, Service, pick
 from servicepunkt.core.errors import NotFoundError
 from servicepunkt.web import access
 from servicepunkt.web.assets import ranged
@@ -19,7 +20,7 @@ from servicepunkt.web.devices.model import Device
 from servicepunkt.web.sheet import Line, Sheet
 from servicepunkt.web.speech import Passage, Speaker
 from servicepunkt.web.terminal.checklist import Wording
-from servicepunkt.web.terminal.content import Sight
+from servicepunkt.web.terminal.content import Sight, ways_of
 from servicepunkt.web.terminal.pages import PUBLIC, public_service_of, sight_of
 from servicepunkt.web.terminal.take_along import Cases, found_in, sheet_of
 
@@ -46,14 +47,14 @@ def _line(line: Line) -> str:
     return ", ".join(part for part in (line.text, line.mark, line.note) if part)
 
 
-def asked_too(service: Service, wording: Wording) -> list[Passage]:
+def asked_too(service: Service, wording: Wording, ways: Collection[Channel] | None = None) -> list[Passage]:
     """The conditions with what they ask for, after what everybody brings."""
     return [
         Passage(
             wording.foreign(one.words) or wording.locale,
             f"{pick(one.words, wording.locale)}: " + ", ".join(pick(need.text, wording.locale) for need in one.needs),
         )
-        for one in conditions(service)
+        for one in conditions(service, ways)
     ]
 
 
@@ -69,7 +70,7 @@ async def speech(
     texts = access.deployment_of(request).texts
     sight = msgspec.structs.replace(sight, locale=voice)
     found = found_in(request, sight, service, case)
-    also = asked_too(service, Wording(texts, voice)) if whole else []
+    also = asked_too(service, Wording(texts, voice), ways_of(sight)) if whole else []
     said = passages(sheet_of(request, sight, found), also)
     digest, path = await speaker.speech(said, voice)
     headers = {"etag": f'"{digest[:32]}"', "accept-ranges": "bytes", "cache-control": KEPT}

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from datetime import date
+from functools import partial
 from typing import Literal
 from urllib.parse import urlencode
 
 import msgspec
-from babel import dates
 
 from servicepunkt.core.catalogue import html
 from servicepunkt.core.catalogue.checklist import Condition, conditions, handed_out, needs
-from servicepunkt.core.catalogue.model import DocumentNeed, Partner, Service, Text, offer_hours, pick
+from servicepunkt.core.catalogue.model import Channel, DocumentNeed, Partner, Service, Text, offer_hours, pick, stand_in
 from servicepunkt.core.hours import words
 from servicepunkt.core.hours.week import usual_week
-from servicepunkt.core.texts import Texts, language_of
+from servicepunkt.core.texts import Texts, written_date
 from servicepunkt.web.sheet import Line, Section, Sheet
-from servicepunkt.web.terminal import content, hours
+from servicepunkt.web.terminal import content, figures
 from servicepunkt.web.terminal.content import AuthoritySeen, OfferSeen, Sight
-from servicepunkt.web.terminal.hours import DaySeen
+from servicepunkt.web.terminal.days import DaySeen, days_seen
+from servicepunkt.web.terminal.figures import Figure
 
 DAYS_AHEAD = 14
-REQUIRED_DOCUMENTS = "08"
 
 
 class PlaceSeen(msgspec.Struct, frozen=True):
@@ -34,16 +33,23 @@ class PlaceSeen(msgspec.Struct, frozen=True):
 
 
 class Checklist(msgspec.Struct, frozen=True, kw_only=True):
-    """`chosen`: the numbers of the conditions that apply, such as are known. `more`: what else is written on papers."""
+    """`chosen`: the numbers of the conditions that apply, such as are known. `more`: what else is written on papers.
+
+    `is_known`: whether anything is written about papers at all; where nothing is, somebody has to be asked.
+    """
 
     service: Service
     chosen: frozenset[int]
     conditions: list[Condition]
     needs: list[DocumentNeed]
     handed_out: list[DocumentNeed]
-    more: Text
+    more: list[tuple[Channel, Text]]
+    is_known: bool
+    fees: list[Figure]
+    durations: list[Figure]
     places: list[PlaceSeen]
     over: bool
+    upcoming: bool
     ways: list[Text]
     decides: Partner | None
     contacts: list[AuthoritySeen]
@@ -65,19 +71,24 @@ def numbers(raw: Iterable[str]) -> frozenset[int]:
 
 
 def checklist(sight: Sight, service: Service, chosen: Collection[int], texts: Texts) -> Checklist:
-    asked = conditions(service)
+    say = partial(texts.translate, sight.locale)
+    ways = content.ways_of(sight)
+    asked = conditions(service, ways)
     known = frozenset(chosen) & {one.number for one in asked}
     offers = [seen for seen in content.offers_of_service(sight, service) if seen.status != "ended"]
-    more = service.module(REQUIRED_DOCUMENTS, "point" if sight.point is not None else "000")
     return Checklist(
         service=service,
         chosen=known,
         conditions=asked,
-        needs=needs(service, known),
+        needs=needs(service, known, ways),
         handed_out=handed_out(service),
-        more=more.text if more else {},
+        more=content.papers(sight, service, offers),
+        is_known=content.has_checklist(sight, service, offers),
+        fees=figures.fees(service.fees, say, sight.locale),
+        durations=figures.durations(service.durations, say, sight.locale),
         places=[_place(sight, seen, texts) for seen in offers],
         over=content.is_over(sight, service),
+        upcoming=content.is_upcoming(sight, service),
         ways=content.non_digital_ways(offers),
         decides=sight.catalogue.partner(service.competence),
         contacts=content.contacts(sight, service),
@@ -86,7 +97,7 @@ def checklist(sight: Sight, service: Service, chosen: Collection[int], texts: Te
 
 def _place(sight: Sight, seen: OfferSeen, texts: Texts) -> PlaceSeen:
     when = offer_hours(sight.catalogue, seen.offer)
-    days = hours.days_seen(sight, when, texts, DAYS_AHEAD)
+    days = days_seen(sight, when, texts, DAYS_AHEAD)
     week = words.week_summary(usual_week(when, sight.day), texts=texts, locale=sight.locale)
     return PlaceSeen(seen, week, tuple(day for day in days if day.unusual))
 
@@ -118,11 +129,26 @@ class Wording:
             for block in html.blocks(pick(text, self.locale))
         ]
 
+    def figures(self, found: Iterable[Figure]) -> list[Line]:
+        """Amounts or times, one in each line: for what, how much, on which way."""
+        return [
+            Line(
+                kind="item",
+                text=f"{said}: {one.said}" if (said := html.plain(pick(one.text, self.locale)).strip()) else one.said,
+                note=", ".join(self.way(channel) for channel in one.channels),
+                language=self.foreign(one.text),
+                depth=1,
+            )
+            for one in found
+        ]
+
+    def way(self, channel: Channel) -> str:
+        """By which channel alone, empty for every one."""
+        return self.say(content.CHANNELS[channel]) if channel in content.CHANNELS else ""
+
     def foreign(self, text: Text) -> str:
         """The language that stands in for the reader's, empty where it is the reader's."""
-        if not text or self.locale in text or self.locale.partition("-")[0] in text:
-            return ""
-        return "de" if "de" in text else next(iter(text))
+        return stand_in(text, self.locale)
 
 
 def sheet(found: Checklist, sight: Sight, texts: Texts, *, issuer: str, address: str) -> Sheet:
@@ -136,8 +162,10 @@ def sheet(found: Checklist, sight: Sight, texts: Texts, *, issuer: str, address:
             say("What you get"),
             tuple(line for one in found.handed_out for line in wording.one("item", one.text)),
         ),
-        Section("costs", say("What it costs"), tuple(wording.long(service.fee))),
-        Section("lasts", say("How long it takes"), tuple(wording.long(service.duration))),
+        Section("costs", say("What it costs"), (*wording.long(service.fee), *wording.figures(found.fees))),
+        Section(
+            "lasts", say("How long it takes"), (*wording.long(service.duration), *wording.figures(found.durations))
+        ),
         Section("where", say("Where and when"), tuple(_where(found, wording))),
         Section(
             "ways",
@@ -168,23 +196,36 @@ def source(sight: Sight, say: Callable[..., str]) -> str:
     return say("Catalogue no. {number} of {day}", number=sight.revision, day=written_date(day, sight.locale))
 
 
-def written_date(day: date, locale: str) -> str:
-    """'21. November 2026' or 'November 21, 2026'."""
-    return dates.format_date(day, "long", locale=language_of(locale))
-
-
 def _to_bring(found: Checklist, wording: Wording) -> list[Line]:
     lines = []
     if found.applying:
         told = "; ".join(pick(one.words, wording.locale) for one in found.applying)
         lines.append(Line(kind="paragraph", text=wording.say("For you applies: {conditions}", conditions=told)))
     for need in found.needs:
-        note = "" if need.mandatory else wording.say("if you have it")
+        notes = [wording.way(need.channel), "" if need.mandatory else wording.say("if you have it")]
+        note = ", ".join(one for one in notes if one)
         lines += wording.one("tick", need.text, note, wording.say("Original") if need.original else "")
-    lines += wording.long(found.more)
-    if not lines:
+    for channel, text in found.more:
+        if way := wording.way(channel):
+            lines.append(Line(kind="heading", text=way))
+        lines += wording.long(text)
+    if not found.is_known:
+        lines.append(Line(kind="paragraph", text=no_list(found, wording.say)))
+    elif not lines:
         lines.append(Line(kind="paragraph", text=wording.say("We know of nothing that you have to bring.")))
     return lines
+
+
+def no_list(found: Checklist, say: Callable[..., str]) -> str:
+    """That nothing is written about papers, and whom to ask."""
+    who = found.decides
+    if who is None:
+        return say("We have no list. Please ask before you come: call 115.")
+    if who.phone:
+        return say(
+            "We have no list. Please ask before you come: {name}, telephone {phone}.", name=who.name, phone=who.phone
+        )
+    return say("We have no list. Please ask before you come: {name}.", name=who.name)
 
 
 def _where(found: Checklist, wording: Wording) -> list[Line]:
@@ -218,6 +259,9 @@ def _where(found: Checklist, wording: Wording) -> list[Line]:
     if found.over:
         ended = wording.one("paragraph", found.service.ended)
         return ended or [Line(kind="paragraph", text=wording.say("No longer offered."))]
+    if found.upcoming and found.service.valid_from:
+        day = written_date(found.service.valid_from, wording.locale)
+        lines.insert(0, Line(kind="paragraph", text=wording.say("This holds from {day} on.", day=day)))
     return lines or [Line(kind="paragraph", text=wording.say("This is not offered here."))]
 
 

@@ -10,16 +10,24 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, Parameter
 
 from servicepunkt.core.catalogue import competence
+from servicepunkt.core.catalogue.model import Responsibility, Service
 from servicepunkt.core.errors import NotFoundError
 from servicepunkt.web import access
 from servicepunkt.web.devices.model import Device
-from servicepunkt.web.terminal.content import Sight, authorities
+from servicepunkt.web.terminal.content import AuthoritySeen, Sight, authorities, contacts
 from servicepunkt.web.terminal.pages import PUBLIC, page, sight_of
 from servicepunkt.web.terminal.search import KEYS, pressed
 
 MAX_PLACE = 60
+MOST_PLACES = 3
 Text = Annotated[str, Parameter(max_length=4096)]
 Switch = Annotated[str, Parameter(max_length=8)]
+
+
+def at_home(sight: Sight, service: Service) -> list[AuthoritySeen]:
+    """Who decides for those who live in this town; nobody where it is not known."""
+    own = Responsibility(service=service.id, authority=service.competence)
+    return authorities(sight.catalogue, [own] if service.competence else [])
 
 
 async def competence_page(request: Request[Any, Any, Any], sight: Sight, service_id: str, place: str) -> Response[str]:
@@ -42,6 +50,8 @@ async def competence_page(request: Request[Any, Any, Any], sight: Sight, service
         decides=authorities(sight.catalogue, decided.decides),
         accepts=authorities(sight.catalogue, decided.accepts),
         contacts=authorities(sight.catalogue, decided.contacts),
+        at_home=at_home(sight, service),
+        places=contacts(sight, service)[:MOST_PLACES],
         is_certain=decided.is_certain,
         keys=KEYS,
     )

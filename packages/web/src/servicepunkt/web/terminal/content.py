@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from servicepunkt.core.catalogue.checklist import AT_POINT, to_bring
 from servicepunkt.core.catalogue.model import (
     MODULES,
     Catalogue,
     Channel,
+    DocumentNeed,
     Offer,
     Partner,
     Point,
@@ -43,6 +45,8 @@ CAPABILITIES = {
     "book": "Book",
     "collect": "Collect",
 }
+# How somebody comes, as message ids; the other channels are those of everybody and everything.
+CHANNELS: dict[Channel, str] = {"100": "not online", "200": "online", "point": "at the service point"}
 WALK_IN = ("none", "possible")  # without an appointment
 ORDER = ("now", "later", "upcoming", "ended")
 
@@ -121,18 +125,23 @@ def point_seen(sight: Sight, point: Point) -> PointSeen:
 def themes(sight: Sight) -> list[Theme]:
     """Themes that hold an offer here, or a service that nobody offers anywhere, in the catalogue's order."""
     offered = {offer.service for offer in _offers_here(sight)} | {service.id for service in unoffered(sight)}
-    held = {theme for service in sight.catalogue.services if service.id in offered for theme in service.themes}
+    held = {
+        theme
+        for service in sight.catalogue.services
+        if service.id in offered and not is_upcoming(sight, service)
+        for theme in service.themes
+    }
     found = [theme for theme in sight.catalogue.themes if theme.id in held]
     return sorted(found, key=lambda theme: (theme.order, pick(theme.name, sight.locale)))
 
 
 def unoffered(sight: Sight) -> list[Service]:
-    """Services that nobody offers at any point, and that are not over: what they are can be read all the same."""
+    """Services in force that nobody offers at any point: what they are can be read all the same."""
     offered = {offer.service for offer in sight.catalogue.offers}
     found = [
         one
         for one in sight.catalogue.services
-        if one.id not in offered and one.visibility == "public" and not is_over(sight, one)
+        if one.id not in offered and one.visibility == "public" and is_valid(one.valid_from, one.valid_until, sight.day)
     ]
     return sorted(found, key=lambda one: pick(one.name, sight.locale))
 
@@ -142,7 +151,7 @@ def offers_of_theme(sight: Sight, theme: Theme) -> list[OfferSeen]:
 
     A service comes first where the theme is its first one, so that a theme begins with what is its own.
     """
-    services = {service.id for service in sight.catalogue.services_of(theme.id)}
+    services = {one.id for one in sight.catalogue.services_of(theme.id) if not is_upcoming(sight, one)}
     found = _seen(sight, (offer for offer in _offers_here(sight) if offer.service in services))
     return sorted(found, key=lambda seen: (ORDER.index(seen.status), seen.service.themes.index(theme.id)))
 
@@ -157,6 +166,11 @@ def ended_services(sight: Sight, theme: Theme) -> list[Service]:
 def is_over(sight: Sight, service: Service) -> bool:
     """Whether the service itself has ended, wherever it was offered."""
     return not is_valid(None, service.valid_until, sight.day)
+
+
+def is_upcoming(sight: Sight, service: Service) -> bool:
+    """Whether the first day of the service itself is still to come: until then no list names it."""
+    return not is_valid(service.valid_from, None, sight.day)
 
 
 def offers_of_service(sight: Sight, service: Service) -> list[OfferSeen]:
@@ -182,16 +196,60 @@ class AuthoritySeen(msgspec.Struct, frozen=True):
 
 
 def authorities(catalogue: Catalogue, rules: Iterable[Responsibility]) -> list[AuthoritySeen]:
-    """The authorities that the rules name, each once."""
-    found = {rule.authority: rule for rule in rules}
-    partners = ((catalogue.partner(name), rule) for name, rule in found.items())
-    return [AuthoritySeen(partner, rule) for partner, rule in partners if partner is not None]
+    """The authorities that the rules name, each once; one place that two sources name is one."""
+    found: dict[tuple[str, tuple[str, str, str] | None], AuthoritySeen] = {}
+    for rule in rules:
+        if partner := catalogue.partner(rule.authority):
+            at = partner.address
+            place = (" ".join(partner.name.casefold().split()), (at.street, at.postcode, at.town) if at else None)
+            found[place] = _united(found[place], partner, rule) if place in found else AuthoritySeen(partner, rule)
+    return list(found.values())
+
+
+def _united(known: AuthoritySeen, partner: Partner, rule: Responsibility) -> AuthoritySeen:
+    """What the second one says beyond the first."""
+    extra = {name: getattr(known.partner, name) or getattr(partner, name) for name in ("phone", "email", "website")}
+    return AuthoritySeen(
+        msgspec.structs.replace(known.partner, **extra),
+        msgspec.structs.replace(
+            known.rule, booking=known.rule.booking or rule.booking, caveat=known.rule.caveat or rule.caveat
+        ),
+    )
 
 
 def contacts(sight: Sight, service: Service) -> list[AuthoritySeen]:
     """Where people go for a service, wherever they live."""
     rules = sight.catalogue.responsibilities
     return authorities(sight.catalogue, (one for one in rules if one.service == service.id and one.role == "contact"))
+
+
+def ways_of(sight: Sight) -> tuple[Channel, ...] | None:
+    """On which ways somebody comes who looks from here: from a point as at the counter, from the web on any."""
+    return AT_POINT if sight.point is not None else None
+
+
+REQUIRED_DOCUMENTS = "08"
+
+
+def papers(sight: Sight, service: Service, offers: Iterable[OfferSeen]) -> list[tuple[Channel, Text]]:
+    """What is written about papers beside the list, for each way; what a point says for itself comes instead."""
+    if sight.point is None:
+        own = [one for one in service.modules if one.code == REQUIRED_DOCUMENTS]
+    else:
+        here = [one for seen in offers for one in seen.offer.modules if one.code == REQUIRED_DOCUMENTS]
+        said = here[0] if here else service.module(REQUIRED_DOCUMENTS, "point")
+        own = [said] if said else []
+    return [(one.channel, one.text) for one in own if any(one.text.values())]
+
+
+def documents(sight: Sight, service: Service) -> list[DocumentNeed]:
+    """What is to be brought here, with its conditions."""
+    return to_bring(service, ways_of(sight))
+
+
+def has_checklist(sight: Sight, service: Service, offers: Iterable[OfferSeen]) -> bool:
+    """Whether anything is written about what to bring. Without it nobody knows that it is nothing."""
+    return bool(documents(sight, service) or papers(sight, service, offers))
 
 
 def modules(sight: Sight, service: Service, offers: Iterable[OfferSeen]) -> list[tuple[str, Text]]:
@@ -207,6 +265,22 @@ def modules(sight: Sight, service: Service, offers: Iterable[OfferSeen]) -> list
     return found
 
 
+def where_to_go(sight: Sight, service: Service) -> Text:
+    """Where somebody goes for what is not offered here: another point, a place of contact, who decides, or nowhere."""
+    if points := other_points(sight, service):
+        return points[0].name
+    if asked := contacts(sight, service):
+        return {"": one_line(asked[0].partner)}
+    decides = sight.catalogue.partner(service.competence)
+    return {"": one_line(decides)} if decides else {}
+
+
+def one_line(partner: Partner) -> str:
+    """'Bürgeramt, Markt 1': a name that says its street says it once."""
+    street = partner.address.street if partner.address else ""
+    return f"{partner.name}, {street}" if street and street not in partner.name else partner.name
+
+
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What else is asked of a service that was found."""
 
@@ -219,11 +293,15 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FoundSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A service that was found, with the offer that helps most: possible now before later; None where there is none."""
+    """A service that was found, with the offer that helps most: possible now before later; None where there is none.
+
+    `elsewhere`: where to go where nothing is offered here; a name that is the same in every language stands under none.
+    """
 
     service: Service
     offers: tuple[OfferSeen, ...]
     over: bool
+    elsewhere: Text = {}
 
     @property
     def seen(self) -> OfferSeen | None:
@@ -242,14 +320,18 @@ class FoundSeen(msgspec.Struct, frozen=True, kw_only=True):
 HERE, NOW, OVER = 1.1, 1.05, 0.3
 
 
-def found_here(sight: Sight, found: Iterable[Found]) -> list[FoundSeen]:
-    """Services that were found, the best first; of those that fit alike what is possible here and now."""
+def found_here(sight: Sight, found: Iterable[Found], *, upcoming: bool = False) -> list[FoundSeen]:
+    """Services that were found, the best first; of those that fit alike what is possible here and now.
+
+    With `upcoming` also those whose first day is still to come.
+    """
     scored = []
     for one in found:
         service = sight.catalogue.service(one.id)
-        if service is not None:
+        if service is not None and (upcoming or not is_upcoming(sight, service)):
             offers = tuple(offers_of_service(sight, service))
-            seen = FoundSeen(service=service, offers=offers, over=is_over(sight, service))
+            elsewhere = {} if offers else where_to_go(sight, service)
+            seen = FoundSeen(service=service, offers=offers, over=is_over(sight, service), elsewhere=elsewhere)
             weight = (HERE if seen.here else 1.0) * (NOW if seen.now else 1.0) * (OVER if seen.over else 1.0)
             scored.append((one.score * weight, seen))
     return [seen for _, seen in sorted(scored, key=lambda pair: -pair[0])]

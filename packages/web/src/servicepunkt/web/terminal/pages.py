@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 
 from servicepunkt.core.catalogue import html
-from servicepunkt.core.catalogue.model import Point, Service, pick
+from servicepunkt.core.catalogue.model import Point, Service, pick, point_hours
 from servicepunkt.core.catalogue.service import CatalogueReader
+from servicepunkt.core.declarations import TerminalTile
 from servicepunkt.core.errors import NotFoundError, ServicepunktError
 from servicepunkt.core.hours.model import Calendar
 from servicepunkt.core.hours.words import describe
-from servicepunkt.core.texts import spoken_time
+from servicepunkt.core.texts import spoken_time, written_date
 from servicepunkt.web import access
 from servicepunkt.web.devices import model as devices
 from servicepunkt.web.devices.model import Device
-from servicepunkt.web.frame import CONTRAST_COOKIE, Frame, language
-from servicepunkt.web.navigation import cookie, forget_cookies, public_address, see_other, terminal_bar
+from servicepunkt.web.frame import CONTRAST_COOKIE, Frame, language, terminal_bar
+from servicepunkt.web.navigation import cookie, forget_cookies, public_address, see_other
 from servicepunkt.web.qr import qr_image
 from servicepunkt.web.sessions import model as sessions
 from servicepunkt.web.sessions import service as session_service
 from servicepunkt.web.speech import Speaker
-from servicepunkt.web.terminal import content, switches
+from servicepunkt.web.terminal import content, figures, switches
 from servicepunkt.web.terminal.content import Sight
+from servicepunkt.web.terminal.days import days_seen
+from servicepunkt.web.terminal.icons import theme_icons
+from servicepunkt.web.terminal.lists import listing
 
 PUBLIC = {"public": True}
+Number = Annotated[int, QueryParameter(ge=1, le=9999)]
+FEW, DAYS_SHOWN = 4, 7
 LONG = 500  # letters of a description that stands at the top
 # Browsers keep a cookie for 400 days at most; the start page renews it.
 DEVICE_COOKIE_SECONDS = 400 * 24 * 3600
@@ -81,25 +88,48 @@ def page(request: Request[Any, Any, Any], template: str, sight: Sight, **values:
     return frame.page(request, template, sight=sight, point_name=name, **values)
 
 
-def start_page(request: Request[Any, Any, Any], sight: Sight, **values: Any) -> Response[str]:
+def start_page(
+    request: Request[Any, Any, Any], sight: Sight, tiles: list[TerminalTile], **values: Any
+) -> Response[str]:
     points = [sight.point] if sight.point else list(sight.catalogue.points)
-    seen = [content.point_seen(sight, point) for point in points]
-    return page(request, "web/start.html", sight, points=seen, themes=content.themes(sight), **values)
+    themes = content.themes(sight)
+    # A few tiles do not become towers: what they leave free is used.
+    has_room = sight.point is not None and len(tiles) + len(themes) <= FEW
+    texts = access.deployment_of(request).texts
+    return page(
+        request,
+        "web/start.html",
+        sight,
+        points=[content.point_seen(sight, point) for point in points],
+        themes=themes,
+        icons=theme_icons(themes, taken=[tile.icon for tile in tiles]),
+        tiles=tiles,
+        has_room=has_room,
+        days=days_seen(sight, point_hours(sight.catalogue, points[0]), texts, DAYS_SHOWN) if has_room else [],
+        **values,
+    )
 
 
-def theme_page(request: Request[Any, Any, Any], sight: Sight, theme_id: str) -> Response[str]:
+def theme_page(request: Request[Any, Any, Any], sight: Sight, theme_id: str, number: int = 1) -> Response[str]:
     """Raises NotFoundError."""
     theme = sight.catalogue.theme(theme_id)
     if theme is None:
         raise NotFoundError
+    offers = content.offers_of_theme(sight, theme)
+    current = [seen for seen in offers if seen.status != "ended"]
+    more = [service for service in content.unoffered(sight) if theme.id in service.themes]
+    found = listing(current, more, sight.locale, page=number, in_pages=sight.point is not None)
+    is_last = found.page == found.pages
     return page(
         request,
         "web/theme.html",
         sight,
+        # Another language or view stays on the same page of a list.
+        path=f"{request.scope['path']}?page={found.page}" if found.page > 1 else request.scope["path"],
         theme=theme,
-        offers=content.offers_of_theme(sight, theme),
-        over=content.ended_services(sight, theme),
-        more=[service for service in content.unoffered(sight) if theme.id in service.themes],
+        found=found,
+        gone=[seen for seen in offers if seen.status == "ended"] if is_last else [],
+        over=content.ended_services(sight, theme) if is_last else [],
     )
 
 
@@ -111,12 +141,19 @@ def public_service_of(sight: Sight, service_id: str) -> Service:
     return service
 
 
+def first_day(sight: Sight, service: Service) -> str:
+    """The first day of a service that is still to come, as it is read; else empty."""
+    first = service.valid_from
+    return written_date(first, sight.locale) if first and content.is_upcoming(sight, service) else ""
+
+
 def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str) -> Response[str]:
     """Raises NotFoundError."""
     service = public_service_of(sight, service_id)
     speaker: Speaker = request.app.state["speech"]
     address = public_address(request, f"/service/{service.id}")
     offers = content.offers_of_service(sight, service)
+    say = partial(access.deployment_of(request).texts.translate, sight.locale)
     return page(
         request,
         "web/service.html",
@@ -124,7 +161,13 @@ def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str)
         service=service,
         offers=offers,
         over=content.is_over(sight, service),
+        holds_from=first_day(sight, service),
         ways=content.non_digital_ways(offers),
+        documents=content.documents(sight, service),
+        has_checklist=content.has_checklist(sight, service, offers),
+        channels=content.CHANNELS,
+        fees=figures.fees(service.fees, say, sight.locale),
+        durations=figures.durations(service.durations, say, sight.locale),
         elsewhere=content.other_points(sight, service),
         # What fills a screen stands below what to bring, what it costs and where to go.
         is_long=len(html.plain(pick(service.description, sight.locale))) > LONG,
@@ -142,7 +185,7 @@ def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str)
 @get("/", opt=PUBLIC)
 async def public_start(request: Request[Any, Any, Any]) -> Response[str]:
     """The themes of all points, and whether the points are open."""
-    return start_page(request, await sight_of(request), tiles=[])
+    return start_page(request, await sight_of(request), [])
 
 
 @get("/theme/{theme_id:str}", opt=PUBLIC)
@@ -165,7 +208,7 @@ async def terminal_start(request: Request[Any, Any, Any], device: NamedDependenc
     found = plugins.flat(ctx, "terminal_tiles", locale=sight.locale, point=device.target)
     # Nobody has to be warned where nothing would be forgotten.
     bar = terminal_bar(request, idle=60 if was_touched(request, ctx.locale) else 0)
-    answer = start_page(request, sight, tiles=sorted(found, key=lambda tile: tile.order), bar=bar)
+    answer = start_page(request, sight, sorted(found, key=lambda tile: tile.order), bar=bar)
     token = request.cookies[devices.COOKIE]
     answer.set_cookie(device_cookie(request, token))
     return answer
@@ -173,10 +216,10 @@ async def terminal_start(request: Request[Any, Any, Any], device: NamedDependenc
 
 @get("/k/theme/{theme_id:str}", guards=[access.terminal])
 async def terminal_theme(
-    request: Request[Any, Any, Any], device: NamedDependency[Device], theme_id: FromPath[str]
+    request: Request[Any, Any, Any], device: NamedDependency[Device], theme_id: FromPath[str], page: Number = 1
 ) -> Response[str]:
-    """What a theme offers at this point."""
-    return theme_page(request, await sight_of(request, device), theme_id)
+    """What a theme offers at this point; a long list in pages."""
+    return theme_page(request, await sight_of(request, device), theme_id, page)
 
 
 @get("/k/service/{service_id:str}", guards=[access.terminal])

@@ -21,8 +21,8 @@ from servicepunkt.web.sheet import Sheet
 from servicepunkt.web.speech import Speaker
 from servicepunkt.web.terminal import checklist
 from servicepunkt.web.terminal.checklist import Checklist
-from servicepunkt.web.terminal.content import Sight
-from servicepunkt.web.terminal.pages import PUBLIC, page, public_service_of, sight_of
+from servicepunkt.web.terminal.content import CHANNELS, Sight
+from servicepunkt.web.terminal.pages import PUBLIC, first_day, page, public_service_of, sight_of
 
 MOST_CASES = 100
 Cases = Annotated[list[str] | None, QueryParameter(max_items=MOST_CASES)]
@@ -60,7 +60,12 @@ def checklist_page(
         found=found,
         service=service,
         sheet=sheet,
+        holds_from=first_day(sight, service),
         unusual_day=checklist.unusual_day,
+        no_list=checklist.no_list,
+        channels=CHANNELS,
+        fees=found.fees,
+        durations=found.durations,
         code=qr_image(sheet.address) if sight.point else "",
         path=path + found.query,
         has_printer=sight.point is not None and access.tenant_of(request).section("terminal", TerminalSettings).receipt,
