@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable
 from html import unescape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -14,8 +16,10 @@ import pytest
 from servicepunkt.core.catalogue import links
 from servicepunkt.core.catalogue import service as catalogues
 from servicepunkt.core.catalogue.editing import service as editing
+from servicepunkt.core.catalogue.formats import table
 from servicepunkt.core.catalogue.model import Catalogue
 from servicepunkt.core.catalogue.search import misses
+from servicepunkt.core.catalogue.sources.service import Wanted, import_files
 from servicepunkt.core.testing import FixedClock, make_tenant
 from servicepunkt.web.editors import missing
 
@@ -408,6 +412,13 @@ async def test_dead_links_say_where_they_stand(desk: Any, clock: FixedClock) -> 
 async def test_sources_say_what_is_in_force(desk: Any) -> None:
     text = (await desk.anna.get(f"{CATALOGUE}/sources")).text
     assert "eigene Dateien" in text
+    assert "/sources/runs/" not in text, "of the tenant's own files there is no report"
+    with tempfile.NamedTemporaryFile(suffix=".csv") as file:
+        file.write(b"id;name_de\nbus;Bus\n")
+        file.flush()
+        wanted = Wanted(source="table", format=table.FORMAT, files={"services": Path(file.name)})
+        await import_files(desk.town.deployment.database, desk.town.alpha, wanted, actor="command-line")
+    text = (await desk.anna.get(f"{CATALOGUE}/sources")).text
     run = re.search(r"/sources/runs/(\d+)", text)
     assert run
     assert (await desk.anna.get(f"{CATALOGUE}/sources/runs/{run[1]}")).status_code == 200
