@@ -58,7 +58,7 @@ async def test_ranges_that_cannot_be_served(visit: Visit) -> None:
         "/static/web/..%2fplugin.py",
         "/static/web/%2e%2e/plugin.py",
         "/static/web//etc/passwd",
-        "/static/web/%00",
+        "/static/web/%01",
         "/static/web/vendor",
         "/static/core/x",
         "/static/../../etc/passwd",
@@ -67,3 +67,7 @@ async def test_ranges_that_cannot_be_served(visit: Visit) -> None:
 )
 async def test_nothing_outside_of_the_folder(visit: Visit, path: str) -> None:
     assert (await visit.get(path)).status_code == 404
+
+
+async def test_a_name_with_a_nul_is_malformed(visit: Visit) -> None:
+    assert (await visit.get("/static/web/%00")).status_code == 400
