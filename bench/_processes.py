@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -36,8 +36,9 @@ def cpu_seconds(pid: int) -> float:
     """User and system time of a process tree, with its ended children; the kernel counts in steps of 10 ms."""
     ticks = 0
     for member in tree(pid):
-        fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
-        ticks += sum(int(field) for field in fields[11:15])
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended since; its time is its parent's now
+            fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(int(field) for field in fields[11:15])
     return ticks / TICK
 
 
