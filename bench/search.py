@@ -59,8 +59,8 @@ def judged(place: str, prefix: str) -> list[tuple[str, set[str]]]:
 def cases() -> list[Case]:
     munich = DATA / "munich_dldb" / "services_de.json"
     if not munich.is_file():
-        packs = (files.documents_of(files.installed_packs()["kassel"]),)
-        services = [one for pack in packs for content in pack.values() for one in content.get("services", ())]
+        pack, _ = files.documents_of(files.installed_packs()["kassel"])
+        services = [one for file in pack.values() for one in file.content.get("services", ())]
         found = documents(Catalogue(services=msgspec.convert(services, tuple[Service, ...])))
         return [Case(f"{len(found)} services of a pack", found, judged("kassel", ""))]
     with munich.open("rb") as file:

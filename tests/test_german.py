@@ -9,9 +9,11 @@ import functools
 import importlib
 import pkgutil
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from string import Formatter
 from types import ModuleType
 
 import pytest
@@ -26,6 +28,8 @@ from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.model import MODULES
 from servicepunkt.core.errors import ServicepunktError
 from servicepunkt.core.hours import words as hours_words
+from servicepunkt.core.rules import RULES, Rule, Term
+from servicepunkt.core.texts import Texts
 from servicepunkt.dokbox import health
 from servicepunkt.dokbox.controller import pages as box_pages
 from servicepunkt.dokbox.staff import words
@@ -116,7 +120,32 @@ def in_errors() -> Iterator[Said]:
             yield from ((kind.__module__.split(".")[1], kind.__name__, sentence) for sentence in said)
 
 
-@pytest.mark.parametrize("source", [in_templates, in_tables, in_errors], ids=lambda source: source.__name__)
+def in_rules() -> Iterator[Said]:
+    """Rules that files can break, and the terms in their sentences."""
+    list(in_errors())  # imports everything
+    for name, module in sorted(sys.modules.items()):
+        if not name.startswith("servicepunkt.") or name == "servicepunkt.core.rules":
+            continue
+        for found in vars(module).values():
+            if found is RULES:
+                continue
+            every = found.values() if isinstance(found, dict) else found if isinstance(found, tuple) else (found,)
+            for one in every:
+                if isinstance(one, Rule):
+                    yield from ((package_of(module), one.code, said) for said in (one.sentence, one.advice) if said)
+                elif isinstance(one, Term):
+                    yield package_of(module), name, str(one)
+
+
+def test_the_german_of_a_rule_has_the_places_of_the_rule() -> None:
+    texts = Texts(package / "locale" for package in PACKAGES.values())
+    for code, rule in RULES.items():
+        wanted = sorted(field for _, field, _, _ in Formatter().parse(rule.sentence) if field)
+        said = texts.translate("de", rule.sentence)
+        assert sorted(field for _, field, _, _ in Formatter().parse(said) if field) == wanted, code
+
+
+@pytest.mark.parametrize("source", [in_templates, in_tables, in_errors, in_rules], ids=lambda source: source.__name__)
 def test_everything_has_its_german(source: Callable[[], Iterator[Said]]) -> None:
     missing = {(place, sentence) for package, place, sentence in source() if sentence not in german(package)}
     assert not missing

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pages.markdown import table, title
 from pages.own import own_modules
 from servicepunkt.core.errors import ServicepunktError
 from servicepunkt.core.plugins import PluginHost
+from servicepunkt.core.rules import RULES, Rule
 from servicepunkt.core.texts import Texts
 from servicepunkt.dokbox.boards import CabinetError
 from servicepunkt.dokbox.errors import DokboxError
@@ -45,7 +46,25 @@ def errors_page(host: PluginHost) -> str:
     rows = [(f"[{kind.code}](#{anchor(kind)})", f"`{kind.__name__}`", getattr(kind, "status", "")) for kind in kinds]
     overview = table(("Code", "Class", "HTTP status"), rows)
     sections = [error_section(kind, texts) for kind in kinds]
-    return "\n".join([title("Errors"), intro, overview, *sections])
+    return "\n".join([title("Errors"), intro, overview, *sections, *rule_sections(texts)])
+
+
+def rule_sections(texts: Texts) -> Iterator[str]:
+    """The rules that files can break, by code: `servicepunkt tenant check` names them with line and column."""
+    yield title("Rules of files", 2)
+    yield (
+        "What stands in a tenant's files and does not fit. A rule that only warns keeps nothing from being put into "
+        "force.\n"
+    )
+    rows = [
+        (code, _both(rule, str), _both(rule, lambda said: german(texts, said)), "warns" if rule.warns else "")
+        for code, rule in sorted(RULES.items())
+    ]
+    yield table(("Code", "English", "German", ""), rows)
+
+
+def _both(rule: Rule, say: Callable[[str], str]) -> str:
+    return "<br>".join(say(said) for said in (rule.sentence, rule.advice) if said)
 
 
 def anchor(kind: type[Any]) -> str:

@@ -53,8 +53,8 @@ def share(index: Index, judged: list[tuple[str, set[str]]]) -> tuple[float, list
 
 @pytest.fixture(scope="module")
 def kassel() -> Index:
-    read = files.documents_of(files.installed_packs()["kassel"])
-    services = [msgspec.convert(one, Service) for content in read.values() for one in content.get("services", ())]
+    read, _ = files.documents_of(files.installed_packs()["kassel"])
+    services = [msgspec.convert(one, Service) for file in read.values() for one in file.content.get("services", ())]
     return Index(documents(Catalogue(services=tuple(services))), shipped())
 
 

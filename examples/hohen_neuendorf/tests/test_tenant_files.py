@@ -83,7 +83,7 @@ def test_the_package_says_that_it_is_a_tenant_pack() -> None:
 
 def test_the_tenant_is_in_brandenburg(tenant: dict[str, Any]) -> None:
     assert tenant["schema"] == 1
-    assert set(tenant) == {"schema", "tenant", "notices", "hosts", "points", "partners", "themes", "dokbox"}
+    assert set(tenant) == {"schema", "tenant", "notices", "line115", "hosts", "points", "partners", "themes", "dokbox"}
     assert tenant["tenant"]["ags"] == "12065144"
     assert tenant["tenant"]["subdivision"] == "BB"
     assert tenant["tenant"]["state"] == "rehearsal"

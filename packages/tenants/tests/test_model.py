@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from servicepunkt.core.errors import InvalidInputError, NotFoundError
 from servicepunkt.core.hours.model import Calendar
-from servicepunkt.core.notices.settings import NoticeSettings
 from servicepunkt.tenants import files, model
 from servicepunkt.tenants.demo.phone import Incoming, Phone
 from servicepunkt.tenants.demo.story_file import coming, read_story
@@ -33,7 +34,7 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 
 
-def read(**changes: Any) -> tuple[model.TenantFile | None, list[model.Mistake]]:
+def read(**changes: Any) -> model.Reading:
     documents = copy.deepcopy(GOOD)
     for path, value in changes.items():
         document, _, key = path.partition("__")
@@ -43,61 +44,53 @@ def read(**changes: Any) -> tuple[model.TenantFile | None, list[model.Mistake]]:
 
 
 def test_a_good_file_is_read() -> None:
-    found, mistakes = read()
-    assert mistakes == []
-    assert found is not None
-    assert found.tenant.slug == "seeburg"
-    assert found.catalogue.host("shop") is not None
-    assert found.catalogue.partner("town") is not None
-    assert found.sections == {"extra": Section(3)}
+    found = read()
+    assert found.mistakes == []
+    assert found.file is not None
+    assert found.file.tenant.slug == "seeburg"
+    assert found.file.catalogue.host("shop") is not None
+    assert found.file.catalogue.partner("town") is not None
+    assert found.file.sections == {"extra": Section(3)}
 
 
-def test_every_mistake_is_named_at_once() -> None:
-    found, mistakes = read(
+def test_every_mistake_is_named_at_once_and_the_rest_is_read() -> None:
+    found = read(
         tenant__schema=2,
         tenant__tenant={"slug": "See Burg", "name": 5},
-        tenant__hosts=[{"id": "a"}, {"id": "b", "colour": "red"}],
+        tenant__hosts=[{"id": "a"}, {"id": "b", "colour": "red"}, *GOOD["tenant.toml"]["hosts"]],
         tenant__extra={"size": "big"},
         tenant__nobody={"x": 1},
         catalogue__partners="many",
         catalogue__hobbies=[],
     )
-    assert found is None
-    places = " ".join(place for place, _ in mistakes)
-    for wanted in ("schema", "[tenant]", "[[hosts]] 1", "[[hosts]] 2", "[extra]", "nobody", "[[partners]]", "hobbies"):
-        assert wanted in places, wanted
-
-
-def test_every_mistake_of_a_section_is_named_at_once() -> None:
-    document = copy.deepcopy(GOOD)
-    document["tenant.toml"]["notices"] = {
-        "sms": 5,
-        "colour": "red",
-        "limits": {"number_day": 0},
-        "provider": [
-            {"name": "north", "protocol": "fax"},
-            {"name": "south", "protocol": "rest", "sender": "STADT", "weight": 0},
-            {"name": "fine", "protocol": "rest", "sender": "STADT"},
-        ],
-    }
-    found, mistakes = model.read(document, {"extra": Section, "notices": NoticeSettings})
-    assert found is None
-    assert [place.removeprefix("tenant.toml: [notices] ") for place, _ in mistakes] == [
-        "colour",
-        "sms",
-        "[[provider]] 1 (north)",
-        "[[provider]] 2 (south)",
-        "limits",
+    assert found.file is None
+    assert [(one.file, one.path, one.said.rule.code) for one in found.mistakes] == [
+        ("tenant.toml", ("schema",), "SP1011"),
+        ("tenant.toml", ("tenant", "name"), "SP1015"),
+        ("tenant.toml", ("tenant",), "SP1013"),
+        ("tenant.toml", ("tenant",), "SP1013"),
+        *[("tenant.toml", ("hosts", 0), "SP1013")] * 3,
+        ("tenant.toml", ("hosts", 1, "colour"), "SP1012"),
+        *[("tenant.toml", ("hosts", 1), "SP1013")] * 3,
+        ("catalogue/one.toml", ("partners",), "SP1023"),
+        ("catalogue/one.toml", ("hobbies",), "SP1012"),
+        ("tenant.toml", ("extra", "size"), "SP1015"),
+        ("tenant.toml", ("nobody",), "SP1022"),
     ]
+    assert found.catalogue.host("shop") is not None
+    assert found.lost == {"a", "b"}
 
 
-@pytest.mark.parametrize("value", [5, [], "x", None])
-def test_a_section_that_is_no_table_is_one_mistake(value: object) -> None:
-    assert len(model.section_mistakes(value, NoticeSettings, "here")) == 1
-
-
-def test_a_slug_goes_into_addresses() -> None:
-    assert read(tenant__tenant={**GOOD["tenant.toml"]["tenant"], "slug": "See/Burg"})[0] is None
+def test_a_place_is_found_in_the_file_in_which_it_stands() -> None:
+    town = {"id": "town", "name": "Stadt", "kind": "authority"}
+    found = read(catalogue__partners=[town, {**town, "id": "works"}], tenant__extra={"size": 1})
+    said = model.NO_LIST(name="x")
+    assert found.located("partners.works.exceptions[0].hours", said)[:2] == (
+        "catalogue/one.toml", ("partners", 1, "exceptions", 0, "hours"),
+    )  # fmt: skip
+    assert found.located("partners[1] (works).name", said)[:2] == ("catalogue/one.toml", ("partners", 1, "name"))
+    assert found.located("size", said, section="extra")[:2] == ("tenant.toml", ("extra", "size"))
+    assert found.located("", said, section="extra")[:2] == ("tenant.toml", ("extra",))
 
 
 def write(folder: Path, text: str, name: str = "tenant.toml") -> None:
@@ -109,15 +102,43 @@ def test_files_are_read_strictly(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         files.documents_of(tmp_path)
     write(tmp_path, "schema = 1\n")
-    write(tmp_path, "a = \n", "catalogue/broken.toml")
+    write(tmp_path, "a = \nb = 1\nc = = 2\n", "catalogue/broken.toml")
+    write(tmp_path, "a = " + "[" * 5000, "catalogue/deep.toml")
+    write(tmp_path, "a = [1,\n\n", "catalogue/open.toml")
     (tmp_path / "catalogue" / "latin.toml").write_bytes(b"a = '\xff'")
     (tmp_path / "catalogue" / "link.toml").symlink_to(tmp_path / "tenant.toml")
     (tmp_path / "catalogue" / "large.toml").write_text("#" * (files.MAX_FILE + 1))
-    with pytest.raises(InvalidInputError) as refused:
-        files.documents_of(tmp_path)
-    assert [place for place, _ in refused.value.mistakes] == [
-        f"catalogue/{name}.toml" for name in ("broken", "large", "latin", "link")
+    (tmp_path / "elsewhere").mkdir()
+    write(tmp_path, "a = 1", "elsewhere/x.toml")
+    (tmp_path / "points").symlink_to(tmp_path / "elsewhere")
+    documents, unreadable = files.documents_of(tmp_path)
+    assert [(one.file, one.place.line, one.said.rule.code) for one in unreadable] == [
+        ("catalogue/broken.toml", 1, "SP1006"),
+        ("catalogue/broken.toml", 3, "SP1006"),
+        ("catalogue/deep.toml", 1, "SP1007"),
+        ("catalogue/large.toml", 1, "SP1004"),
+        ("catalogue/latin.toml", 1, "SP1005"),
+        ("catalogue/link.toml", 1, "SP1003"),
+        ("catalogue/open.toml", 1, "SP1006"),
+        ("points/x.toml", 1, "SP1003"),
     ]
+    assert documents["catalogue/broken.toml"].content == {"b": 1}
+
+
+def test_more_files_than_a_town_needs(tmp_path: Path) -> None:
+    write(tmp_path, "schema = 1\n")
+    for number in range(files.MAX_FILES):
+        write(tmp_path, "", f"catalogue/{number}.toml")
+    documents, unreadable = files.documents_of(tmp_path)
+    assert documents == {}
+    assert [one.said.rule.code for one in unreadable] == ["SP1002"]
+
+
+@given(st.text(alphabet="a=1[]{}\"'#,.\n \\é", max_size=60))
+def test_whatever_stands_in_a_file_the_reader_ends(text: str) -> None:
+    document, broken = files.parse(text)
+    assert document.whole == (not broken)
+    assert all(place.line <= text.count("\n") + 1 for place, _ in broken)
 
 
 def test_a_folder_or_an_installed_pack(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ schema = 1
 [tenant]
 slug = "seeburg"
 name = "Stadt Seeburg"
-ags = "00000000"
+ags = "06631001"
 subdivision = "HE"
 plugins = ["lockers"]
 """
@@ -63,11 +63,11 @@ def test_a_file_that_is_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("Fach offen – {code}", "notices: locker/de: characters outside the SMS alphabet: –"),
-        ("Fach offen: {code}" + "a" * 160, "notices: locker/de: 2 SMS instead of 1"),
-        ("www.seeburg.de {code}", "notices: locker/de: an SMS holds no link"),
-        ("Guten Tag {name}", "notices: locker/de: unknown places name"),
-        ("", "notices: locker/de: there is no text in this language"),
+        ("Fach offen – {code}", "tenant.toml:1:1 notices.locker/de: characters outside the SMS alphabet: –"),
+        ("Fach offen: {code}" + "a" * 160, "tenant.toml:1:1 notices.locker/de: 2 SMS instead of 1"),
+        ("www.seeburg.de {code}", "tenant.toml:1:1 notices.locker/de: an SMS holds no link"),
+        ("Guten Tag {name}", "tenant.toml:1:1 notices.locker/de: unknown places name"),
+        ("", "tenant.toml:1:1 notices.locker/de: there is no text in this language"),
     ],
 )
 def test_texts_are_checked_when_the_file_is_read(tmp_path: Path, text: str, sentence: str) -> None:
@@ -77,8 +77,8 @@ def test_texts_are_checked_when_the_file_is_read(tmp_path: Path, text: str, sent
 def test_every_language_is_checked_with_the_longest_values(tmp_path: Path) -> None:
     found = mistakes(tmp_path, de="{tenant} {code}", en="{tenant}" * 13, tr="{code} ş")
     assert found == [
-        "notices: locker/en: 2 SMS instead of 1",
-        "notices: locker/tr: characters outside the SMS alphabet: ş",
+        "tenant.toml:1:1 notices.locker/en: 2 SMS instead of 1",
+        "tenant.toml:1:1 notices.locker/tr: characters outside the SMS alphabet: ş",
     ]
 
 
@@ -94,7 +94,7 @@ sender = "SEEBURG"
 key = "env:TENANT_BERGSTADT__KEY"
 """
     assert mistakes(tmp_path, section) == [
-        "tenant.toml: [notices] sms: there is no provider 'nobody' for sms",
-        "tenant.toml: [notices] provider north: key: a secret of this tenant is written as "
+        "tenant.toml:11:1 notices.sms: there is no provider 'nobody' for sms",
+        "tenant.toml:17:1 notices.provider[0].key: a secret of this tenant is written as "
         "env:TENANT_SEEBURG__NAME or file:NAME",
     ]

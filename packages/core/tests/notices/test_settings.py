@@ -59,52 +59,52 @@ def test_a_good_section() -> None:
         (GOOD | {"email": "north"}, "email: there is no provider 'north' for email"),
         (GOOD | {"sms": []}, "sms: one to eight names stand here, each once"),
         (GOOD | {"sms": ["north", "north"]}, "sms: one to eight names stand here, each once"),
-        (GOOD | {"sms": ["north", "south"]}, "provider modem: neither sms nor email names it"),
-        (GOOD | {"provider": [NORTH, SOUTH, MODEM, POST, NORTH]}, "provider north: this name is taken"),
-        (changed(2, name="phone") | {"sms": ["north", "south", "phone"]}, "provider phone: this name is the house"),
+        (GOOD | {"sms": ["north", "south"]}, "provider.modem: neither sms nor email names it"),
+        (GOOD | {"provider": [NORTH, SOUTH, MODEM, POST, NORTH]}, "provider.north: this name is taken"),
+        (changed(2, name="phone") | {"sms": ["north", "south", "phone"]}, "provider.phone: this name is the house"),
         (GOOD | {"countries": []}, "countries: at least one country is needed"),
         (GOOD | {"countries": ["de"]}, "countries: 'de' is no country code"),
         (GOOD | {"rehearsal": {"recipients": ["0151 12345678"]}}, "rehearsal.recipients: a number is written with +"),
         (GOOD | {"rehearsal": {"recipients": ["+49561787"]}}, "rehearsal.recipients: This"),
-        (changed(0, key="env:SEVEN_KEY"), "provider north: key: a secret of this tenant is written as env:TENANT"),
-        (changed(0, key="file:../beta/key"), "provider north: key: a secret of this tenant"),
-        (changed(1, password="file:/etc/passwd"), "provider south: password: a secret of this tenant"),
-        (changed(0, key=""), "provider north: key: it is missing"),
-        (changed(0, profile="eight"), "provider north: profile: known are generic, lox24, seven, sipgate"),
-        (changed(0, profile="sipgate", user="t"), "provider north: receipts: this provider sends none"),
-        (changed(0, profile="sipgate", receipts=""), "provider north: user: it is missing"),
-        (changed(0, profile="generic"), "provider north: url: it is missing"),
-        (changed(0, url="http://sms.example.org/"), "provider north: url: https is needed"),
-        (changed(0, url="https://u:p@sms.example.org/"), "provider north: url: only a host"),
-        (changed(0, url="https://sms.example.org/?key=1"), "provider north: url: only a host"),
-        (changed(0, url="https://sms.example.org:99999/"), "provider north: url: its host or its port cannot be"),
-        (changed(0, url="https://sms.example.org:port/"), "provider north: url: its host or its port cannot be"),
-        (changed(0, url="https://sms..example.org/"), "provider north: url: its host or its port cannot be"),
-        (changed(0, url="https://[::1/"), "provider north: url: its host or its port cannot be"),
-        (changed(0, url="https:///sms"), "provider north: url: only a host"),
-        (changed(0, sender="Bürgeramt Mitte"), "provider north: sender: a number"),
-        (changed(1, password=""), "provider south: password: it is missing"),
-        (changed(1, sender="0561"), "provider south: sender: a number"),
-        (changed(0, shape={"id": ""}), "provider north: shape: only the profile generic has one"),
+        (changed(0, key="env:SEVEN_KEY"), "provider.north.key: a secret of this tenant is written as env:TENANT"),
+        (changed(0, key="file:../beta/key"), "provider.north.key: a secret of this tenant"),
+        (changed(1, password="file:/etc/passwd"), "provider.south.password: a secret of this tenant"),
+        (changed(0, key=""), "provider.north.key: it is missing"),
+        (changed(0, profile="eight"), "provider.north.profile: known are generic, lox24, seven, sipgate"),
+        (changed(0, profile="sipgate", user="t"), "provider.north.receipts: this provider sends none"),
+        (changed(0, profile="sipgate", receipts=""), "provider.north.user: it is missing"),
+        (changed(0, profile="generic"), "provider.north.url: it is missing"),
+        (changed(0, url="http://sms.example.org/"), "provider.north.url: https is needed"),
+        (changed(0, url="https://u:p@sms.example.org/"), "provider.north.url: only a host"),
+        (changed(0, url="https://sms.example.org/?key=1"), "provider.north.url: only a host"),
+        (changed(0, url="https://sms.example.org:99999/"), "provider.north.url: its host or its port cannot be"),
+        (changed(0, url="https://sms.example.org:port/"), "provider.north.url: its host or its port cannot be"),
+        (changed(0, url="https://sms..example.org/"), "provider.north.url: its host or its port cannot be"),
+        (changed(0, url="https://[::1/"), "provider.north.url: its host or its port cannot be"),
+        (changed(0, url="https:///sms"), "provider.north.url: only a host"),
+        (changed(0, sender="Bürgeramt Mitte"), "provider.north.sender: a number"),
+        (changed(1, password=""), "provider.south.password: it is missing"),
+        (changed(1, sender="0561"), "provider.south.sender: a number"),
+        (changed(0, shape={"id": ""}), "provider.north.shape: only the profile generic has one"),
         (
             changed(0, profile="generic", url="https://x.org/", shape={"fields": {"to": "to", "wen": "x"}}),
-            "provider north: shape: fields: unknown are wen",
+            "provider.north.shape.fields: unknown are wen",
         ),
         (
             changed(0, profile="generic", url="https://x.org/", shape={"encoding": "query", "method": "GET"}),
-            "provider north: shape: an address with the number in it is only for a gateway on this computer",
+            "provider.north.shape: an address with the number in it is only for a gateway on this computer",
         ),
-        (changed(3, encryption="none"), "provider post: encryption: a mail server elsewhere needs tls or starttls"),
+        (changed(3, encryption="none"), "provider.post.encryption: a mail server elsewhere needs tls or starttls"),
         *(
-            (changed(1, host=host), "provider south: host: it is neither the name of a computer nor its address")
+            (changed(1, host=host), "provider.south.host: it is neither the name of a computer nor its address")
             for host in ("a b", "smpp..example.org", "a" * 64 + ".org", "-smpp.example.org", "smpp.example.org:2775")
         ),
-        (changed(3, host="mail..b.de"), "provider post: host: it is neither the name of a computer nor its address"),
+        (changed(3, host="mail..b.de"), "provider.post.host: it is neither the name of a computer nor its address"),
         *(
-            (changed(3, sender=sender), "provider post: sender: it is no mail address")
+            (changed(3, sender=sender), "provider.post.sender: it is no mail address")
             for sender in ("nobody", "a,b@example.org", "punkt@example", "")
         ),
-        (changed(3, password=""), "provider post: password: a user needs one"),
+        (changed(3, password=""), "provider.post.password: a user needs one"),
     ],
 )  # fmt: skip
 def test_every_mistake_has_its_sentence(section: dict[str, Any], sentence: str) -> None:
@@ -114,7 +114,7 @@ def test_every_mistake_has_its_sentence(section: dict[str, Any], sentence: str) 
 def test_all_mistakes_are_named_at_once() -> None:
     section = changed(0, key="env:X", sender="!") | {"countries": ["x"], "email": "x"}
     places = {found.partition(":")[0] for found in wrong(section)}
-    assert places == {"provider north", "countries", "email", "provider post"}
+    assert places == {"provider.north.key", "provider.north.sender", "countries", "email", "provider.post"}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,11 @@ VALUES = {name: (value,) for name, value in LONGEST.items()}
 
 
 def wrong(text: str, **values: object) -> list[str]:
-    return template_mistakes(NoticeTemplate("pickup", {"de": text}, **values), VALUES)  # type: ignore[arg-type]
+    return said(template_mistakes(NoticeTemplate("pickup", {"de": text}, **values), VALUES))  # type: ignore[arg-type]
+
+
+def said(mistakes: list[tuple[str, str]]) -> list[str]:
+    return [f"{place}: {sentence}" for place, sentence in mistakes]
 
 
 def test_a_template_that_fits_has_no_mistakes() -> None:
@@ -28,11 +32,14 @@ def test_a_template_that_fits_has_no_mistakes() -> None:
         ("{}", "pickup/de: unknown places "),
         ("{code.real}", "pickup/de: unknown places code.real"),
         ("{code[0]}", "pickup/de: unknown places code[0]"),
-        ("Code {code", "pickup/de: expected '}' before end of string"),
-        ("Code }", "pickup/de: Single '}' encountered in format string"),
-        ("{code:d}", "pickup/de: Unknown format code 'd' for object of type 'str'"),
-        ("{code:{width}}", "pickup/de: 'width'"),
-        ("{code!x}", "pickup/de: Unknown conversion specifier x"),
+        ("Code {code", "pickup/de: this text has a brace too many or too few: expected '}' before end of string"),
+        ("Code }", "pickup/de: this text has a brace too many or too few: Single '}' encountered in format string"),
+        (
+            "{code:d}",
+            "pickup/de: this text has a brace too many or too few: Unknown format code 'd' for object of type 'str'",
+        ),
+        ("{code:{width}}", "pickup/de: this text has a brace too many or too few: 'width'"),
+        ("{code!x}", "pickup/de: this text has a brace too many or too few: Unknown conversion specifier x"),
         ("Code {code} – bald", "pickup/de: characters outside the SMS alphabet: –"),
         ("a" * 161, "pickup/de: 2 SMS instead of 1"),
         ("{tenant}" * 9, "pickup/de: 2 SMS instead of 1"),
@@ -47,14 +54,14 @@ def test_a_mistake_in_a_template_is_named_with_its_language(text: str, sentence:
 
 def test_a_value_that_leaves_the_sms_alphabet_is_named() -> None:
     template = NoticeTemplate("pickup", {"de": "{tenant}: Code"})
-    assert template_mistakes(template, {"tenant": ("Stadt – Land",)}) == [
+    assert said(template_mistakes(template, {"tenant": ("Stadt – Land",)})) == [
         "pickup/de: characters outside the SMS alphabet: –"
     ]
 
 
 def test_every_language_is_checked() -> None:
     template = NoticeTemplate("pickup", {"de": "{x}", "en": "fine", "tr": "ş"})
-    assert [found.partition(":")[0] for found in template_mistakes(template, {})] == ["pickup/de", "pickup/tr"]
+    assert [place for place, _ in template_mistakes(template, {})] == ["pickup/de", "pickup/tr"]
 
 
 def test_a_mail_may_be_long_and_hold_links_and_dashes() -> None:
@@ -82,7 +89,7 @@ def test_a_date_or_an_abbreviation_is_no_link(text: str) -> None:
 @pytest.mark.parametrize("place", ["name", "first_name", "surname", "citizen_name", "birth_date"])
 def test_an_sms_names_no_person_even_where_an_area_offers_the_value(place: str) -> None:
     template = NoticeTemplate("pickup", {"de": f"Guten Tag {{{place}}}"}, values={place: ("Anna",)})
-    assert template_mistakes(template, {}) == [f"pickup/de: an SMS names no person: {place}"]
+    assert said(template_mistakes(template, {})) == [f"pickup/de: an SMS names no person: {place}"]
 
 
 def test_an_area_says_what_may_stand_in_its_own_places() -> None:
@@ -107,10 +114,10 @@ def test_every_value_is_tried_not_the_longest_alone(value: str, sentence: str) -
     assert len(value) < max(map(len, boxes))
     template = NoticeTemplate("x", {"de": "{box}: {code} {rest}"}, values={"box": boxes})
     rest = "a" * 60
-    assert sentence in template_mistakes(template, {**VALUES, "rest": [rest]})
+    assert sentence in said(template_mistakes(template, {**VALUES, "rest": [rest]}))
 
 
 def test_the_tenants_own_language_is_needed() -> None:
     template = NoticeTemplate("x", {"en": "Hello", "de": ""})
     assert missing_language(template, "en") == []
-    assert missing_language(template, "de") == ["x/de: there is no text in this language"]
+    assert said(missing_language(template, "de")) == ["x/de: there is no text in this language"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any, Protocol
 
 import msgspec
 
+from servicepunkt.core.catalogue.model import Catalogue
 from servicepunkt.core.tenancy.model import TenantContext
 
 
@@ -16,16 +18,25 @@ class Plugins(Protocol):
     def flat(self, ctx: TenantContext, hook: str, **arguments: object) -> list[Any]: ...
 
 
+class TenantDraft(msgspec.Struct, frozen=True):
+    """A tenant file that is checked: the context that it would give, what it says of the catalogue, and the day."""
+
+    plugins: Plugins
+    ctx: TenantContext
+    catalogue: Catalogue
+    day: date
+
+
 class TenantSection(msgspec.Struct, frozen=True):
     """A top-level section of the tenant file and the struct that is its schema.
 
-    `check` says what a schema cannot see, as (place, sentence): it is given the plugins and the context that the file
-    would give, when the file is read.
+    `check` says what a schema cannot see, when the file is read: (place within the section, broken rule), see
+    `servicepunkt.core.rules`.
     """
 
     name: str
     schema: type[msgspec.Struct]
-    check: Callable[[Plugins, TenantContext], list[tuple[str, str]]] | None = None
+    check: Callable[[TenantDraft], Sequence[tuple[str, str]]] | None = None
 
 
 class DeviceKind(msgspec.Struct, frozen=True):

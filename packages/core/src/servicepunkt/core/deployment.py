@@ -51,6 +51,12 @@ def load_plugins(settings: Settings) -> PluginHost:
     return host
 
 
+def without_database(settings: Settings) -> Deployment:
+    """A deployment that reads files and asks plugins; a query would fail."""
+    nowhere = settings.database_url or "postgresql+psycopg://nobody@127.0.0.1:1/nowhere"
+    return Deployment(settings, load_plugins(settings), Database(nowhere, clock=settings.clock))
+
+
 @contextmanager
 def configured(settings: Settings | None = None) -> Iterator[Settings]:
     """Settings with a database: the named one, or the embedded one for the length of the block."""

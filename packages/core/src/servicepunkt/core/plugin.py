@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from servicepunkt.core import line115
 from servicepunkt.core.audit.store import audit_entry
 from servicepunkt.core.catalogue.editing.service import publish_due
 from servicepunkt.core.catalogue.editing.store import catalogue_edit, delete_ended
@@ -19,7 +20,7 @@ from servicepunkt.core.catalogue.settings import CatalogueSettings
 from servicepunkt.core.catalogue.sources.national import TABLES as NATIONAL_TABLES
 from servicepunkt.core.catalogue.sources.store import TABLES as SOURCE_TABLES
 from servicepunkt.core.catalogue.store import catalogue_revision
-from servicepunkt.core.declarations import Plugins, TenantSection
+from servicepunkt.core.declarations import TenantDraft, TenantSection
 from servicepunkt.core.jobs import Job
 from servicepunkt.core.keys.store import data_key
 from servicepunkt.core.notices import sight
@@ -79,6 +80,7 @@ def tenant_sections() -> Sequence[TenantSection]:
     return (
         TenantSection("notices", NoticeSettings, check=_notice_mistakes),
         TenantSection("catalogue", CatalogueSettings),
+        TenantSection(line115.SECTION, line115.Line115),
     )
 
 
@@ -100,6 +102,6 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG
     }
 
 
-def _notice_mistakes(plugins: Plugins, ctx: TenantContext) -> list[tuple[str, str]]:
-    others = {(channel.name, channel.kind) for channel in plugins.flat(ctx, "notice_channels")}
-    return mistakes(ctx.section("notices", NoticeSettings), slug=ctx.slug, others=others)
+def _notice_mistakes(draft: TenantDraft) -> list[tuple[str, str]]:
+    others = {(channel.name, channel.kind) for channel in draft.plugins.flat(draft.ctx, "notice_channels")}
+    return mistakes(draft.ctx.section("notices", NoticeSettings), slug=draft.ctx.slug, others=others)

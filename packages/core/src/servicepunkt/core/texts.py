@@ -5,6 +5,7 @@ Leichte Sprache is a locale of its own, `de-x-leicht`; what it does not have is 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from babel import Locale, dates
 from babel.messages.pofile import read_po
 
 from servicepunkt.core.errors import ServicepunktError
+from servicepunkt.core.rules import OR, Broken, Term
 
 FALLBACK = "en"
 
@@ -33,12 +35,24 @@ class Texts:
                 )
 
     def translate(self, locale: str, message: str, **values: object) -> str:
-        """The text in `locale`; English where there is no translation. `{name}` places are filled from `values`."""
+        """The text in `locale`; English where there is no translation. `{name}` places are filled from `values`.
+
+        A broken rule brings its own values.
+        """
+        if isinstance(message, Broken):
+            values = {name: self._value(locale, value) for name, value in message.values.items()}
+            message = message.rule.sentence
         for language in (locale, locale.partition("-")[0]):
             if (found := self._catalogues.get(language, {}).get(message)) is not None:
                 message = found
                 break
         return message.format(**values) if values else message
+
+    def _value(self, locale: str, value: object) -> object:
+        """A value of a broken rule: terms are translated, everything else stands as it is."""
+        if isinstance(value, tuple):
+            return OR.join(str(self._value(locale, one)) for one in value)
+        return self.translate(locale, value) if isinstance(value, (Term, Broken)) else value
 
     def languages(self) -> tuple[str, ...]:
         return (FALLBACK, *sorted(self._catalogues))
@@ -51,6 +65,12 @@ class Texts:
     def error(self, locale: str, error: ServicepunktError) -> tuple[str, str]:
         """(what happened, what to do next) in words for the citizen."""
         return self.translate(locale, error.citizen), self.translate(locale, error.next_step)
+
+
+def system_language() -> str:
+    """The language of who sits at this computer, as POSIX says it; English where nothing is said."""
+    said = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := os.environ.get(name))), "")
+    return "de" if said.startswith("de") else FALLBACK
 
 
 def language_of(locale: str) -> Locale:

@@ -7,11 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from servicepunkt.core.declarations import DeviceKind, Plugins, StaffEntry, TenantSection, TerminalTile
+from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantDraft, TenantSection, TerminalTile
 from servicepunkt.core.notices.model import NoticeTemplate
 from servicepunkt.core.plugins import hookimpl
 from servicepunkt.core.protocols import Retention
 from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.dokbox import sense
 from servicepunkt.dokbox.settings import DokboxSettings, mistakes
 
 if TYPE_CHECKING:
@@ -157,8 +158,9 @@ def tenant_applied(ctx: TenantContext) -> Any:  # noqa: ARG001
     return SyncBoxes()
 
 
-def _mistakes(plugins: Plugins, ctx: TenantContext) -> list[tuple[str, str]]:
-    return mistakes(ctx, {template.name: template for template in plugins.flat(ctx, "notice_templates")})
+def _mistakes(draft: TenantDraft) -> list[tuple[str, str]]:
+    templates = {template.name: template for template in draft.plugins.flat(draft.ctx, "notice_templates")}
+    return [*mistakes(draft.ctx, templates), *sense.mistakes(draft)]
 
 
 async def erase_finished(tx: Transaction, before: datetime) -> int:

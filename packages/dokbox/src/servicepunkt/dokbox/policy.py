@@ -37,6 +37,26 @@ END: tuple[tuple[Step, ...], ...] = (("open", "close"), ("open", "removal", "clo
 
 LocalText = dict[str, str]
 
+#: What can be wrong with a policy, by its code. A box without the house around it knows the codes, too.
+SENTENCES = {
+    "SP3101": "a step stands there twice",
+    "SP3102": "the first step is phone or pickup_number, and one of them alone",
+    "SP3103": "the second step is code",
+    "SP3104": "the last steps are open, removal (or not), close",
+    "SP3105": "the old document is asked for once",
+    "SP3106": "birth_date takes the place of the step old_document",
+    "SP3107": "a code by e-mail goes with pickup_number",
+    "SP3108": "reminders are days in rising order, before the hold period is over",
+}
+
+
+class PolicyRefused(ValueError):  # noqa: N818 - what a struct raises while it is made, no error of the tree
+    """A policy that does not fit together; `mistakes` are (field, code)."""
+
+    def __init__(self, policy: str, mistakes: list[tuple[str, str]]) -> None:
+        self.mistakes = mistakes
+        super().__init__(f"{policy}: {'; '.join(SENTENCES[code] for _, code in mistakes)}")
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of what is read from files and from the centre: an unknown key is a mistake."""
@@ -76,7 +96,7 @@ class DocumentPolicy(Settings, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if found := mistakes(self):
-            raise ValueError(f"{self.type}: {'; '.join(found)}")
+            raise PolicyRefused(self.type, found)
 
     @property
     def locator(self) -> Step:
@@ -115,24 +135,24 @@ def asks_birth_date(steps: tuple[Step, ...], without_old_document: str) -> bool:
     return "birth_date" in steps or without_old_document == "birth_date"
 
 
-def mistakes(policy: DocumentPolicy) -> list[str]:
-    """What is wrong with the steps and days of a policy; empty when all is well."""
+def mistakes(policy: DocumentPolicy) -> list[tuple[str, str]]:
+    """What is wrong with the steps and days of a policy, as (field, code); empty when all is well."""
     found = []
     steps = policy.steps
     if len(set(steps)) != len(steps):
-        found.append("a step stands there twice")
+        found.append(("steps", "SP3101"))
     if not steps or steps[0] not in LOCATORS or any(step in LOCATORS for step in steps[1:]):
-        found.append("the first step is phone or pickup_number, and one of them alone")
+        found.append(("steps", "SP3102"))
     if steps[1:2] != ("code",):
-        found.append("the second step is code")
+        found.append(("steps", "SP3103"))
     if steps[2 + len(policy.asked) :] not in END:
-        found.append("the last steps are open, removal (or not), close")
+        found.append(("steps", "SP3104"))
     if set(OLD_DOCUMENT) <= set(steps):
-        found.append("the old document is asked for once")
+        found.append(("steps", "SP3105"))
     if policy.without_old_document == "birth_date" and ("birth_date" in steps or "old_document" not in steps):
-        found.append("birth_date takes the place of the step old_document")
+        found.append(("without_old_document", "SP3106"))
     if policy.channel == "email" and policy.locator == "phone":
-        found.append("a code by e-mail goes with pickup_number")
+        found.append(("channel", "SP3107"))
     if list(policy.reminders) != sorted({day for day in policy.reminders if day < policy.hold_days}):
-        found.append("reminders are days in rising order, before the hold period is over")
+        found.append(("reminders", "SP3108"))
     return found

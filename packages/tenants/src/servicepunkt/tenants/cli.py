@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+from collections import Counter
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from servicepunkt.core import deployment as deployments
@@ -15,8 +20,11 @@ from servicepunkt.core.commands import COMMAND_LINE, tenant_or_refuse, write_jso
 from servicepunkt.core.people import model as people_model
 from servicepunkt.core.people import service as people
 from servicepunkt.core.secrets import read_secret
-from servicepunkt.core.settings import Settings
-from servicepunkt.tenants import files, service
+from servicepunkt.core.settings import Settings, read_settings
+from servicepunkt.core.texts import Texts, system_language
+from servicepunkt.tenants import files, findings, service
+from servicepunkt.tenants.checking import check
+from servicepunkt.tenants.findings import Finding
 from servicepunkt.web.app import create_app
 from servicepunkt.web.server import serving, stop_on_signals
 
@@ -42,6 +50,47 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
 @click.group()
 def tenant() -> None:
     """Tenants: apply a tenant file, list what is served."""
+
+
+@tenant.command("check")
+@click.argument("pack")
+@click.option("--language", default="", help="de or en; without it that of the system.")
+@click.option("--format", "form", type=click.Choice(("table", "json", "sarif")), default="table", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--strict", is_flag=True, help="Warnings refuse, too.")
+def tenant_check(pack: str, language: str, form: str, as_json: bool, strict: bool) -> None:
+    """Name everything that is wrong with a tenant's folder, or an installed pack. Needs no database."""
+    settings = read_settings(os.environ)
+    deployment = deployments.without_database(settings)
+    checked = check(deployment, files.folder_of(pack))
+    found = findings.said_in(checked.findings, deployment.texts, language or system_language())
+    match "json" if as_json else form:
+        case "json":
+            write_json({"in_order": checked.file is not None, "findings": found})
+        case "sarif":
+            write_json(findings.sarif(found, version=version("servicepunkt-tenants")))
+        case _:
+            _show(found, deployment.texts, language or system_language())
+    if checked.file is None or (strict and found):
+        sys.exit(1)
+
+
+def _show(found: Sequence[Finding], texts: Texts, locale: str) -> None:
+    """A line for each finding that editors can follow (file:line:column), and below it what helps."""
+    colours = {"error": "bold red", "warning": "yellow"}
+    for one in found:
+        place = f"[bold]{one.file}:{one.line}:{one.column}[/] [cyan]{escape(one.path)}[/]"
+        out.print(f"[{colours[one.level]}]{one.code}[/] {place}", soft_wrap=True)
+        out.print(f"    {escape(one.sentence)}", soft_wrap=True)
+        if one.near:
+            out.print(
+                "    " + texts.translate(locale, "Did you mean {near}?", near=one.near), style="green", markup=False
+            )
+        if one.advice:
+            out.print("    " + one.advice, style="dim", markup=False, soft_wrap=True)
+    counted = Counter(one.level for one in found)
+    sentence = "{errors} mistakes, {warnings} warnings." if found else "The file is in order."
+    out.print(texts.translate(locale, sentence, errors=counted["error"], warnings=counted["warning"]))
 
 
 @tenant.command("apply")

@@ -2,47 +2,128 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from servicepunkt.core.errors import InvalidInputError, NotFoundError
+import msgspec
 
+from servicepunkt.core.errors import NotFoundError
+from servicepunkt.core.rules import Broken, rule
+from servicepunkt.tenants.model import MAIN
+from servicepunkt.tenants.places import Place
+
+#: Folders beside the file whose TOML files hold lists of the catalogue.
+FOLDERS = ("catalogue", "partners", "points")
 MAX_FILE = 2 * 1024 * 1024
 MAX_FILES = 200
+MOST_BROKEN_LINES = 50
 GROUP = "servicepunkt.tenant_packs"
+_AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+TOO_MANY = rule("SP1002", "more than {most} files")
+NOT_PLAIN = rule("SP1003", "links are not read", "Put the file itself here.")
+TOO_LARGE = rule("SP1004", "files over {most} MiB are not read")
+NO_UTF8 = rule("SP1005", "this is not UTF-8, from byte {at} on", "Save the file with the encoding UTF-8.")
+NO_TOML = rule("SP1006", "this is not TOML: {why}")
+TOO_DEEP = rule("SP1007", "tables and lists are nested too deeply")
 
 
-def documents_of(folder: Path) -> dict[str, dict[str, Any]]:
-    """Parsed TOML by file name, relative to `folder`. Raises InvalidInputError with every file that cannot be read."""
-    if not (folder / "tenant.toml").is_file():
-        raise NotFoundError(f"there is no tenant.toml in {folder.name}")
-    paths = [folder / "tenant.toml", *sorted((folder / "catalogue").glob("*.toml"))]
+class Document(msgspec.Struct, frozen=True):
+    """A TOML file: its text, and what it says. `whole` is false where lines could not be read and were left out."""
+
+    text: str
+    content: dict[str, Any]
+    whole: bool = True
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """A file, or a line of it, that cannot be read."""
+
+    file: str
+    place: Place
+    said: Broken
+
+
+def documents_of(folder: Path) -> tuple[dict[str, Document], list[Unreadable]]:
+    """The TOML files of a tenant by their names within `folder`, and what of them cannot be read.
+
+    Raises NotFoundError without a tenant.toml.
+    """
+    if not (folder / MAIN).is_file():
+        raise NotFoundError(f"there is no {MAIN} in {folder.name}")
+    paths = [folder / MAIN, *(path for name in FOLDERS for path in sorted((folder / name).glob("*.toml")))]
     if len(paths) > MAX_FILES:
-        raise InvalidInputError([("catalogue", f"more than {MAX_FILES} files")])
-    found, mistakes = {}, []
+        return {}, [Unreadable(MAIN, Place(1, 1), TOO_MANY(most=MAX_FILES))]
+    found: dict[str, Document] = {}
+    broken: list[Unreadable] = []
     for path in paths:
-        name = str(path.relative_to(folder))
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_FILE:
-            mistakes.append((name, "links and files over 2 MiB are not read"))
+        name = path.relative_to(folder).as_posix()
+        text = _text(path)
+        if isinstance(text, Broken):
+            broken.append(Unreadable(name, Place(1, 1), text))
             continue
+        document, lines = parse(text)
+        found[name] = document
+        broken += [Unreadable(name, place, said) for place, said in lines]
+    return found, broken
+
+
+def _text(path: Path) -> str:
+    """The text of a file, or the rule that it breaks."""
+    if path.is_symlink() or path.parent.is_symlink() or not path.is_file():
+        return NOT_PLAIN()
+    with path.open("rb") as file:
+        content = file.read(MAX_FILE + 1)
+    if len(content) > MAX_FILE:
+        return TOO_LARGE(most=MAX_FILE // (1024 * 1024))
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return NO_UTF8(at=error.start)
+
+
+def parse(text: str) -> tuple[Document, list[tuple[Place, Broken]]]:
+    """What a text says without the lines that are no TOML, and those lines."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    broken: list[tuple[Place, Broken]] = []
+    while len(broken) < MOST_BROKEN_LINES:
         try:
-            found[name] = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            mistakes.append((name, str(error)))
-    if mistakes:
-        raise InvalidInputError(mistakes)
-    return found
+            return Document("\n".join(lines), tomllib.loads("\n".join(lines)), whole=not broken), broken
+        except RecursionError:
+            return Document("", {}, whole=False), [*broken, (Place(1, 1), TOO_DEEP())]
+        except ValueError as error:
+            place, why = _where(str(error), lines)
+            broken.append((place, NO_TOML(why=why)))
+            if not lines[place.line - 1].strip():
+                break  # nothing is left there that could be taken out
+            lines[place.line - 1] = ""
+    return Document("", {}, whole=False), broken
+
+
+def _where(said: str, lines: list[str]) -> tuple[Place, str]:
+    """Where tomllib stopped, and its words without that. At the end stands what was opened and never closed."""
+    found = _AT.search(said)
+    why = said[: found.start()] if found else said
+    if found and found[1]:
+        line = min(int(found[1]), len(lines))
+        return Place(line, int(found[2])), why
+    last = max((number for number, line in enumerate(lines, start=1) if line.strip()), default=1)
+    return Place(last, 1), why
 
 
 def installed_packs() -> dict[str, Path]:
     """Tenant packs that are installed as packages: name → folder with its tenant.toml."""
-    found = {}
+    return dict(_packs())
+
+
+def _packs() -> Iterator[tuple[str, Path]]:
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        found[point.name] = Path(str(files(point.value))) / "tenant"
-    return found
+        yield point.name, Path(str(files(point.value))) / "tenant"
 
 
 def folder_of(name: str) -> Path:
@@ -50,6 +131,6 @@ def folder_of(name: str) -> Path:
     packs = installed_packs()
     if name in packs:
         return packs[name]
-    if (Path(name) / "tenant.toml").is_file():
+    if (Path(name) / MAIN).is_file():
         return Path(name)
-    raise NotFoundError(f"{name!r} is neither a folder with a tenant.toml nor an installed pack: {', '.join(packs)}")
+    raise NotFoundError(f"{name!r} is neither a folder with a {MAIN} nor an installed pack: {', '.join(packs)}")

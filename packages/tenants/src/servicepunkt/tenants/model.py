@@ -1,23 +1,37 @@
-"""The tenant file: what `tenant.toml` and the files of its `catalogue` folder say. Pure.
+"""The tenant file: what `tenant.toml` and the files beside it say. Pure.
 
 The kernel's part of the file is declared here; each plugin declares its own sections by the hook `tenant_sections`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, get_args
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from servicepunkt.core.catalogue.model import IDENTIFIER, Catalogue, Strict
+from servicepunkt.core.catalogue.model import Catalogue, Strict
 from servicepunkt.core.catalogue.records import ENTRIES
+from servicepunkt.core.rules import Broken, closest, rule
+from servicepunkt.tenants.decoding import UNKNOWN_KEY, decode
+from servicepunkt.tenants.places import Path
 
 SCHEMA = 1
+MAIN = "tenant.toml"
+
+WRONG_SCHEMA = rule("SP1011", "the file says schema = {schema}", "The number says which edition of the format it is.")
+NO_SECTION = rule("SP1022", "no installed plugin knows the section {name!r}")
+NO_LIST = rule("SP1023", "this is a list of tables: [[{name}]]")
+_STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+_LABEL = re.compile(r" \([^)]*\)")
 
 
 class TenantPart(Strict, frozen=True, kw_only=True):
-    """The table [tenant]. `subdivision` is the Land (HE, BB); `hosts` are host names of web addresses."""
+    """The table [tenant]. `subdivision` is the Land (HE, BB); `hosts` are host names of web addresses.
+
+    `ags`: the municipality's own key of eight digits; `serves`: those of all that its authority serves.
+    """
 
     slug: str
     name: str
@@ -41,93 +55,121 @@ class TenantFile(msgspec.Struct, frozen=True):
     sections: Mapping[str, msgspec.Struct]
 
 
-Mistake = tuple[str, str]
+class Mistake(NamedTuple):
+    """Something that breaks a rule: in which file, and on which path within it."""
+
+    file: str
+    path: Path
+    said: Broken
 
 
-def read(
-    documents: Mapping[str, Mapping[str, Any]], schemas: Mapping[str, type[msgspec.Struct]]
-) -> tuple[TenantFile | None, list[Mistake]]:
-    """Decode the parsed TOML documents (file name → content); every mistake is (place, sentence).
+class Reading(msgspec.Struct, frozen=True):
+    """What could be decoded, what could not, and where each entry of the catalogue stands."""
 
-    msgspec stops at the first mistake of a struct, therefore each entry of each list is decoded by itself.
-    """
-    main = dict(documents.get("tenant.toml", {}))
-    mistakes: list[Mistake] = []
-    if main.pop("schema", None) != SCHEMA:
-        mistakes.append(("tenant.toml: schema", f"the file says schema = {SCHEMA}"))
-    tenant = _one(main.pop("tenant", {}), TenantPart, "tenant.toml: [tenant]", mistakes)
-    lists: dict[str, list[Any]] = {key: [] for key in ENTRIES}
-    for name, document in sorted(documents.items()):
-        content = main if name == "tenant.toml" else dict(document)
-        for key in ENTRIES:
-            lists[key] += _many(content.pop(key, []), ENTRIES[key], f"{name}: [[{key}]]", mistakes)
-        if name != "tenant.toml":
-            mistakes += [(f"{name}: {key}", "this key does not exist here") for key in content]
-    sections = {}
-    for key, value in main.items():
-        if key not in schemas:
-            mistakes.append((f"tenant.toml: {key}", "no installed plugin knows this section"))
-        else:
-            found = section_mistakes(value, schemas[key], f"tenant.toml: [{key}]")
-            mistakes += found
-            if not found:
-                sections[key] = msgspec.convert(value, schemas[key])
-    catalogue = Catalogue(**{key: tuple(value) for key, value in lists.items()})
-    if tenant is not None and not IDENTIFIER.match(tenant.slug):
-        mistakes.append(("tenant.toml: tenant.slug", "a slug has small letters, digits and hyphens"))
-    if mistakes or tenant is None:
-        return None, mistakes
-    return TenantFile(tenant, catalogue, sections), []
+    tenant: TenantPart | None
+    catalogue: Catalogue
+    sections: Mapping[str, msgspec.Struct]
+    mistakes: Sequence[Mistake]
+    documents: Mapping[str, Mapping[str, Any]]
+    origins: Mapping[str, Sequence[tuple[str, int]]]
+    lost: frozenset[str] = frozenset()
+    """Ids of entries that could not be decoded: whoever refers to them makes no mistake."""
 
-
-def section_mistakes(value: Any, schema: type[msgspec.Struct], place: str) -> list[Mistake]:
-    """Every mistake in a section: each key by itself, and each table of its lists."""
-    try:
-        msgspec.convert(value, schema)
-    except msgspec.ValidationError as error:
-        whole = [(place, str(error))]
-    else:
-        return []
-    if not isinstance(value, dict):
-        return whole
-    fields = {field.encode_name: field for field in msgspec.structs.fields(schema)}
-    found: list[Mistake] = [(f"{place} {key}", "this key does not exist here") for key in value if key not in fields]
-    for name, field in fields.items():
-        if name not in value:
-            found += [(f"{place} {name}", "this key is missing")] * field.required
-        elif (entry := _entry_of(field.type)) is not None and isinstance(value[name], list):
-            _many(value[name], entry, f"{place} [[{name}]]", found)
-        else:
-            _one(value[name], field.type, f"{place} {name}", found)
-    # What only shows in the whole is named as the whole.
-    return found or whole
-
-
-def _entry_of(kind: Any) -> Any:
-    """What a list of any length holds; None for every other type."""
-    match get_args(kind):
-        case (entry, end) if end is ...:
-            return entry
-        case _:
+    @property
+    def file(self) -> TenantFile | None:
+        """What the file says; None without the table [tenant]."""
+        if self.tenant is None:
             return None
+        return TenantFile(self.tenant, self.catalogue, self.sections)
+
+    def located(self, place: str, said: Broken, *, section: str = "") -> Mistake:
+        """A mistake by a place such as `hosts.shop.hours`, `offers[3].can` or, in a section, `boxes.one.rows`."""
+        steps: list[str | int] = [
+            int(number) if number else name for number, name in _STEP.findall(_LABEL.sub("", place))
+        ]
+        if section or not steps or steps[0] not in ENTRIES:
+            path: Path = (section, *steps) if section else tuple(steps)
+            return Mistake(MAIN, _walked(self.documents.get(MAIN, {}), path), said)
+        kind, which, rest = str(steps[0]), steps[1], steps[2:]
+        number = which if isinstance(which, int) else _last(getattr(self.catalogue, kind), which)
+        file, index = self.origins[kind][number]
+        return Mistake(file, _walked(self.documents[file], (kind, index, *rest)), said)
 
 
-def _one(value: Any, kind: Any, place: str, mistakes: list[Mistake]) -> Any:
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        mistakes.append((place, str(error)))
-        return None
+def _last(entries: Sequence[Any], name: str) -> int:
+    """The last entry of a name: where one stands twice, the second is the mistake."""
+    return max(number for number, one in enumerate(entries) if getattr(one, "id", getattr(one, "ars", "")) == name)
 
 
-def _many(values: Any, kind: Any, place: str, mistakes: list[Mistake]) -> list[Any]:
-    if not isinstance(values, list):
-        mistakes.append((place, "this is a list of tables"))
-        return []
-    found = []
-    for number, value in enumerate(values, start=1):
-        label = value.get("id") or value.get("service") or value.get("name") if isinstance(value, dict) else None
-        decoded = _one(value, kind, f"{place} {number}" + (f" ({label})" if label else ""), mistakes)
+def _walked(document: Any, path: Path) -> Path:
+    """The path with numbers in place of the names by which entries of lists are called."""
+    found: list[str | int] = []
+    for step in path:
+        if isinstance(document, list) and not isinstance(step, int):
+            if (number := _number(document, str(step))) is None:
+                break
+            step = number
+        found.append(step)
+        try:
+            document = document[step]
+        except (LookupError, TypeError):
+            document = None
+    return tuple(found)
+
+
+def _number(entries: list[Any], name: str) -> int | None:
+    called = ("id", "name", "type", "code", "ars")
+    named = (n for n, one in enumerate(entries) if isinstance(one, dict) and name in {one.get(key) for key in called})
+    return max(named, default=None)
+
+
+def read(documents: Mapping[str, Mapping[str, Any]], schemas: Mapping[str, type[msgspec.Struct]]) -> Reading:
+    """Decode the parsed TOML documents (file name → content) as far as they can be, and name every mistake."""
+    main = dict(documents.get(MAIN, {}))
+    found: list[Mistake] = []
+    if main.pop("schema", None) != SCHEMA:
+        found.append(Mistake(MAIN, ("schema",), WRONG_SCHEMA(schema=SCHEMA)))
+    tenant, wrong = decode(main.pop("tenant", {}), TenantPart, ("tenant",))
+    found += (Mistake(MAIN, path, said) for path, said in wrong)
+    lists: dict[str, list[Any]] = {kind: [] for kind in ENTRIES}
+    origins: dict[str, list[tuple[str, int]]] = {kind: [] for kind in ENTRIES}
+    lost: set[str] = set()
+    for name, document in documents.items():
+        content = main if name == MAIN else dict(document)
+        for kind in ENTRIES:
+            for index, value in _entries(content.pop(kind, []), kind, name, found):
+                entry, wrong = decode(value, ENTRIES[kind], (kind, index))
+                found += (Mistake(name, path, said) for path, said in wrong)
+                if entry is not None:
+                    lists[kind].append(entry)
+                    origins[kind].append((name, index))
+                elif isinstance(value, dict):
+                    lost.add(str(value.get("id", "")))
+        if name != MAIN:
+            found += (Mistake(name, (key,), UNKNOWN_KEY(name=key, near=closest(key, ENTRIES))) for key in content)
+    sections, wrong_sections = _sections(main, schemas)
+    catalogue = Catalogue(**{kind: tuple(entries) for kind, entries in lists.items()})
+    return Reading(tenant, catalogue, sections, [*found, *wrong_sections], documents, origins, frozenset(lost))
+
+
+def _entries(values: Any, kind: str, file: str, found: list[Mistake]) -> list[tuple[int, Any]]:
+    if isinstance(values, list):
+        return list(enumerate(values))
+    found.append(Mistake(file, (kind,), NO_LIST(name=kind)))
+    return []
+
+
+def _sections(
+    main: Mapping[str, Any], schemas: Mapping[str, type[msgspec.Struct]]
+) -> tuple[dict[str, msgspec.Struct], list[Mistake]]:
+    sections, found = {}, []
+    for name, value in main.items():
+        if name not in schemas:
+            near = closest(name, ["tenant", *ENTRIES, *schemas])
+            found.append(Mistake(MAIN, (name,), NO_SECTION(name=name, near=near)))
+            continue
+        decoded, wrong = decode(value, schemas[name], (name,))
+        found += (Mistake(MAIN, path, said) for path, said in wrong)
         if decoded is not None:
-            found.append(decoded)
-    return found
+            sections[name] = decoded
+    return sections, found

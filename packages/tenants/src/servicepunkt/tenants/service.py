@@ -8,21 +8,14 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicepunkt.core.audit import service as audit
-from servicepunkt.core.catalogue import checks
 from servicepunkt.core.catalogue import service as catalogue
 from servicepunkt.core.catalogue.sources import service as sources
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, SettingsError
-from servicepunkt.core.notices.model import NoticeTemplate
-from servicepunkt.core.notices.templates import missing_language, template_mistakes
 from servicepunkt.core.tenancy import store
-from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.tenants import files, model
-from servicepunkt.tenants.model import Mistake, TenantFile
-
-# Six digits and the check digits that a policy may add (policies of hand-over allow six to eight).
-LONGEST_CODE = "00000000"
+from servicepunkt.tenants.checking import check, context_of
+from servicepunkt.tenants.model import TenantFile
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -37,63 +30,11 @@ class Applied(msgspec.Struct, frozen=True):
 
 
 def load(deployment: Deployment, folder: Path) -> TenantFile:
-    """Read and check a tenant's folder. Raises InvalidInputError with every mistake."""
-    sections = [
-        (answer.plugin, section) for answer in deployment.plugins.startup("tenant_sections") for section in answer.value
-    ]
-    schemas = {section.name: section.schema for _, section in sections}
-    read, mistakes = model.read(files.documents_of(folder), schemas)
-    if read is None:
-        raise InvalidInputError(mistakes)
-    mistakes = [*checks.mistakes(read.catalogue), *_plugin_mistakes(deployment, read)]
-    ctx = context_of(read, 0)
-    for plugin, section in sections:
-        if section.check is not None and ctx.allows(plugin):
-            mistakes += [
-                (f"tenant.toml: [{section.name}] {place}", sentence)
-                for place, sentence in section.check(deployment.plugins, ctx)
-            ]
-    for template in deployment.plugins.flat(ctx, "notice_templates"):
-        mistakes += [("notices", sentence) for sentence in _template_mistakes(template, read)]
-    if mistakes:
-        raise InvalidInputError(mistakes)
-    return read
-
-
-def _plugin_mistakes(deployment: Deployment, read: TenantFile) -> list[Mistake]:
-    unknown = sorted(set(read.tenant.plugins) - set(deployment.plugins.names))
-    return [("tenant.toml: tenant.plugins", f"the plugin {name!r} is not installed") for name in unknown]
-
-
-def _template_mistakes(template: NoticeTemplate, read: TenantFile) -> list[str]:
-    """The texts with the values that this tenant brings."""
-    usual = {
-        "tenant": (read.tenant.name,),
-        "code": (LONGEST_CODE,),
-        "until": ("00.00.",),
-        "box": [text for point in read.catalogue.points for text in point.name.values()],
-    }
-    return [
-        *missing_language(template, read.tenant.locale),
-        *template_mistakes(template, usual),
-    ]
-
-
-def context_of(read: TenantFile, tenant_id: int) -> TenantContext:
-    """The context that the file would give."""
-    part = read.tenant
-    return TenantContext(
-        id=tenant_id,
-        slug=part.slug,
-        name=part.name,
-        plugins=frozenset(part.plugins),
-        state=part.state,
-        locale=part.locale,
-        languages=part.languages,
-        zone=part.zone,
-        subdivision=part.subdivision,
-        settings=read.sections,
-    )
+    """Read and check a tenant's folder. Raises InvalidInputError with every mistake; warnings do not stop it."""
+    checked = check(deployment, folder)
+    if checked.file is None:
+        raise InvalidInputError([(one.where, one.sentence) for one in checked.errors])
+    return checked.file
 
 
 async def apply(deployment: Deployment, read: TenantFile, *, actor: str) -> Applied:
@@ -129,7 +70,7 @@ async def _apply(
             "updated_at": now,
         },
     )
-    ctx = context_of(read, tenant_id)
+    ctx = context_of(part, read.sections, tenant_id)
     async with owner.within(connection, ctx) as tx:
         await sources.put_files(tx, read.catalogue, at=now)
         revision, composed = await catalogue.publish_sources(tx, at=now, actor=actor)

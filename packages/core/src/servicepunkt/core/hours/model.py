@@ -22,6 +22,7 @@ import opening_hours
 from opening_hours import ParserError  # type: ignore[attr-defined]  # its stub forgets the exception
 
 from servicepunkt.core.errors import ServicepunktError
+from servicepunkt.core.rules import Broken, rule
 
 WEEKDAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 LOOK_AHEAD = timedelta(days=60)
@@ -32,6 +33,13 @@ Words = tuple[tuple[str, str], ...]
 _HOLIDAY = re.compile(r"(?<![A-Za-z])PH(?![A-Za-z])")
 _SCHOOL_HOLIDAY = re.compile(r"(?<![A-Za-z])SH(?![A-Za-z])|PH\s*[+-]\s*\d")
 
+TOO_LONG = rule("SP2131", "opening hours are longer than {most} characters")
+UNREADABLE = rule(
+    "SP2132", "opening hours {expression!r}: {why}", "They are written as in OpenStreetMap: Mo-Fr 08:00-18:00; PH off"
+)
+NO_SCHOOL_HOLIDAYS = rule("SP2133", "school holidays (SH) and days around a holiday (PH +1 day) are not supported")
+HOLIDAY_WITH_OTHERS = rule("SP2134", "opening hours {expression!r}: PH stands alone or in a list of days")
+
 
 class HoursError(ServicepunktError):
     """An expression that cannot be read; `staff_sentence` says where."""
@@ -39,6 +47,10 @@ class HoursError(ServicepunktError):
     code = "SP2001"
     status = 422
     staff = "The opening hours cannot be read."
+
+    def __init__(self, said: Broken) -> None:
+        super().__init__(said)
+        self.said = said
 
 
 class Span(msgspec.Struct, frozen=True, order=True):
@@ -130,17 +142,17 @@ def _holidays(subdivision: str, year: int, language: str) -> dict[date, str]:
 def parse(expression: str) -> Osm:
     """Check an expression. Raises HoursError with the parser's words."""
     if len(expression) > MAX_EXPRESSION:
-        raise HoursError(f"opening hours are longer than {MAX_EXPRESSION} characters")
+        raise HoursError(TOO_LONG(most=MAX_EXPRESSION))
     if _SCHOOL_HOLIDAY.search(expression):
-        raise HoursError("school holidays (SH) and days around a holiday (PH +1 day) are not supported")
+        raise HoursError(NO_SCHOOL_HOLIDAYS())
     try:
         _read(expression)
     except ParserError as error:
-        raise HoursError(f"opening hours {expression!r}: {str(error).splitlines()[-1].strip(' =')}") from None
+        raise HoursError(UNREADABLE(expression=expression, why=str(error).splitlines()[-1].strip(" ="))) from None
     try:
         _read(_with_holidays(expression, WEEKDAYS[:2]))
     except ParserError:
-        raise HoursError(f"opening hours {expression!r}: PH stands alone or in a list of days") from None
+        raise HoursError(HOLIDAY_WITH_OTHERS(expression=expression)) from None
     return Osm(expression)
 
 

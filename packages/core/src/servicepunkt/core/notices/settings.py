@@ -16,7 +16,8 @@ from servicepunkt.core.errors import SecretError
 from servicepunkt.core.mail import ADDRESS, LABEL
 from servicepunkt.core.notices.channels.profiles import PROFILES, RestShape
 from servicepunkt.core.phone import NumberRefused, mobile_number
-from servicepunkt.core.secrets import tenant_secret
+from servicepunkt.core.rules import rule
+from servicepunkt.core.secrets import tenant_prefix, tenant_secret
 
 #: Ways of the house that need no provider: the rehearsal telephone takes mail as well.
 BUILTIN = frozenset({("phone", "sms"), ("phone", "email"), ("smtp", "email")})
@@ -33,6 +34,34 @@ SENDER = re.compile(r"^(\+?[1-9]\d{2,14}|(?=.*[A-Za-z])[A-Za-z0-9 .&-]{1,11})\Z"
 HOST = re.compile(rf"^(?:(?=[^:]{{1,253}}\Z){LABEL}(?:\.{LABEL})*|(?=.*:.*:)[0-9A-Fa-f:.]{{2,45}})\Z")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 Mistake = tuple[str, str]
+
+NO_COUNTRY = rule("SP1101", "{code!r} is no country code", "Two capital letters, such as DE.")
+COUNTRY_NEEDED = rule("SP1102", "at least one country is needed")
+NAME_TAKEN = rule("SP1103", "this name is taken")
+HOUSE_NAME = rule("SP1104", "this name is the house's own")
+NAMES_ONCE = rule("SP1105", "one to eight names stand here, each once")
+NO_PROVIDER = rule("SP1106", "there is no provider {name!r} for {kind}", "It is declared in [[notices.provider]].")
+UNUSED = rule("SP1107", "neither sms nor email names it")
+NUMBER_AS_SENT = rule("SP1108", "a number is written with + and without spaces")
+MISSING = rule("SP1109", "it is missing")
+TLS_NEEDED = rule("SP1110", "a mail server elsewhere needs tls or starttls")
+PASSWORD_NEEDED = rule("SP1111", "a user needs one")
+NO_HOST = rule("SP1112", "it is neither the name of a computer nor its address")
+NO_MAIL_ADDRESS = rule("SP1113", "it is no mail address")
+NO_SENDER = rule("SP1114", "a number with its country, or up to eleven letters and digits")
+NO_PROFILE = rule("SP1115", "known are {known}")
+SHAPE_OF_OTHERS = rule("SP1116", "only the profile generic has one")
+NO_URL = rule("SP1117", "its host or its port cannot be")
+HTTPS_NEEDED = rule("SP1118", "https is needed, on this computer http will do")
+BARE_URL = rule("SP1119", "only a host, a port and a path stand here")
+NUMBER_IN_ADDRESS = rule("SP1120", "an address with the number in it is only for a gateway on this computer")
+NO_RECEIPTS = rule("SP1121", "this provider sends none")
+NO_NUMBER = rule("SP1122", "{why}")
+NO_SECRET = rule(
+    "SP1123",
+    "a secret of this tenant is written as env:{prefix}NAME or file:NAME",
+    "The secret itself never stands in a file of a tenant.",
+)
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -158,32 +187,30 @@ def mistakes(settings: NoticeSettings, *, slug: str, others: Collection[tuple[st
     """Every mistake that a schema cannot see, as (place, sentence). `others`: channels of plugins, as (name, kind)."""
     return [
         *_service_mistakes(settings, set(others) | BUILTIN),
-        *(("countries", f"{country!r} is no country code") for country in settings.countries if not _country(country)),
-        *(("countries", "at least one country is needed") for _ in range(not settings.countries)),
+        *(("countries", NO_COUNTRY(code=country)) for country in settings.countries if not _country(country)),
+        *(("countries", COUNTRY_NEEDED()) for _ in range(not settings.countries)),
         *_rehearsal_mistakes(settings),
         *(
-            (f"provider {provider.name}", sentence)
+            (f"provider.{provider.name}.{place}", sentence)
             for provider in settings.provider
-            for sentence in _provider_mistakes(provider, slug)
+            for place, sentence in _provider_mistakes(provider, slug)
         ),
     ]
 
 
 def _service_mistakes(settings: NoticeSettings, others: set[tuple[str, str]]) -> Iterator[Mistake]:
     counted = Counter(provider.name for provider in settings.provider)
-    yield from ((f"provider {name}", "this name is taken") for name, count in counted.items() if count > 1)
-    yield from (
-        (f"provider {name}", "this name is the house's own") for name in counted if name in {own for own, _ in BUILTIN}
-    )
+    yield from ((f"provider.{name}", NAME_TAKEN()) for name, count in counted.items() if count > 1)
+    yield from ((f"provider.{name}", HOUSE_NAME()) for name in counted if name in {own for own, _ in BUILTIN})
     known = {(provider.name, kind_of(provider)) for provider in settings.provider} | others
     used = set()
     for kind in ("sms", "email"):
         names = settings.names(kind)
         used |= set(names)
         if not 1 <= len(names) <= 8 or len(set(names)) < len(names):
-            yield kind, "one to eight names stand here, each once"
-        yield from ((kind, f"there is no provider {name!r} for {kind}") for name in names if (name, kind) not in known)
-    yield from ((f"provider {name}", "neither sms nor email names it") for name in counted if name not in used)
+            yield kind, NAMES_ONCE()
+        yield from ((kind, NO_PROVIDER(name=name, kind=kind)) for name in names if (name, kind) not in known)
+    yield from ((f"provider.{name}", UNUSED()) for name in counted if name not in used)
 
 
 def _country(code: str) -> bool:
@@ -197,36 +224,36 @@ def _rehearsal_mistakes(settings: NoticeSettings) -> Iterator[Mistake]:
         try:
             written = mobile_number(recipient, settings.countries)
         except NumberRefused as refused:
-            yield "rehearsal.recipients", refused.sentence
+            yield "rehearsal.recipients", NO_NUMBER(why=refused.sentence)
             continue
         if written != recipient:
-            yield "rehearsal.recipients", "a number is written with + and without spaces"
+            yield "rehearsal.recipients", NUMBER_AS_SENT()
 
 
-def _provider_mistakes(provider: Provider, slug: str) -> Iterator[str]:
+def _provider_mistakes(provider: Provider, slug: str) -> Iterator[Mistake]:
     for field in SECRETS:
         if reference := getattr(provider, field, ""):
             try:
                 tenant_secret(reference, slug=slug, home=Path())
-            except SecretError as error:
-                yield f"{field}: {error.staff_sentence}"
+            except SecretError:
+                yield field, NO_SECRET(prefix=tenant_prefix(slug))
     match provider:
         case RestProvider():
             yield from _rest_mistakes(provider)
         case SmppProvider() if not provider.password:
-            yield "password: it is missing"
+            yield "password", MISSING()
         case SmtpProvider() if provider.encryption == "none" and provider.host not in LOOPBACK:
-            yield "encryption: a mail server elsewhere needs tls or starttls"
+            yield "encryption", TLS_NEEDED()
         case SmtpProvider() if provider.user and not provider.password:
-            yield "password: a user needs one"
+            yield "password", PASSWORD_NEEDED()
         case _:
             pass
     if isinstance(provider, (SmppProvider, SmtpProvider)) and not HOST.match(provider.host):
-        yield "host: it is neither the name of a computer nor its address"
+        yield "host", NO_HOST()
     if isinstance(provider, SmtpProvider) and not ADDRESS.match(provider.sender):
-        yield "sender: it is no mail address"
+        yield "sender", NO_MAIL_ADDRESS()
     if isinstance(provider, (RestProvider, SmppProvider)) and not SENDER.match(provider.sender):
-        yield "sender: a number with its country, or up to eleven letters and digits"
+        yield "sender", NO_SENDER()
 
 
 def _address_of(url: str) -> SplitResult | None:
@@ -239,33 +266,33 @@ def _address_of(url: str) -> SplitResult | None:
     return parsed if port != 0 and HOST.match(parsed.hostname or "none") else None
 
 
-def _rest_mistakes(provider: RestProvider) -> Iterator[str]:
+def _rest_mistakes(provider: RestProvider) -> Iterator[Mistake]:
     if provider.profile not in PROFILES:
-        yield f"profile: known are {', '.join(sorted(PROFILES))}"
+        yield "profile", NO_PROFILE(known=", ".join(sorted(PROFILES)))
         return
     profile = PROFILES[provider.profile]
     if provider.shape is not None and provider.profile != "generic":
-        yield "shape: only the profile generic has one"
+        yield "shape", SHAPE_OF_OTHERS()
     shape = provider.shape or profile.shape
-    yield from (f"shape: {sentence}" for sentence in shape.mistakes())
+    yield from ((f"shape.{place}", sentence) for place, sentence in shape.mistakes())
     url = provider.url or profile.url
     parsed = _address_of(url)
     if not url:
-        yield "url: it is missing"
+        yield "url", MISSING()
     elif parsed is None:
-        yield "url: its host or its port cannot be"
+        yield "url", NO_URL()
     elif parsed.scheme != "https" and not (parsed.scheme == "http" and parsed.hostname in LOOPBACK):
-        yield "url: https is needed, on this computer http will do"
+        yield "url", HTTPS_NEEDED()
     elif not parsed.hostname or parsed.username or parsed.password or parsed.query or parsed.fragment:
-        yield "url: only a host, a port and a path stand here"
+        yield "url", BARE_URL()
     if shape.encoding == "query" and (parsed is None or parsed.hostname not in LOOPBACK):
-        yield "shape: an address with the number in it is only for a gateway on this computer"
+        yield "shape", NUMBER_IN_ADDRESS()
     if shape.auth != "none" and not provider.key:
-        yield "key: it is missing"
+        yield "key", MISSING()
     if shape.auth == "basic" and not provider.user:
-        yield "user: it is missing"
+        yield "user", MISSING()
     if provider.receipts and profile.receipts is None:
-        yield "receipts: this provider sends none"
+        yield "receipts", NO_RECEIPTS()
 
 
 PROTOCOLS = tuple(kind.__struct_config__.tag for kind in get_args(Provider))

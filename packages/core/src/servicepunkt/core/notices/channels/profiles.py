@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from servicepunkt.core.notices.model import REFERENCE, Outcome, Receipt
+from servicepunkt.core.rules import Broken, rule
 
 Word = Annotated[str, Meta(max_length=100, pattern=r"^[^\x00-\x1f]*\Z")]
 Identifier = Annotated[str, Meta(pattern=REFERENCE)] | Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -20,6 +21,12 @@ Stamp = Annotated[str, Meta(max_length=60)]
 # What a request can carry, by our names.
 GENERIC_FIELDS = {name: name for name in ("to", "text", "from", "reference", "minutes")}
 FIELDS = frozenset({*GENERIC_FIELDS, "user", "key"})
+
+UNKNOWN_FIELDS = rule("SP1131", "unknown are {names}")
+MISSING_FIELDS = rule("SP1132", "{names} missing")
+GET_IS_QUERY = rule("SP1133", "a GET carries a query")
+KEY_IN_FIELDS = rule("SP1134", "fields says that the key is one of the fields")
+RESULT_AND_ACCEPTED = rule("SP1135", "it needs accepted, and accepted needs it")
 
 
 class RestShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,18 +50,18 @@ class RestShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     accepted: tuple[Word, ...] = ()
     refused: tuple[Word, ...] = ()
 
-    def mistakes(self) -> Iterator[str]:
+    def mistakes(self) -> Iterator[tuple[str, Broken]]:
         """What does not fit together."""
         if unknown := sorted(set(self.fields) - FIELDS):
-            yield f"fields: unknown are {', '.join(unknown)}"
+            yield "fields", UNKNOWN_FIELDS(names=", ".join(unknown))
         if missing := sorted({"to", "text"} - set(self.fields)):
-            yield f"fields: {' and '.join(missing)} missing"
+            yield "fields", MISSING_FIELDS(names=", ".join(missing))
         if self.method == "GET" and self.encoding != "query":
-            yield "encoding: a GET carries a query"
+            yield "encoding", GET_IS_QUERY()
         if (self.auth == "fields") != ("key" in self.fields):
-            yield "auth: fields says that the key is one of the fields"
+            yield "auth", KEY_IN_FIELDS()
         if bool(self.result) != bool(self.accepted):
-            yield "result: it needs accepted, and accepted needs it"
+            yield "result", RESULT_AND_ACCEPTED()
 
 
 class GenericReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
