@@ -78,7 +78,7 @@ def test_every_mistake_is_named_at_once_and_the_rest_is_read() -> None:
         ("tenant.toml", ("nobody",), "SP1022"),
     ]
     assert found.catalogue.host("shop") is not None
-    assert found.lost == {"a", "b"}
+    assert found.lost == {("hosts", "a"), ("hosts", "b")}
 
 
 def test_a_place_is_found_in_the_file_in_which_it_stands() -> None:

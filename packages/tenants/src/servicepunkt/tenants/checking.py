@@ -25,6 +25,8 @@ from servicepunkt.tenants.model import MAIN, Mistake, Reading, TenantFile
 LONGEST_CODE = "00000000"
 #: What may be only a consequence of something that could not be read.
 CONSEQUENCES = (decoding.MISSING_KEY, catalogue_checks.NO_SUCH, model.WRONG_SCHEMA)
+#: What is missed when entries of a kind could not be decoded.
+MISSED = {checks.NO_OFFERS.code: "offers", checks.EMPTY_THEME.code: "services"}
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -47,7 +49,7 @@ def check(deployment: Deployment, folder: Path) -> Checked:
     mistakes = [*reading.mistakes, *_sense(deployment, reading, sections)]
     if unreadable:
         mistakes = [one for one in mistakes if one.said.rule not in CONSEQUENCES or one.said.values.get("near")]
-    mistakes = [one for one in mistakes if not _refers_to_lost(one, reading)]
+    mistakes = [one for one in mistakes if not _follows_from_lost(one, reading)]
     found = located(documents, mistakes, unreadable)
     refused = any(one.level == "error" for one in found) or reading.tenant is None
     return Checked(None if refused else reading.file, found)
@@ -58,9 +60,12 @@ def _sections(deployment: Deployment) -> Iterator[tuple[str, tuple[str, TenantSe
         yield from ((section.name, (answer.plugin, section)) for section in answer.value)
 
 
-def _refers_to_lost(mistake: Mistake, reading: Reading) -> bool:
-    said = mistake.said
-    return said.rule == catalogue_checks.NO_SUCH and said.values.get("name") in reading.lost
+def _follows_from_lost(mistake: Mistake, reading: Reading) -> bool:
+    """Whether only an entry is missed that stands in the file and could not be decoded."""
+    rule, values = mistake.said.rule, mistake.said.values
+    if rule == catalogue_checks.NO_SUCH:
+        return values["name"] in {name for _, name in reading.lost}
+    return MISSED.get(rule.code) in {kind for kind, _ in reading.lost}
 
 
 def _sense(
@@ -81,7 +86,7 @@ def _sense(
     day = today(deployment, ctx)
     if day is None:
         return
-    draft = TenantDraft(deployment.plugins, ctx, reading.catalogue, day)
+    draft = TenantDraft(deployment.plugins, ctx, checks.with_readable_hours(reading.catalogue), day)
     yield from (reading.located(place, said) for place, said in checks.catalogue_mistakes(draft))
     for name, (plugin, section) in sections.items():
         if not ctx.allows(plugin):

@@ -9,13 +9,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from servicepunkt.core.catalogue.checks import LANGUAGE
 from servicepunkt.core.catalogue.model import (
+    ALWAYS,
     IDENTIFIER,
     Catalogue,
     Offer,
@@ -27,7 +28,7 @@ from servicepunkt.core.catalogue.model import (
     staff_hours,
 )
 from servicepunkt.core.declarations import TenantDraft
-from servicepunkt.core.hours.model import Calendar, Hours, Span, midnight, spans
+from servicepunkt.core.hours.model import Calendar, Hours, HoursError, Span, midnight, parse, spans
 from servicepunkt.core.hours.week import Times, usual_week
 from servicepunkt.core.line115 import line115_of
 from servicepunkt.core.rules import Broken, Rule, Term, closest, rule
@@ -35,6 +36,7 @@ from servicepunkt.tenants.areas import LANDS, municipalities
 from servicepunkt.tenants.model import TenantPart
 
 Found = Iterator[tuple[str, Broken]]
+Entry = TypeVar("Entry", bound=msgspec.Struct)
 AHEAD = timedelta(days=60)
 SOON = timedelta(days=90)
 AGS = re.compile(r"^\d{8}\Z")
@@ -149,6 +151,28 @@ def clear_secrets(value: Any, place: str = "") -> Found:
                 yield here, CLEAR_SECRET()
         else:
             yield from clear_secrets(inner, here)
+
+
+def with_readable_hours(entry: Entry) -> Entry:
+    """The entry with "always" in place of hours that cannot be read: those are named elsewhere, and close nothing."""
+    changed: dict[str, Any] = {}
+    for name in entry.__struct_fields__:
+        value = getattr(entry, name)
+        if name in ("hours", "staffed") and isinstance(value, str) and value and not _is_readable(value):
+            changed[name] = ALWAYS
+        elif isinstance(value, tuple) and any(isinstance(one, msgspec.Struct) for one in value):
+            mended = tuple(with_readable_hours(one) for one in value)
+            if any(one is not other for one, other in zip(mended, value, strict=True)):
+                changed[name] = mended
+    return msgspec.structs.replace(entry, **changed) if changed else entry
+
+
+def _is_readable(expression: str) -> bool:
+    try:
+        parse(expression)
+    except HoursError:
+        return False
+    return True
 
 
 def catalogue_mistakes(draft: TenantDraft) -> Found:

@@ -72,8 +72,8 @@ class Reading(msgspec.Struct, frozen=True):
     mistakes: Sequence[Mistake]
     documents: Mapping[str, Mapping[str, Any]]
     origins: Mapping[str, Sequence[tuple[str, int]]]
-    lost: frozenset[str] = frozenset()
-    """Ids of entries that could not be decoded: whoever refers to them makes no mistake."""
+    lost: frozenset[tuple[str, str]] = frozenset()
+    """Kind and id of entries that could not be decoded: whoever refers to them makes no mistake."""
 
     @property
     def file(self) -> TenantFile | None:
@@ -133,7 +133,7 @@ def read(documents: Mapping[str, Mapping[str, Any]], schemas: Mapping[str, type[
     found += (Mistake(MAIN, path, said) for path, said in wrong)
     lists: dict[str, list[Any]] = {kind: [] for kind in ENTRIES}
     origins: dict[str, list[tuple[str, int]]] = {kind: [] for kind in ENTRIES}
-    lost: set[str] = set()
+    lost: set[tuple[str, str]] = set()
     for name, document in documents.items():
         content = main if name == MAIN else dict(document)
         for kind in ENTRIES:
@@ -144,7 +144,7 @@ def read(documents: Mapping[str, Mapping[str, Any]], schemas: Mapping[str, type[
                     lists[kind].append(entry)
                     origins[kind].append((name, index))
                 elif isinstance(value, dict):
-                    lost.add(str(value.get("id", "")))
+                    lost.add((kind, str(value.get("id", ""))))
         if name != MAIN:
             found += (Mistake(name, (key,), UNKNOWN_KEY(name=key, near=closest(key, ENTRIES))) for key in content)
     sections, wrong_sections = _sections(main, schemas)
