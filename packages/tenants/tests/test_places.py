@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicepunkt.core.catalogue.formats import own
+from servicepunkt.core import toml
 from servicepunkt.tenants import files
 from servicepunkt.tenants.places import Path, Place, nearest, places
 
@@ -97,7 +97,7 @@ VALUES = st.recursive(SCALARS, lambda some: st.lists(some, max_size=3) | st.dict
 
 @given(st.dictionaries(KEYS, VALUES, max_size=4))
 def test_whatever_a_document_says(said: dict[str, Any]) -> None:
-    text = "\n".join(line for key, value in said.items() for line in own._assignment(own._key(key), value))
+    text = "\n".join(line for key, value in said.items() for line in toml.assignment(toml.key_of(key), value))
     try:
         read = tomllib.loads(text)
     except tomllib.TOMLDecodeError:

@@ -122,7 +122,11 @@ HANDED_IN = PASSPORT | {"steps": ["phone", "code", "old_document", "open", "clos
 @pytest.mark.parametrize(
     ("section", "town", "expected"),
     [
-        ({"boxes": [BOX | {"point": "x"}]}, {}, {"boxes.box-1.point: there is no point 'x'", "boxes: 'pass' can be collected at 'p', and no box stands there"}),
+        (
+            {"boxes": [BOX | {"point": "x"}]}, {},
+            {"boxes.box-1.point: there is no point 'x'",
+             "boxes: 'pass' can be collected at 'p', and no box stands there"},
+        ),
         ({"documents": [PASSPORT]}, {}, {"boxes: 'pass' can be collected at 'p', and no box stands there"}),
         ({"boxes": [BOX]}, {}, {"documents: no kind of document is described, and 'pass' can be collected"}),
         (GOOD | {"yearly_documents": 300}, {}, set()),

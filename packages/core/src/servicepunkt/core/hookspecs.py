@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from servicepunkt.core.catalogue.formats.model import Format
     from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantSection, TerminalTile
     from servicepunkt.core.notices.model import NoticeChannel, NoticeTemplate
-    from servicepunkt.core.protocols import HealthCheck, NoticeListener, Retention, StaffTask, TenantApplied
+    from servicepunkt.core.protocols import HealthCheck, NoticeListener, Readiness, Retention, StaffTask, TenantApplied
 
 PROJECT = "servicepunkt"
 API_VERSION = "1"
@@ -252,5 +252,28 @@ def tenant_applied(ctx: TenantContext) -> TenantApplied:
     Called by `tenant apply` after the tenant's row was written. Since 0.1.
 
     Example: `return SyncBoxes()`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def go_live_checks(ctx: TenantContext) -> Sequence[Readiness]:
+    """Say what has to be so before the tenant goes live.
+
+    Called by `tenant doctor`, and by `tenant apply` before a tenant goes live: what blocks keeps it from that.
+    Since 0.1.
+
+    Example: `return (BoxesReady(),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def retirement_checks(ctx: TenantContext) -> Sequence[Readiness]:
+    """Say what has to be so before the tenant ends: nothing of anybody may be left behind.
+
+    Called by `tenant apply` before a tenant is retired, and by `tenant delete`. Since 0.1.
+
+    Example: `return (BoxesEmpty(),)`
     """
     raise NotImplementedError

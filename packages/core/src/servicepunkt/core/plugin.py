@@ -25,10 +25,12 @@ from servicepunkt.core.jobs import Job
 from servicepunkt.core.keys.store import data_key
 from servicepunkt.core.notices import sight
 from servicepunkt.core.notices.provider_store import delete_attempts, notice_attempt, provider_weight
+from servicepunkt.core.notices.ready import MessagesReady
 from servicepunkt.core.notices.receipts import take_later
 from servicepunkt.core.notices.service import deliver
 from servicepunkt.core.notices.settings import NoticeSettings, mistakes
 from servicepunkt.core.notices.store import notice
+from servicepunkt.core.people.ready import PeopleReady
 from servicepunkt.core.people.store import account
 from servicepunkt.core.plugins import hookimpl
 from servicepunkt.core.protocols import Retention
@@ -105,3 +107,8 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG
 def _notice_mistakes(draft: TenantDraft) -> list[tuple[str, str]]:
     others = {(channel.name, channel.kind) for channel in draft.plugins.flat(draft.ctx, "notice_channels")}
     return mistakes(draft.ctx.section("notices", NoticeSettings), slug=draft.ctx.slug, others=others)
+
+
+@hookimpl
+def go_live_checks(ctx: TenantContext) -> Sequence[Any]:
+    return (PeopleReady(), MessagesReady(ctx))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,6 +11,7 @@ import msgspec
 if TYPE_CHECKING:
     from servicepunkt.core.db.session import Transaction
     from servicepunkt.core.notices.model import Notice
+    from servicepunkt.core.rules import Broken
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -33,6 +34,17 @@ class StaffTask(Protocol):
     href: str
 
     async def count(self, tx: Transaction) -> int: ...
+
+
+class Readiness(Protocol):
+    """Whether a tenant is ready for its next state. `title` is an English message id: what is looked at.
+
+    A broken rule blocks, one that only warns is said.
+    """
+
+    title: str
+
+    async def look(self, tx: Transaction) -> Sequence[Broken]: ...
 
 
 class TenantApplied(Protocol):

@@ -158,6 +158,20 @@ def tenant_applied(ctx: TenantContext) -> Any:  # noqa: ARG001
     return SyncBoxes()
 
 
+@hookimpl
+def go_live_checks(ctx: TenantContext) -> Sequence[Any]:
+    from servicepunkt.dokbox.ready import BoxesReady
+
+    return (BoxesReady(ctx),)
+
+
+@hookimpl
+def retirement_checks(ctx: TenantContext) -> Sequence[Any]:  # noqa: ARG001
+    from servicepunkt.dokbox.ready import BoxesEmpty
+
+    return (BoxesEmpty(),)
+
+
 def _mistakes(draft: TenantDraft) -> list[tuple[str, str]]:
     templates = {template.name: template for template in draft.plugins.flat(draft.ctx, "notice_templates")}
     return [*mistakes(draft.ctx, templates), *sense.mistakes(draft)]

@@ -428,6 +428,14 @@ async def unfinished(tx: Transaction, box_id: str) -> list[DepositRow]:
     return await tx.all(DepositRow, query.order_by(deposit.c.compartment.nulls_last(), deposit.c.id))
 
 
+async def ever_handed_over(tx: Transaction, box_id: str) -> bool:
+    """Whether the box ever gave a document to somebody."""
+    query = sa.select(box_event.c.seq).where(
+        box_event.c.tenant_id == tx.tenant_id, box_event.c.box == box_id, box_event.c.state == str(State.DONE)
+    )
+    return await tx.scalar(query.limit(1)) is not None
+
+
 async def delete_commands(tx: Transaction, box_id: str, up_to: int) -> None:
     """What the box has dealt with holds a sealed number that nobody needs any more."""
     statement = sa.delete(box_command).where(

@@ -14,7 +14,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.types import Guard
 
 from servicepunkt.core.deployment import Deployment
-from servicepunkt.core.errors import ForbiddenError, NotFoundError
+from servicepunkt.core.errors import ForbiddenError, NotFoundError, ServicepunktError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.web.devices import model as devices
 from servicepunkt.web.devices import service as device_service
@@ -115,6 +115,41 @@ async def _recognise(connection: Connection, token: str) -> Device:
     found = await device_service.recognise(deployment_of(connection), tenant_of(connection), token)
     connection.scope[DEVICE_KEY] = found  # type: ignore[literal-required]
     return found
+
+
+class NotOpenError(ServicepunktError):
+    """The tenant is a draft: its own people look at its pages, nobody else does."""
+
+    code = "SP7010"
+    status = 503
+    citizen = "This service point is not open yet."
+    staff = "The tenant is a draft; sign in to look at its pages."
+    next_step = "Please come back later, or call 115."
+
+
+class PausedError(ServicepunktError):
+    """The tenant pauses: what lies in boxes can be collected, and staff go on with their work."""
+
+    code = "SP7011"
+    status = 503
+    citizen = "This service point is closed for now."
+    staff = "The tenant is paused; sign in to look at its pages."
+    next_step = "Please call 115: they know where you are helped now."
+
+
+async def state_gate(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Pages for everybody, and those of terminals, are shown while the tenant is open, and always to its own people.
+
+    A route with `opt={"public": True, "closed_too": True}` answers in every state: signing in, receipts of providers.
+    """
+    ctx = connection.scope.get(TENANT_KEY)
+    for_everybody = handler.opt.get("public") or terminal in (handler.guards or ())
+    if not isinstance(ctx, TenantContext) or ctx.is_open or not for_everybody or handler.opt.get("closed_too"):
+        return
+    try:
+        await _visitor(connection)
+    except NotSignedInError:
+        raise (NotOpenError if ctx.state == "draft" else PausedError) from None
 
 
 async def plugin_gate(connection: Connection, handler: BaseRouteHandler) -> None:

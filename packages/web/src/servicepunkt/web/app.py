@@ -91,12 +91,12 @@ def create_litestar(deployment: Deployment) -> Litestar:
 
 
 def plugin_routers(deployment: Deployment) -> list[Router]:
-    """One router for each plugin; its gate makes the plugin's routes exist only where the tenant wants them."""
+    """One router for each plugin; its gates make its routes exist only where the tenant wants them, and is open."""
     return [
         Router(
             path="",
             route_handlers=list(answer.value),
-            guards=[access.plugin_gate],
+            guards=[access.plugin_gate, access.state_gate],
             opt={"plugin": answer.plugin},
         )
         for answer in deployment.plugins.startup("routes")

@@ -117,6 +117,13 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG
 
 
 @hookimpl
+def go_live_checks(ctx: TenantContext) -> Sequence[Any]:
+    from servicepunkt.web.ready import PagesReady
+
+    return (PagesReady(ctx),)
+
+
+@hookimpl
 def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[StaffEntry]:  # noqa: ARG001
     from servicepunkt.web.editors.tasks import HREF as CATALOGUE
     from servicepunkt.web.notices.tasks import HREF

@@ -17,7 +17,17 @@ from servicepunkt.core.errors import NoTenantError
 
 SectionType = TypeVar("SectionType", bound=msgspec.Struct)
 
-TENANT_STATES = ("draft", "rehearsal", "live", "paused", "retired")
+#: The states of a tenant, and to which it may go from each. What went live once is never rehearsed again: documents of
+#: citizens lie there, and their messages have to arrive.
+TENANT_STATES: Mapping[str, frozenset[str]] = {
+    "draft": frozenset({"rehearsal", "retired"}),
+    "rehearsal": frozenset({"draft", "live", "retired"}),
+    "live": frozenset({"paused"}),
+    "paused": frozenset({"live", "retired"}),
+    "retired": frozenset(),
+}
+#: Those in which people find it open.
+OPEN_STATES = frozenset({"rehearsal", "live"})
 
 
 class TenantContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +47,11 @@ class TenantContext(msgspec.Struct, frozen=True, kw_only=True):
     zone: str = "Europe/Berlin"
     subdivision: str = ""
     settings: Mapping[str, msgspec.Struct] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether pages for everybody are shown: not before the rehearsal, and not in a pause."""
+        return self.state in OPEN_STATES
 
     def allows(self, plugin: str) -> bool:
         """Whether the plugin of this name is switched on for the tenant."""

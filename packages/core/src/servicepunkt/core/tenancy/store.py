@@ -41,6 +41,13 @@ async def rows(connection: AsyncConnection) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in await connection.execute(sa.select(tenant).order_by(tenant.c.id))]
 
 
+async def by_slug(connection: AsyncConnection, slug: str) -> dict[str, Any] | None:
+    """A tenant's row, held until the transaction ends: two files of one tenant are applied one after the other."""
+    await connection.execute(sa.text("SELECT pg_advisory_xact_lock(115002)"))
+    row = (await connection.execute(sa.select(tenant).where(tenant.c.slug == slug))).first()
+    return dict(row._mapping) if row else None
+
+
 async def save(connection: AsyncConnection, values: dict[str, Any]) -> int:
     """Insert or update by slug and return the tenant's id; ids are given out in order and never again."""
     await connection.execute(sa.text("SELECT pg_advisory_xact_lock(115002)"))

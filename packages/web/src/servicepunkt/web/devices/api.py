@@ -57,7 +57,7 @@ def count_attempt(request: Request[Any, Any, Any], deployment: Deployment, ctx: 
     attempts.count(ctx.id, address, deployment.clock.now())
 
 
-@post("/api/v1/devices/enrol", status_code=200, opt={"public": True, "exclude_from_csrf": True})
+@post("/api/v1/devices/enrol", status_code=200, opt={"public": True, "closed_too": True, "exclude_from_csrf": True})
 async def enrol(
     request: Request[Any, Any, Any],
     data: JSONBody[Enrolment],

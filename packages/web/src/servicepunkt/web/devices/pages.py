@@ -27,7 +27,7 @@ from servicepunkt.web.staff import overview
 from servicepunkt.web.staff.frame import staff_page
 from servicepunkt.web.terminal.pages import device_cookie
 
-PUBLIC = {"public": True}
+PUBLIC = {"public": True, "closed_too": True}
 GUARDS = [access.permission("devices.manage")]
 SENTENCES = {
     "code": "Enter the code that was shown when the device was created.",

@@ -28,7 +28,7 @@ PATH = "/api/v1/notices/receipts/{provider:str}"
 @post(
     [PATH, PATH + "/{token:str}"],
     status_code=204,
-    opt={"public": True, "exclude_from_csrf": True},
+    opt={"public": True, "closed_too": True, "exclude_from_csrf": True},
     request_max_body_size=MAX_BODY,
 )
 async def receive(

@@ -25,7 +25,7 @@ from servicepunkt.web.sessions.model import Visitor
 from servicepunkt.web.staff import account, overview
 from servicepunkt.web.staff.frame import staff_page
 
-PUBLIC = {"public": True}
+PUBLIC = {"public": True, "closed_too": True}
 START = "/staff"
 SENTENCES = {
     "login": "Enter your login.",

@@ -21,7 +21,7 @@ from servicepunkt.web.forms import convert, typed
 from servicepunkt.web.frame import CONTRAST_COOKIE, LANGUAGE_COOKIE, is_terminal, language
 from servicepunkt.web.navigation import cookie, see_other
 
-PUBLIC = {"public": True}
+PUBLIC = {"public": True, "closed_too": True}
 VIEWS = ("contrast", "large")
 PLAIN = "plain"
 HANDED_VIEWS = (PLAIN, "contrast", "large", "contrast-large")

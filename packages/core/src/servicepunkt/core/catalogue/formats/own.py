@@ -12,11 +12,11 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
-from functools import cache
 from typing import Any, BinaryIO
 
 import msgspec
 
+from servicepunkt.core import toml
 from servicepunkt.core.catalogue.checks import service_mistakes
 from servicepunkt.core.catalogue.competence import level_of
 from servicepunkt.core.catalogue.formats.model import (
@@ -30,18 +30,13 @@ from servicepunkt.core.catalogue.formats.model import (
 )
 from servicepunkt.core.catalogue.formats.texts import control_characters
 from servicepunkt.core.catalogue.model import IDENTIFIER, Area, Catalogue, Service
-from servicepunkt.core.catalogue.records import ENTRIES, KINDS, Kind, default, record_id
+from servicepunkt.core.catalogue.records import ENTRIES, KINDS, Kind, record_id
 
 CATALOGUE = "catalogue"
 MAX_TOML = 16 * 1024 * 1024
 MAX_PARTS = 64  # of a key with dots; tomllib takes the square of their number
-WIDE = 100  # letters of a line of a list
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _LONG_KEY = re.compile(rf"(?<![\w.-])(?:(?:[\w-]++|\"[^\"\n]*\"|'[^'\n]*')[ \t]*+\.[ \t]*+){{{MAX_PARTS}}}")
 _HEADER = re.compile(r"^[ \t]*\[\[[ \t]*[\"']?([a-z]+)[\"']?[ \t]*\]\][ \t]*(?:#.*)?\r?$", re.MULTILINE)
-_SHORT = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
-_ESCAPED = re.compile('[\x00-\x1f"\\\\\x7f]')
-_ESCAPED_IN_LINES = re.compile('[\x00-\x08\x0b-\x1f\\\\\x7f]|"(?=""|\\Z)')
 
 
 def read(files: Mapping[str, BinaryIO], limits: Limits) -> Iterator[Change]:
@@ -124,105 +119,10 @@ def write(catalogue: Catalogue, base: str, *, day: date | None = None) -> Iterat
     is_empty = True
     for kind in KINDS:
         for entry in getattr(catalogue, kind):
-            yield ("" if is_empty else "\n").encode() + "\n".join(_table(kind, entry)).encode() + b"\n"
+            yield ("" if is_empty else "\n").encode() + "\n".join(toml.table(kind, entry)).encode() + b"\n"
             is_empty = False
     if is_empty:
         yield b"services = []\n"
-
-
-def _table(header: str, entry: msgspec.Struct) -> Iterator[str]:
-    """A table with its values first, then the tables inside it."""
-    yield f"[[{header}]]"
-    inside = []
-    for name, value in _said(entry):
-        if isinstance(value, tuple) and value and all(isinstance(one, msgspec.Struct) for one in value):
-            inside.append((name, value))
-        else:
-            yield from _assignment(name, value)
-    for name, value in inside:
-        for one in value:
-            yield ""
-            yield from _table(f"{header}.{name}", one)
-
-
-def _said(entry: msgspec.Struct) -> Iterator[tuple[str, Any]]:
-    """Fields that say something: those that are demanded, and those that are not as they would be unsaid."""
-    for field in _fields(type(entry)):
-        value = getattr(entry, field.name)
-        if field.required or value not in (None, default(field)):
-            yield field.encode_name, value
-
-
-@cache
-def _fields(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
-    return msgspec.structs.fields(kind)
-
-
-def _assignment(key: str, value: Any) -> Iterator[str]:
-    """A line for each value, with dots between the names of tables inside tables."""
-    inside: list[tuple[str, Any]] = []
-    if isinstance(value, Mapping):
-        inside = [(_key(name), one) for name, one in value.items()]
-    elif isinstance(value, msgspec.Struct):
-        inside = list(_said(value))
-    if inside:
-        for name, one in inside:
-            yield from _assignment(f"{key}.{name}", one)
-    else:
-        yield f"{key} = {_value(value)}"
-
-
-def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else _string(name)
-
-
-def _value(value: Any) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case Decimal():
-            return f'"{value}"'  # as text: a number with a point is not exact everywhere
-        case date():
-            return value.isoformat()
-        case str():
-            return _lines(value) if "\n" in value else _string(value)
-        case tuple() | list():
-            return _list([_inline(one) for one in value])
-        case _:
-            return _inline(value)
-
-
-def _inline(value: Any) -> str:
-    """A value that stands in a list: on one line."""
-    match value:
-        case str():
-            return _string(value)
-        case Mapping():
-            return "{" + ", ".join(f"{_key(name)} = {_inline(one)}" for name, one in value.items()) + "}"
-        case msgspec.Struct():
-            return "{ " + ", ".join(f"{name} = {_inline(one)}" for name, one in _said(value)) + " }"
-        case _:
-            return _value(value)
-
-
-def _list(parts: list[str]) -> str:
-    line = f"[{', '.join(parts)}]"
-    return line if len(line) <= WIDE else "[\n" + "".join(f"    {part},\n" for part in parts) + "]"
-
-
-def _string(text: str) -> str:
-    return '"' + _ESCAPED.sub(_escape, text) + '"'
-
-
-def _lines(text: str) -> str:
-    """A text over several lines."""
-    return '"""\n' + _ESCAPED_IN_LINES.sub(_escape, text) + '"""'
-
-
-def _escape(found: re.Match[str]) -> str:
-    return _SHORT.get(found[0]) or f"\\u{ord(found[0]):04X}"
 
 
 FORMAT = Format(name="own", parts=(CATALOGUE,), is_whole=True, read=read, write=write)

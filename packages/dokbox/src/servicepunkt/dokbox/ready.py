@@ -1,0 +1,53 @@
+"""Whether boxes may take documents of citizens, and whether none is left in them when a tenant ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from servicepunkt.core.db.session import Transaction
+from servicepunkt.core.rules import Broken, rule
+from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.dokbox import store
+from servicepunkt.dokbox.health import BoxesSeen
+from servicepunkt.dokbox.settings import settings_of
+
+NOT_WELL = rule("SP3501", "{box!r}: {why}")
+NOT_REHEARSED = rule("SP3502", "nothing was ever collected from {box!r}", "Lay something in, collect it, and look.")
+STILL_INSIDE = rule("SP3503", "{count} documents are in {box!r}", "Take them back first: staff → boxes → return.")
+NOT_FINISHED = rule("SP3504", "{count} deposits of {box!r} are not finished", "Collect them, or take them back.")
+
+
+class BoxesReady:
+    """Each box of the file reports, and a hand-over was rehearsed from beginning to end."""
+
+    title = "Boxes"
+
+    def __init__(self, ctx: TenantContext) -> None:
+        self._boxes = [box.id for box in settings_of(ctx).boxes]
+
+    async def look(self, tx: Transaction) -> Sequence[Broken]:
+        found = []
+        for box in self._boxes:
+            well, sentence = await BoxesSeen(box).check(tx)
+            if not well:
+                found.append(NOT_WELL(box=box, why=sentence))
+            if not await store.ever_handed_over(tx, box):
+                found.append(NOT_REHEARSED(box=box))
+        return found
+
+
+class BoxesEmpty:
+    """No document and no unfinished deposit in any box that the tenant ever had."""
+
+    title = "Documents in boxes"
+
+    async def look(self, tx: Transaction) -> Sequence[Broken]:
+        found = []
+        for box in await store.boxes(tx):
+            inside = len(await store.inside(tx, box.id))
+            unfinished = len(await store.unfinished(tx, box.id))
+            if inside:
+                found.append(STILL_INSIDE(count=inside, box=box.id))
+            elif unfinished:
+                found.append(NOT_FINISHED(count=unfinished, box=box.id))
+        return found

@@ -1,0 +1,207 @@
+"""`servicepunkt tenant`: check a town's file, see what it changes, put it into force, look whether it may go live."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from servicepunkt.core import deployment as deployments
+from servicepunkt.core.commands import COMMAND_LINE, tenant_or_refuse, write_json
+from servicepunkt.core.settings import Settings, read_settings
+from servicepunkt.core.texts import Texts, system_language
+from servicepunkt.tenants import files, findings, readiness, service
+from servicepunkt.tenants.checking import check
+from servicepunkt.tenants.findings import Finding
+from servicepunkt.tenants.readiness import Answer
+from servicepunkt.tenants.service import Difference, NotReadyError
+
+out = Console()
+
+
+@click.group()
+def tenant() -> None:
+    """Tenants: apply a tenant file, list what is served."""
+
+
+@tenant.command("check")
+@click.argument("pack")
+@click.option("--language", default="", help="de or en; without it that of the system.")
+@click.option("--format", "form", type=click.Choice(("table", "json", "sarif")), default="table", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--strict", is_flag=True, help="Warnings refuse, too.")
+def tenant_check(pack: str, language: str, form: str, as_json: bool, strict: bool) -> None:
+    """Name everything that is wrong with a tenant's folder, or an installed pack. Needs no database."""
+    settings = read_settings(os.environ)
+    deployment = deployments.without_database(settings)
+    checked = check(deployment, files.folder_of(pack))
+    found = findings.said_in(checked.findings, deployment.texts, language or system_language())
+    match "json" if as_json else form:
+        case "json":
+            write_json({"in_order": checked.file is not None, "findings": found})
+        case "sarif":
+            write_json(findings.sarif(found, version=version("servicepunkt-tenants")))
+        case _:
+            _show(found, deployment.texts, language or system_language())
+    if checked.file is None or (strict and found):
+        sys.exit(1)
+
+
+def _show(found: Sequence[Finding], texts: Texts, locale: str) -> None:
+    """A line for each finding that editors can follow (file:line:column), and below it what helps."""
+    colours = {"error": "bold red", "warning": "yellow"}
+    for one in found:
+        place = f"[bold]{one.file}:{one.line}:{one.column}[/] [cyan]{escape(one.path)}[/]"
+        out.print(f"[{colours[one.level]}]{one.code}[/] {place}", soft_wrap=True)
+        out.print(f"    {escape(one.sentence)}", soft_wrap=True)
+        if one.near:
+            out.print(
+                "    " + texts.translate(locale, "Did you mean {near}?", near=one.near), style="green", markup=False
+            )
+        if one.advice:
+            out.print("    " + one.advice, style="dim", markup=False, soft_wrap=True)
+    counted = Counter(one.level for one in found)
+    sentence = "{errors} mistakes, {warnings} warnings." if found else "The file is in order."
+    out.print(texts.translate(locale, sentence, errors=counted["error"], warnings=counted["warning"]))
+
+
+@tenant.command("diff")
+@click.argument("pack")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def tenant_diff(pack: str, as_json: bool) -> None:
+    """Show what applying a folder, or an installed pack, would change. Nothing is changed."""
+    with deployments.configured() as settings:
+        asyncio.run(_put(settings, files.folder_of(pack), as_json=as_json, dry_run=True))
+
+
+@tenant.command("apply")
+@click.argument("pack")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@click.option("--dry-run", is_flag=True, help="Show what it would change, and change nothing.")
+def tenant_apply(pack: str, as_json: bool, dry_run: bool) -> None:
+    """Put the tenant file of a folder, or of an installed pack, into force. What is so already is left alone."""
+    with deployments.configured() as settings:
+        asyncio.run(_put(settings, files.folder_of(pack), as_json=as_json, dry_run=dry_run))
+
+
+async def _put(settings: Settings, folder: Path, *, as_json: bool, dry_run: bool) -> None:
+    async with deployments.running(settings) as deployment:
+        read = service.load(deployment, folder)
+        try:
+            if dry_run:
+                applied = await service.compare(deployment, read)
+            else:
+                applied = await service.apply(deployment, read, actor=COMMAND_LINE)
+        except NotReadyError as error:
+            _list(error.answers, deployment.texts, system_language())
+            raise
+    if as_json:
+        write_json(applied)
+        return
+    _differences(applied.changed)
+    if dry_run:
+        out.print(f"{read.tenant.name}: {len(applied.changed)} values would change; nothing was changed.")
+    else:
+        out.print(
+            f"{read.tenant.name} is in force: {applied.services} services, {applied.offers} offers, "
+            f"revision {applied.revision}, state {applied.state}; {len(applied.changed)} values changed."
+        )
+
+
+MOST_SHOWN = 60
+
+
+def _differences(changed: Sequence[Difference]) -> None:
+    """Each value that changes, on its own line; a new town would fill the screen, the rest is counted."""
+    for one in changed[:MOST_SHOWN]:
+        out.print(f"[cyan]{escape(one.place)}[/]: {_value(one.before)} → {_value(one.after)}", soft_wrap=True)
+    if len(changed) > MOST_SHOWN:
+        out.print(f"... and {len(changed) - MOST_SHOWN} more (--json shows them all)")
+
+
+def _value(value: object) -> str:
+    """A value on a line: an entry by its name, a long text by its beginning."""
+    if value is None:
+        return "[dim]nothing[/]"
+    text = str(value.get("name", "an entry")) if isinstance(value, dict) else str(value)
+    return escape(text if len(text) <= 80 else text[:80] + "…")
+
+
+@tenant.command("doctor")
+@click.argument("slug")
+@click.option("--language", default="", help="de or en; without it that of the system.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def tenant_doctor(slug: str, language: str, as_json: bool) -> None:
+    """The list before going live: what is ready, what blocks, and what to do about it."""
+    with deployments.configured() as settings:
+        found = asyncio.run(_doctor(settings, slug, language or system_language(), as_json=as_json))
+    if any(one.blocks for one in found):
+        sys.exit(1)
+
+
+async def _doctor(settings: Settings, slug: str, locale: str, *, as_json: bool) -> list[Answer]:
+    async with deployments.running(settings) as deployment:
+        found = await readiness.doctor(deployment, await tenant_or_refuse(deployment, slug))
+        if as_json:
+            write_json([_for_programs(one, deployment.texts, locale) for one in found])
+        else:
+            _list(found, deployment.texts, locale)
+    return found
+
+
+def _for_programs(answer: Answer, texts: Texts, locale: str) -> dict[str, object]:
+    return {
+        "title": texts.translate(locale, answer.title),
+        "ready": not answer.blocks,
+        "said": [
+            {"code": one.rule.code, "blocks": not one.rule.warns, "sentence": texts.translate(locale, one)}
+            for one in answer.said
+        ],
+    }
+
+
+def _list(found: Sequence[Answer], texts: Texts, locale: str) -> None:
+    for answer in found:
+        sign = "[bold red]✗[/]" if answer.blocks else "[yellow]![/]" if answer.said else "[green]✓[/]"
+        out.print(f"{sign} [bold]{texts.translate(locale, answer.title)}[/]")
+        for one in answer.said:
+            colour = "yellow" if one.rule.warns else "red"
+            out.print(f"    [{colour}]{one.rule.code}[/] {escape(texts.translate(locale, one))}", soft_wrap=True)
+            if one.rule.advice:
+                out.print("    " + texts.translate(locale, one.rule.advice), style="dim", markup=False, soft_wrap=True)
+    blocking = sum(len(one.blocks) for one in found)
+    sentence = "{count} things block going live." if blocking else "Nothing blocks going live."
+    out.print(texts.translate(locale, sentence, count=blocking))
+
+
+@tenant.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def tenant_list(as_json: bool) -> None:
+    """List the tenants of this deployment and the packs that are installed."""
+    with deployments.configured() as settings:
+        rows = asyncio.run(_tenant_rows(settings))
+    if as_json:
+        write_json(rows)
+        return
+    table = Table("tenant", "name", "state", "plugins")
+    for row in rows:
+        table.add_row(row["slug"], row["name"], row["state"], row["plugins"])
+    out.print(table)
+    out.print("Installed packs: " + (", ".join(files.installed_packs()) or "none"))
+
+
+async def _tenant_rows(settings: Settings) -> list[dict[str, str]]:
+    async with deployments.running(settings) as deployment:
+        return [
+            {"slug": ctx.slug, "name": ctx.name, "state": ctx.state, "plugins": ", ".join(sorted(ctx.plugins))}
+            for ctx in await deployment.directory.all()
+        ]
