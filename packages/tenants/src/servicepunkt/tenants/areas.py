@@ -20,7 +20,9 @@ LANDS: Mapping[str, str] = {
     "01": "SH", "02": "HH", "03": "NI", "04": "HB", "05": "NW", "06": "HE", "07": "RP", "08": "BW",
     "09": "BY", "10": "SL", "11": "BE", "12": "BB", "13": "MV", "14": "SN", "15": "ST", "16": "TH",
 }  # fmt: skip
-NEAR = 80.0
+NEAR = 75.0
+#: Letters that German writes with two when it has no others.
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
 MUNICIPALITY = 12
 
 
@@ -35,6 +37,12 @@ class Area(msgspec.Struct, frozen=True):
     def ags(self) -> str:
         """The municipality's key of eight digits: the one of twelve without its association."""
         return self.ars[:5] + self.ars[9:]
+
+    @property
+    def called(self) -> str:
+        """Kind and name, as people say it: 'Landkreis Oberhavel', but 'Schwalm-Eder-Kreis'."""
+        has_kind = any(word in self.name.lower() for word in ("kreis", "region"))
+        return self.name if has_kind else f"{self.kind} {self.name}"
 
     @property
     def land(self) -> str:
@@ -62,14 +70,23 @@ def district_of(area: Area) -> Area | None:
 
 
 def find(name: str, *, most: int = 9) -> Sequence[Area]:
-    """Municipalities of this name, else those whose names come near, the nearest first."""
-    wanted = utils.default_process(name)
-    known = [area for area in municipalities().values() if not area.kind.startswith("Gemeindefrei")]
-    same = [area for area in known if utils.default_process(area.name) == wanted]
-    if same or not wanted:
-        return same[:most]
-    near = process.extract(
-        wanted, {area.ags: utils.default_process(area.name) for area in known}, scorer=fuzz.WRatio,
-        score_cutoff=NEAR, limit=most,
-    )  # fmt: skip
-    return [municipalities()[ags] for _, _, ags in near]
+    """Municipalities of this name, else those that it begins and those that come near, the nearest first."""
+    wanted = folded(name)
+    if not wanted:
+        return []
+    known = {area.ags: folded(area.name) for area in _inhabited()}
+    same = [ags for ags, folded_name in known.items() if folded_name == wanted]
+    begun = [ags for ags, folded_name in known.items() if folded_name.startswith(f"{wanted} ")]
+    near = process.extract(wanted, known, scorer=fuzz.ratio, score_cutoff=NEAR, limit=most)
+    found = same or dict.fromkeys([*begun, *(ags for _, _, ags in near)])
+    return [municipalities()[ags] for ags in found][:most]
+
+
+@cache
+def _inhabited() -> Sequence[Area]:
+    return [area for area in municipalities().values() if not area.kind.startswith("Gemeindefrei")]
+
+
+def folded(name: str) -> str:
+    """A name to compare by: without capitals, signs and umlauts."""
+    return str(utils.default_process(name.translate(UMLAUTS)))

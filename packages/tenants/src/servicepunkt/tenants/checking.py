@@ -74,7 +74,8 @@ def _sense(
     """What holds of everything together, as far as it could be decoded."""
     yield from (reading.located(place, _broken(said)) for place, said in catalogue_checks.mistakes(reading.catalogue))
     main = {name: value for name, value in reading.documents.get(MAIN, {}).items() if name in sections}
-    yield from (reading.located(place, said) for place, said in checks.clear_secrets(main))
+    yield from (Mistake(MAIN, path, said) for path, said in checks.clear_secrets(main))
+    yield from (Mistake(MAIN, path, said) for path, said in checks.gaps(reading.documents.get(MAIN, {})))
     if reading.tenant is None:
         return
     installed = deployment.plugins.names

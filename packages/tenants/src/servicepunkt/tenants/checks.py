@@ -34,6 +34,7 @@ from servicepunkt.core.line115 import line115_of
 from servicepunkt.core.rules import Broken, Rule, Term, closest, rule
 from servicepunkt.tenants.areas import LANDS, municipalities
 from servicepunkt.tenants.model import TenantPart
+from servicepunkt.tenants.places import Path
 
 Found = Iterator[tuple[str, Broken]]
 Entry = TypeVar("Entry", bound=msgspec.Struct)
@@ -42,6 +43,7 @@ SOON = timedelta(days=90)
 AGS = re.compile(r"^\d{8}\Z")
 HOST_NAME = re.compile(r"^(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z")
 SECRET_KEY = re.compile(r"(?i)(^|_)(password|passwort|secret|token|api_?key|private_?key|pin)\Z")
+GAP = re.compile(r"^<[^<>]+>\Z")
 REFERENCE = re.compile(r"^(env|file):\S")
 
 NO_SLUG = rule("SP1030", "a slug has small letters, digits and hyphens", "It stands in addresses of pages.")
@@ -92,6 +94,7 @@ STAFF_UNKNOWN = rule(
 NO_OFFERS = rule("SP1063", "nothing is offered at this point", warns=True)
 EMPTY_THEME = rule("SP1064", "nothing is in this theme", warns=True)
 NO_HELP = rule("SP1065", "people cannot call anybody from here: `help_phone` is missing", warns=True)
+TO_FILL_IN = rule("SP1067", "{text} is still to be filled in", warns=True)
 NO_RETENTION = rule("SP1066", "the plugin {name!r} stores {table} and has no rule when it is erased")
 WHEN = Rule("", "{day} {times}")
 WEEKDAYS = tuple(
@@ -141,16 +144,23 @@ def _key_mistakes(key: str, subdivision: str) -> Iterator[Broken]:
         yield UNKNOWN_AGS()
 
 
-def clear_secrets(value: Any, place: str = "") -> Found:
+def clear_secrets(value: Any, path: Path = ()) -> Iterator[tuple[Path, Broken]]:
     """Keys that are called like secrets and hold something else than a reference."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
-        here = f"{place}[{key}]" if isinstance(key, int) else f"{place}.{key}" if place else str(key)
-        if isinstance(inner, str):
-            if isinstance(key, str) and SECRET_KEY.search(key) and inner and not REFERENCE.match(inner):
-                yield here, CLEAR_SECRET()
-        else:
-            yield from clear_secrets(inner, here)
+        is_secret = isinstance(key, str) and isinstance(inner, str) and SECRET_KEY.search(key)
+        if is_secret and inner and not REFERENCE.match(inner):
+            yield (*path, key), CLEAR_SECRET()
+        yield from clear_secrets(inner, (*path, key))
+
+
+def gaps(value: Any, path: Path = ()) -> Iterator[tuple[Path, Broken]]:
+    """Texts that `tenant new` has left to be filled in: <Name>."""
+    if isinstance(value, str) and GAP.match(value):
+        yield path, TO_FILL_IN(text=value)
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield from gaps(inner, (*path, key))
 
 
 def with_readable_hours(entry: Entry) -> Entry:

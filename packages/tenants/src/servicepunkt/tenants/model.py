@@ -119,7 +119,7 @@ def _walked(document: Any, path: Path) -> Path:
 
 def _number(entries: list[Any], name: str) -> int | None:
     called = ("id", "name", "type", "code", "ars")
-    named = (n for n, one in enumerate(entries) if isinstance(one, dict) and name in {one.get(key) for key in called})
+    named = (n for n, one in enumerate(entries) if isinstance(one, dict) and any(one.get(k) == name for k in called))
     return max(named, default=None)
 
 

@@ -6,7 +6,8 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from servicepunkt.core import deployment as deployments
 from servicepunkt.core.commands import COMMAND_LINE, tenant_or_refuse, write_json
 from servicepunkt.core.settings import Settings, read_settings
 from servicepunkt.core.texts import Texts, system_language
-from servicepunkt.tenants import files, findings, readiness, service
+from servicepunkt.tenants import files, findings, readiness, service, starting
 from servicepunkt.tenants.checking import check
 from servicepunkt.tenants.findings import Finding
 from servicepunkt.tenants.readiness import Answer
 from servicepunkt.tenants.service import Difference, NotReadyError
+from servicepunkt.tenants.starting import Question
 
 out = Console()
 
@@ -31,6 +33,46 @@ out = Console()
 @click.group()
 def tenant() -> None:
     """Tenants: apply a tenant file, list what is served."""
+
+
+@tenant.command("new")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--town", default="", help="Name of the town, as it is official.")
+@click.option("--ags", default="", help="Its key of eight digits, where several have its name.")
+@click.option("--answer", "given", multiple=True, metavar="NAME=ANSWER", help="An answer that is not asked for.")
+@click.option("--usual", is_flag=True, help="Ask nothing: take what is usual for everything that is not given.")
+@click.option("--language", default="", help="de or en; without it that of the system.")
+def tenant_new(folder: Path, town: str, ags: str, given: tuple[str, ...], usual: bool, language: str) -> None:
+    """Write the files of a new town: answer a few questions, then change what you like."""
+    locale = language or system_language()
+    deployment = deployments.without_database(read_settings(os.environ))
+    say = partial(deployment.texts.translate, locale)
+    area = starting.town_by_key(ags) if ags else starting.town_of(town or click.prompt(say("Which town is it?")))
+    out.print(f"{area.called}, {area.ags}, {starting.district_name(area)}")
+    answers = dict(one.partition("=")[::2] for one in given)
+    for question in starting.QUESTIONS:
+        _settle(question, answers, say, usual=usual)
+    for path in starting.write(folder, area, answers, say):
+        out.print(f"  {path}")
+    checked = check(deployment, folder)
+    _show(findings.said_in(checked.findings, deployment.texts, locale), deployment.texts, locale)
+    out.print(say("Next: servicepunkt tenant preview {folder}", folder=folder))
+
+
+def _settle(question: Question, answers: dict[str, str], say: Callable[[str], str], *, usual: bool) -> None:
+    """Take the answer that was given, or ask until one fits. Raises click.BadParameter for one that does not."""
+    if question.name in answers or usual:
+        answer = answers.setdefault(question.name, question.usual)
+        if wrong := starting.fits(question, answer):
+            raise click.BadParameter(f"{question.name}: {say(wrong)}")
+        return
+    kinds = f" ({', '.join(starting.HOST_KINDS)})" if question.kind == "host_kind" else ""
+    while True:
+        answer = str(click.prompt(say(question.asked) + kinds, default=question.usual))
+        if not (wrong := starting.fits(question, answer)):
+            answers[question.name] = answer
+            return
+        out.print(f"  {say(wrong)}", style="red", markup=False)
 
 
 @tenant.command("check")
