@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from servicepunkt.core.catalogue import service as catalogues
-from servicepunkt.core.catalogue.editing import service as editing
+from servicepunkt.core.catalogue.editing import publishing
 from servicepunkt.core.catalogue.editing.model import Edit
 from servicepunkt.core.catalogue.model import Catalogue
 from servicepunkt.core.catalogue.sources import service as sources
@@ -95,7 +95,7 @@ class Desk:
     async def live(self, field: str, **typed: str) -> None:
         """An edit that is in force."""
         await self.type(self.anna, field, "publish", **typed)
-        await self.do(editing.publish, actor="account:test")
+        await self.do(publishing.publish, actor="account:test")
 
 
 @pytest.fixture

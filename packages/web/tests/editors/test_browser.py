@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from servicepunkt.core.catalogue import links
+from servicepunkt.core.catalogue.editing import publishing, store
 from servicepunkt.core.catalogue.editing import service as editing
-from servicepunkt.core.catalogue.editing import store
 from servicepunkt.core.catalogue.search import misses
 from servicepunkt.core.catalogue.sources import service as sources
 from servicepunkt.core.db.embedded import Urls
@@ -96,7 +96,7 @@ async def fill(
         ):
             edit = await write(service, path, said)
             await editing.approve(tx, edit.id, actor=ben)
-        await editing.publish(tx, actor=ben)
+        await publishing.publish(tx, actor=ben)
         live = (await store.edits(tx, ("live",)))[0]
         changed = tuple(
             msgspec.structs.replace(one, summary={"de": "Der Ausweis für Deutsche ab 16 Jahren, neu auch digital."})

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
 from servicepunkt.core.catalogue import service
+from servicepunkt.core.catalogue.editing import publishing
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.formats.model import Change, Format, Limits, Upsert
 from servicepunkt.core.catalogue.layers import Layer
@@ -110,7 +111,7 @@ async def test_what_changes_below_an_edit_is_a_question(
     async with deployment.database.tenant(town) as tx:
         [edit] = await editing.write(tx, "pass", {"summary/de": "Unser Text"}, actor="account:anna")
         await editing.approve(tx, edit.id, actor="account:anna")
-        await editing.publish(tx, actor="account:anna")
+        await publishing.publish(tx, actor="account:anna")
         assert await editing.conflicts(tx) == []
     await import_texts(deployment, tenant, path, f"{PASSPORT} Neu", "federation")
     await share(deployment, urls, tenant, "federation")

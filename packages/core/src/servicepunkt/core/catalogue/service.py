@@ -42,7 +42,7 @@ async def lock(tx: Transaction) -> None:
     """Whoever puts together what will be published takes the tenant's lock before anything is read.
 
     Otherwise what somebody else publishes meanwhile would be lost. Of three locks the editors' comes first
-    (`editing.service`), then this one, then the audit chain's.
+    (`editing.steps`), then this one, then the audit chain's.
     """
     await tx.lock("catalogue")
 
@@ -74,7 +74,7 @@ async def roll_back(tx: Transaction, revision: int, *, at: datetime, actor: str)
     """Publish an earlier revision once more; returns the new number. Raises NotFoundError.
 
     Sources keep what they say: the next publication brings it back. Until somebody publishes, none happens by itself
-    (`editing.service.publish_due`).
+    (`editing.publishing.publish_due`).
     """
     await lock(tx)
     body, said = await store.content(tx, revision), await store.origins(tx, revision)
