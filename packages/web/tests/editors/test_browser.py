@@ -15,7 +15,7 @@ from servicepunkt.core.catalogue import links
 from servicepunkt.core.catalogue.editing import publishing, store
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.search import misses
-from servicepunkt.core.catalogue.sources import service as sources
+from servicepunkt.core.catalogue.sources import importing
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.deployment import Deployment
@@ -104,7 +104,7 @@ async def fill(
             else one
             for one in catalogue.services
         )
-        await sources.put_files(tx, msgspec.structs.replace(catalogue, services=changed), at=tx.now())
+        await importing.put_files(tx, msgspec.structs.replace(catalogue, services=changed), at=tx.now())
         clock.forward(hours=28)
         proposed = await write(
             "card", "description/de", "Sie beantragen ihn hier, holen ihn hier ab und zahlen bar oder mit Karte."

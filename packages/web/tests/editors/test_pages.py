@@ -19,7 +19,7 @@ from servicepunkt.core.catalogue.editing import publishing
 from servicepunkt.core.catalogue.formats import table
 from servicepunkt.core.catalogue.model import Catalogue
 from servicepunkt.core.catalogue.search import misses
-from servicepunkt.core.catalogue.sources.service import Wanted, import_files
+from servicepunkt.core.catalogue.sources.importing import Wanted, import_files
 from servicepunkt.core.testing import FixedClock, make_tenant
 from servicepunkt.web.editors import missing
 

@@ -17,8 +17,8 @@ from servicepunkt.core.catalogue.formats.model import Change, Format, Limits, Up
 from servicepunkt.core.catalogue.layers import Layer
 from servicepunkt.core.catalogue.model import Catalogue, Module, Service, Theme
 from servicepunkt.core.catalogue.settings import CatalogueSettings
-from servicepunkt.core.catalogue.sources import service as sources
-from servicepunkt.core.catalogue.sources.service import Wanted, import_files
+from servicepunkt.core.catalogue.sources import importing
+from servicepunkt.core.catalogue.sources.importing import Wanted, import_files
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.tenancy.model import TenantContext
@@ -71,7 +71,7 @@ class Office:
 
     async def files(self, catalogue: Catalogue) -> None:
         async with self.deployment.database.tenant(self.ctx) as tx:
-            await sources.put_files(tx, catalogue, at=tx.now())
+            await importing.put_files(tx, catalogue, at=tx.now())
             await catalogues.publish_sources(tx, at=tx.now(), actor="test")
 
     async def arrives(self, text: str, layer: Layer = "tenant") -> None:

@@ -17,7 +17,7 @@ from servicepunkt.core.catalogue.editing import publishing, store
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.editing.model import MISSING_OWN_NAME, encoded
 from servicepunkt.core.catalogue.editing.publishing import JOB, publish_due
-from servicepunkt.core.catalogue.sources import service as sources
+from servicepunkt.core.catalogue.sources import current, importing
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError
@@ -85,7 +85,7 @@ async def test_where_the_sources_do_not_hold_together_all_wait(office: Office, c
     await office.do(editing.approve, edit.id, actor=ANNA)
     async with office.deployment.database.tenant(office.ctx) as tx:
         broken = msgspec.structs.replace(office.own.services[1], competence="nobody")
-        await sources.put_files(
+        await importing.put_files(
             tx, msgspec.structs.replace(office.own, services=(office.own.services[0], broken)), at=tx.now()
         )
     with pytest.raises(InvalidInputError, match="there is no partner"):
@@ -162,7 +162,7 @@ async def test_nothing_that_others_publish_meanwhile_is_lost(
     office: Office, monkeypatch: pytest.MonkeyPatch, publish: Any
 ) -> None:
     """What is read to be published is read under the lock that everybody takes who publishes."""
-    read, free = sources.sources_of, []
+    read, free = current.sources_of, []
 
     async def sources_of(tx: Transaction) -> Any:
         async with office.deployment.database.tenant(office.ctx) as other:
@@ -170,6 +170,6 @@ async def test_nothing_that_others_publish_meanwhile_is_lost(
             free.append(await other.scalar(sa.select(lock)))
         return await read(tx)
 
-    monkeypatch.setattr(sources, "sources_of", sources_of)
+    monkeypatch.setattr(current, "sources_of", sources_of)
     await office.do(publish, actor=BEN)
     assert free == [False]

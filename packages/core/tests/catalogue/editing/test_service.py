@@ -16,7 +16,7 @@ from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.editing import store
 from servicepunkt.core.catalogue.editing.model import MISSING_OWN_NAME, DraftWaitsError, Edit, OwnEditError
 from servicepunkt.core.catalogue.model import Link, Service
-from servicepunkt.core.catalogue.sources import service as sources
+from servicepunkt.core.catalogue.sources import current
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import FixedClock
@@ -369,7 +369,7 @@ async def test_a_service_that_is_gone_leaves_a_task_and_no_nameless_service(offi
     assert (found.gone, found.edit.id) == (True, edit.id)
     await office.publish()
     assert [one.id for one in (await office.do(catalogues.newest)).services] == ["card", "other", "tram"]
-    composed = await office.do(sources.composed)
+    composed = await office.do(current.composed)
     assert ("services.bus", "no source has it any more, but editors") in composed.left_out
     await office.arrives("bus Wieder da\ntram Auch")
     await office.publish()

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue import checks
 from servicepunkt.core.catalogue import service as catalogue
-from servicepunkt.core.catalogue.sources import service as sources
+from servicepunkt.core.catalogue.sources import importing
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, SettingsError
@@ -131,7 +131,7 @@ async def _apply(
     )
     ctx = context_of(read, tenant_id)
     async with owner.within(connection, ctx) as tx:
-        await sources.put_files(tx, read.catalogue, at=now)
+        await importing.put_files(tx, read.catalogue, at=now)
         revision, composed = await catalogue.publish_sources(tx, at=now, actor=actor)
         for answer in deployment.plugins.collect(ctx, "tenant_applied"):
             await answer.value.applied(tx)

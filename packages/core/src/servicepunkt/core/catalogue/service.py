@@ -15,7 +15,7 @@ from servicepunkt.core.catalogue import checks, store
 from servicepunkt.core.catalogue.model import Catalogue
 from servicepunkt.core.catalogue.settings import CatalogueSettings
 from servicepunkt.core.catalogue.sharing import share_texts
-from servicepunkt.core.catalogue.sources import service as sources
+from servicepunkt.core.catalogue.sources import current
 from servicepunkt.core.catalogue.sources.composition import Composed
 from servicepunkt.core.db.session import Database, Transaction
 from servicepunkt.core.errors import InvalidInputError, NotFoundError
@@ -66,7 +66,7 @@ async def publish(
 async def publish_sources(tx: Transaction, *, at: datetime, actor: str) -> tuple[int, Composed]:
     """Put together what all sources say, and publish it. Raises as `publish`."""
     await lock(tx)
-    found = await sources.composed(tx)
+    found = await current.composed(tx)
     return await publish(tx, found.catalogue, at=at, actor=actor, origins=found.origins), found
 
 

@@ -16,8 +16,8 @@ from servicepunkt.core.catalogue.editing import model, store
 from servicepunkt.core.catalogue.editing.model import Edit, mark_of
 from servicepunkt.core.catalogue.editing.steps import LOCK, audited, change, replace, today
 from servicepunkt.core.catalogue.model import Catalogue
-from servicepunkt.core.catalogue.sources import service as sources
-from servicepunkt.core.catalogue.sources.composition import NATIONAL, Composed, Source
+from servicepunkt.core.catalogue.sources import current
+from servicepunkt.core.catalogue.sources.composition import NATIONAL, Composed, Source, compose_with
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.errors import ConflictError, InvalidInputError
 from servicepunkt.core.jobs import job
@@ -65,7 +65,7 @@ async def due(tx: Transaction) -> list[Edit]:
 
 async def preview(tx: Transaction) -> Preview:
     """The catalogue as the next publication would make it."""
-    found, live = await sources.sources_of(tx), await store.edits(tx, ("live",))
+    found, live = await current.sources_of(tx), await store.edits(tx, ("live",))
     return await asyncio.to_thread(_preview, found, live, await due(tx), tx.ctx.locale)
 
 
@@ -82,7 +82,7 @@ async def publish(tx: Transaction, *, actor: str, seen: str | None = None) -> Ou
     them, ConflictError where something else would be published than was looked at; then nothing is published.
     """
     await _lock(tx)
-    found, live, wanted = await sources.sources_of(tx), await store.edits(tx, ("live",)), await due(tx)
+    found, live, wanted = await current.sources_of(tx), await store.edits(tx, ("live",)), await due(tx)
     made = await asyncio.to_thread(_preview, found, live, wanted, tx.ctx.locale)
     if made.mistakes:
         raise InvalidInputError(list(made.mistakes))
@@ -118,7 +118,7 @@ def _preview(found: Sequence[Source], live: Sequence[Edit], wanted: Sequence[Edi
     taken = [edit for edit in wanted if ("services", edit.service) in known]
     refused = [(edit, GONE) for edit in wanted if ("services", edit.service) not in known]
     while True:
-        composed = sources.compose_with(found, with_edits(live, taken))
+        composed = compose_with(found, with_edits(live, taken))
         mistakes = checks.mistakes(composed.catalogue) if found else [("", NO_SOURCES)]
         mistakes += _nameless(composed.catalogue, taken, locale)
         if not mistakes or not taken:

@@ -18,7 +18,7 @@ from servicepunkt.core.catalogue.editing.model import NOTHING, OPEN, DraftWaitsE
 from servicepunkt.core.catalogue.editing.steps import LOCK, audited, change, replace
 from servicepunkt.core.catalogue.layers import Path, Sourced, merge, record_of, values
 from servicepunkt.core.catalogue.settings import CatalogueSettings
-from servicepunkt.core.catalogue.sources import service as sources
+from servicepunkt.core.catalogue.sources import current
 from servicepunkt.core.catalogue.sources.composition import EDITORS
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
@@ -101,7 +101,7 @@ def settings_of(ctx: TenantContext) -> CatalogueSettings:
 
 async def sight(tx: Transaction, service: str) -> Sight:
     """Everything that is known of a service's values. Raises NotFoundError where no source has it."""
-    said = (await sources.layers_of(tx, [service])).get(service)
+    said = (await current.layers_of(tx, [service])).get(service)
     if said is None:
         raise NotFoundError(f"no source has a service {service!r}")
     below, above = said
@@ -133,7 +133,7 @@ async def conflicts(tx: Transaction) -> list[Conflict]:
     live = await store.edits(tx, ("live",))
     if not live:
         return []
-    said = await sources.layers_of(tx, {edit.service for edit in live})
+    said = await current.layers_of(tx, {edit.service for edit in live})
     waiting = {(edit.service, edit.path): edit for edit in await store.edits(tx, OPEN)}
     lower = {name: merge(below) for name, (below, _) in said.items()}
     beneath = {name: values(merged.record) for name, merged in lower.items()}
