@@ -36,9 +36,11 @@ GONE = "No source has this service any more."
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """What the next publication would make: the catalogue, the edits that it takes in, and those that it could not
-    with the reason. `mistakes`: why there can be no publication at all."""
+    with the reason. `live`: the edits that are in force until then; `mistakes`: why there can be no publication at
+    all."""
 
     composed: Composed
+    live: tuple[Edit, ...]
     taken: tuple[Edit, ...]
     refused: tuple[tuple[Edit, str], ...]
     mistakes: tuple[tuple[str, str], ...]
@@ -82,15 +84,14 @@ async def publish(tx: Transaction, *, actor: str, seen: str | None = None) -> Ou
     them, ConflictError where something else would be published than was looked at; then nothing is published.
     """
     await _lock(tx)
-    found, live, wanted = await current.sources_of(tx), await store.edits(tx, ("live",)), await due(tx)
-    made = await asyncio.to_thread(_preview, found, live, wanted, tx.ctx.locale)
+    made = await preview(tx)
     if made.mistakes:
         raise InvalidInputError(list(made.mistakes))
     if seen is not None and made.mark != seen:
         raise ConflictError("something else would be published than was looked at")
     composed = made.composed
     revision = await catalogues.publish(tx, composed.catalogue, at=tx.now(), actor=actor, origins=composed.origins)
-    published = [await _put_into_force(tx, edit, live) for edit in made.taken]
+    published = [await _put_into_force(tx, edit, made.live) for edit in made.taken]
     unlucky = [await change(tx, edit, reason=reason) for edit, reason in made.refused]
     # The audit chain's lock comes after the catalogue's, as everywhere.
     for edit in published:
@@ -122,7 +123,13 @@ def _preview(found: Sequence[Source], live: Sequence[Edit], wanted: Sequence[Edi
         mistakes = checks.mistakes(composed.catalogue) if found else [("", NO_SOURCES)]
         mistakes += _nameless(composed.catalogue, taken, locale)
         if not mistakes or not taken:
-            return Preview(composed=composed, taken=tuple(taken), refused=tuple(refused), mistakes=tuple(mistakes))
+            return Preview(
+                composed=composed,
+                live=tuple(live),
+                taken=tuple(taken),
+                refused=tuple(refused),
+                mistakes=tuple(mistakes),
+            )
         # Where no edit is to blame itself, all of them wait: the sources do not hold together.
         wrong = [edit for edit in taken if _concerning(edit, mistakes)] or taken
         refused += [(edit, _reason(_concerning(edit, mistakes) or mistakes)) for edit in wrong]

@@ -218,7 +218,7 @@ def _record_with(found: Sight, typed: Mapping[Path, Any]) -> dict[str, Any]:
 async def _write(
     tx: Transaction, found: Sight, path: Path, typed: Any, *, actor: str, publish_on: Day, new: bool
 ) -> Edit | None:
-    value, at = found.at(path), tx.now()
+    value = found.at(path)
     waiting = value.waiting
     if not new:
         return waiting
@@ -230,21 +230,7 @@ async def _write(
             await _end(tx, waiting)
         return None
     if waiting is None:
-        edit = Edit(
-            id=new_id(),
-            service=found.id,
-            path=path,
-            value=encoded(said),
-            below=encoded(value.below),
-            state=model.move(None, "write"),
-            author=actor,
-            authors=(actor,),
-            publish_on=None if publish_on is UNSET else publish_on,
-            created_at=at,
-            changed_at=at,
-        )
-        await store.insert(tx, edit)
-        return edit
+        return await _draft(tx, found.id, value, said, actor=actor, publish_on=publish_on)
     changed: dict[str, Any] = {
         "value": encoded(said),
         "below": encoded(value.below),
@@ -257,6 +243,28 @@ async def _write(
         "reason": "",
     }
     return await change(tx, waiting, **changed)
+
+
+async def _draft(
+    tx: Transaction, service: str, value: Value, said: Any, *, actor: str, publish_on: Day = UNSET
+) -> Edit:
+    """A new draft at this value."""
+    at = tx.now()
+    edit = Edit(
+        id=new_id(),
+        service=service,
+        path=value.path,
+        value=encoded(said),
+        below=encoded(value.below),
+        state=model.move(None, "write"),
+        author=actor,
+        authors=(actor,),
+        publish_on=None if publish_on is UNSET else publish_on,
+        created_at=at,
+        changed_at=at,
+    )
+    await store.insert(tx, edit)
+    return edit
 
 
 async def _end(tx: Transaction, waiting: Edit) -> None:
@@ -372,22 +380,10 @@ async def withdraw(tx: Transaction, edit_id: UUID, *, actor: str, seen: str | No
     live = await _as_seen(tx, edit_id, seen)
     if live.state != "live":
         raise ConflictError("only an edit that is in force can be withdrawn")
-    below = (await sight(tx, live.service)).at(live.path).below
+    value = (await sight(tx, live.service)).at(live.path)
     if await store.open_at(tx, live.service, live.path) is not None:
         raise DraftWaitsError
-    at = tx.now()
-    edit = Edit(
-        id=new_id(),
-        service=live.service,
-        path=live.path,
-        value=NOTHING,
-        below=encoded(below),
-        author=actor,
-        authors=(actor,),
-        created_at=at,
-        changed_at=at,
-    )
-    await store.insert(tx, edit)
+    edit = await _draft(tx, live.service, value, None, actor=actor)
     if settings_of(tx.ctx).four_eyes:
         return await propose(tx, edit.id, actor=actor)
     return await approve(tx, edit.id, actor=actor)
