@@ -16,7 +16,7 @@ from servicepunkt.core.catalogue.editing.model import Edit
 from servicepunkt.core.catalogue.formats.model import Change, Format, Limits, Upsert
 from servicepunkt.core.catalogue.layers import Layer
 from servicepunkt.core.catalogue.model import Catalogue, Module, Service, Theme
-from servicepunkt.core.catalogue.settings import CatalogueSettings
+from servicepunkt.core.catalogue.settings import settings_of
 from servicepunkt.core.catalogue.sources import importing
 from servicepunkt.core.catalogue.sources.importing import Wanted, import_files
 from servicepunkt.core.db.embedded import Urls
@@ -93,7 +93,7 @@ class Office:
     async def live(self, path: str, said: Any, *, service: str = "card") -> Edit:
         """An edit that is in force."""
         edit = await self.write(path, said, service=service)
-        if edit.state == "draft" and editing.settings_of(self.ctx).four_eyes:
+        if edit.state == "draft" and settings_of(self.ctx).four_eyes:
             await self.do(editing.propose, edit.id, actor=ANNA)
         await self.do(editing.approve, edit.id, actor=BEN)
         outcome = await self.publish()
@@ -141,7 +141,7 @@ async def office(office_of: Callable[[TenantContext], Office], tenant: TenantCon
 async def strict(deployment: Deployment, urls: Urls, office_of: Callable[[TenantContext], Office]) -> Office:
     """A town that wants four eyes."""
     ctx = await make_tenant(deployment, urls.owner, "gamma", settings={"catalogue": {"four_eyes": True}})
-    assert ctx.section("catalogue", CatalogueSettings).four_eyes
+    assert settings_of(ctx).four_eyes
     made = office_of(ctx)
     await made.files(OWN)
     return made

@@ -13,7 +13,7 @@ import msgspec
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue import checks, store
 from servicepunkt.core.catalogue.model import Catalogue
-from servicepunkt.core.catalogue.settings import CatalogueSettings
+from servicepunkt.core.catalogue.settings import settings_of
 from servicepunkt.core.catalogue.sharing import share_texts
 from servicepunkt.core.catalogue.sources import current
 from servicepunkt.core.catalogue.sources.composition import Composed
@@ -132,7 +132,7 @@ class CatalogueReader:
                 share_texts(found)
                 published = Published(newest[0], newest[1], found, newest[2], ctx.id)
         # Another tenant file changes them without a new revision.
-        published = msgspec.structs.replace(published, synonyms=ctx.section("catalogue", CatalogueSettings).synonyms)
+        published = msgspec.structs.replace(published, synonyms=settings_of(ctx).synonyms)
         self._kept[ctx.id] = (now, published)
         self._kept.move_to_end(ctx.id)
         while len(self._kept) > KEPT_TENANTS:

@@ -15,6 +15,7 @@ from servicepunkt.core.catalogue import store as revisions
 from servicepunkt.core.catalogue.editing import difference, model, publishing, steps, store
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.editing.model import DraftWaitsError, OwnEditError
+from servicepunkt.core.catalogue.settings import settings_of
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError, ServicepunktError
@@ -98,7 +99,7 @@ async def change_page(
             value = (await editing.sight(tx, edit.service)).at(edit.path)
         except NotFoundError:
             value = editing.Value(path=edit.path)
-        four_eyes, today = editing.settings_of(ctx).four_eyes, steps.today(tx)
+        four_eyes, today = settings_of(ctx).four_eyes, steps.today(tx)
     waiting = value.waiting if edit.state == "live" else None
     after = value.below if edit.said is None else edit.said
     before = value.below if edit.state == "live" else value.said

@@ -17,6 +17,7 @@ from servicepunkt.core.catalogue.editing.service import Sight, Value
 from servicepunkt.core.catalogue.model import MODULES, Catalogue, Service, pick
 from servicepunkt.core.catalogue.search.service import CatalogueSearch
 from servicepunkt.core.catalogue.service import CatalogueReader
+from servicepunkt.core.catalogue.settings import settings_of
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
@@ -170,7 +171,7 @@ async def field_form(
         is_short=field in ("name", "official_name"),
         publish_on=_shown_day(values, sent),
         today=today.isoformat(),
-        four_eyes=editing.settings_of(ctx).four_eyes,
+        four_eyes=settings_of(ctx).four_eyes,
     )
 
 

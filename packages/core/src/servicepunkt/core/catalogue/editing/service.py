@@ -17,13 +17,12 @@ from servicepunkt.core.catalogue.editing import model, store
 from servicepunkt.core.catalogue.editing.model import NOTHING, OPEN, DraftWaitsError, Edit, decoded, encoded, mark_of
 from servicepunkt.core.catalogue.editing.steps import LOCK, audited, change, replace
 from servicepunkt.core.catalogue.layers import Path, Sourced, merge, record_of, values
-from servicepunkt.core.catalogue.settings import CatalogueSettings
+from servicepunkt.core.catalogue.settings import settings_of
 from servicepunkt.core.catalogue.sources import current
 from servicepunkt.core.catalogue.sources.composition import EDITORS
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
 from servicepunkt.core.ids import new_id
-from servicepunkt.core.tenancy.model import TenantContext
 
 #: The day of a publication: None for none, UNSET where nothing is said of it.
 Day = date | None | UnsetType
@@ -90,10 +89,6 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def below_now(self) -> Any:
         return decoded(self.edit.path, self.now)
-
-
-def settings_of(ctx: TenantContext) -> CatalogueSettings:
-    return ctx.section("catalogue", CatalogueSettings)
 
 
 # --- looking --------------------------------------------------------------------------------------------------
