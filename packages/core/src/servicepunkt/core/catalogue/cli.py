@@ -244,7 +244,7 @@ async def _export(settings: Settings, slug: str, format_name: str, output: Binar
             raise InvalidInputError([("format", f"{format_name} is read, not written")])
         published = await CatalogueReader(deployment.database).current(ctx)
         base = f"{deployment.settings.public_url.rstrip('/')}/t/{ctx.slug}"
-        today = deployment.clock.now().astimezone(ctx.zone_info).date()
+        today = ctx.local_date(deployment.clock.now())
         output.writelines(wanted.write(published.catalogue, base, day=today))
 
 

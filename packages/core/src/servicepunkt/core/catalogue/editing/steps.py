@@ -18,7 +18,7 @@ LOCK = "catalogue-edit"
 
 def today(tx: Transaction) -> date:
     """The day at the tenant's place."""
-    return tx.now().astimezone(tx.ctx.zone_info).date()
+    return tx.ctx.local_date(tx.now())
 
 
 async def change(tx: Transaction, edit: Edit, **changed: Any) -> Edit:
