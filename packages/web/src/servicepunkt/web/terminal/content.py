@@ -30,6 +30,7 @@ from servicepunkt.core.catalogue.model import (
     staff_hours,
 )
 from servicepunkt.core.catalogue.search.index import Found
+from servicepunkt.core.catalogue.service import Published
 from servicepunkt.core.hours.model import Calendar, Hours, State, state
 from servicepunkt.core.hours.reasons import Cause, why
 
@@ -52,20 +53,20 @@ ORDER = ("now", "later", "upcoming", "ended")
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
-    """From where one looks: the catalogue, a point (None on the web), the instant, and how hours and times are said.
+    """From where one looks: what is published, a point (None on the web), the instant, and how hours and times are
+    said."""
 
-    `revision` and `published`: which revision of the catalogue this is, and since when.
-    """
-
-    catalogue: Catalogue
+    published: Published
     point: Point | None
     at: datetime
     calendar: Calendar
     locale: str
     describe: Callable[[State, Sequence[Cause]], str]
     clock: Callable[[datetime], str]
-    revision: int = 0
-    published: datetime | None = None
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.published.catalogue
 
     @property
     def day(self) -> date:

@@ -67,7 +67,7 @@ async def sight_of(request: Request[Any, Any, Any], device: Device | None = None
         raise TerminalNotReadyError
     at, locale, calendar = deployment.clock.now(), language(request), Calendar(ctx.zone, ctx.subdivision)
     return Sight(
-        catalogue=catalogue,
+        published=published,
         point=point,
         at=at,
         calendar=calendar,
@@ -76,8 +76,6 @@ async def sight_of(request: Request[Any, Any, Any], device: Device | None = None
             state, calendar, at, texts=deployment.texts, locale=locale, because=because
         ),
         clock=lambda instant: spoken_time(instant, locale, ctx.zone_info),
-        revision=published.revision,
-        published=published.at,
     )
 
 
