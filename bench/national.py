@@ -28,9 +28,8 @@ from servicepunkt.core.catalogue.formats.model import Change, Format, Limits, Up
 from servicepunkt.core.catalogue.model import Catalogue, Service
 from servicepunkt.core.catalogue.search.service import CatalogueSearch
 from servicepunkt.core.catalogue.service import CatalogueReader
-from servicepunkt.core.catalogue.sources import national
-from servicepunkt.core.catalogue.sources import service as sources
-from servicepunkt.core.catalogue.sources.service import Wanted, import_files
+from servicepunkt.core.catalogue.sources import importing, national
+from servicepunkt.core.catalogue.sources.importing import Wanted, import_files
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.settings import read_settings
 from servicepunkt.core.tenancy.model import TenantContext
@@ -141,7 +140,7 @@ async def publish_all(made: Centre) -> list[float]:
         took = []
         for town in towns(await deployment.directory.all(), PUBLISHED):
             async with deployment.database.tenant(town) as tx:
-                await sources.put_files(tx, own_services(town.id), at=tx.now())
+                await importing.put_files(tx, own_services(town.id), at=tx.now())
                 started = time.perf_counter()
                 await catalogues.publish_sources(tx, at=tx.now(), actor="bench")
                 took.append(time.perf_counter() - started)

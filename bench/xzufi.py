@@ -30,7 +30,7 @@ from servicepunkt.core import deployment as deployments
 from servicepunkt.core.catalogue.formats import xzufi
 from servicepunkt.core.catalogue.formats.model import Limits, Upsert
 from servicepunkt.core.catalogue.formats.xzufi.names import NAMESPACES
-from servicepunkt.core.catalogue.sources.service import Wanted, import_files
+from servicepunkt.core.catalogue.sources.importing import Wanted, import_files
 from servicepunkt.core.settings import read_settings
 
 NAMESPACE = NAMESPACES["2.2.0"]

@@ -24,6 +24,7 @@ import servicepunkt
 from servicepunkt.core.catalogue import links
 from servicepunkt.core.catalogue import model as catalogue_model
 from servicepunkt.core.catalogue.editing import model as edit_model
+from servicepunkt.core.catalogue.editing import publishing
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.model import MODULES
 from servicepunkt.core.errors import ServicepunktError
@@ -87,7 +88,8 @@ def in_tables() -> Iterator[Said]:
             edit_model.DOES_NOT_FIT,
             edit_model.MISSING_OWN_NAME,
         ],
-        editing: (editing.NO_SOURCES, editing.HELD, editing.GONE, editing.CHANGED_MEANWHILE, editing.NEEDS_REASON),
+        editing: (editing.CHANGED_MEANWHILE, editing.NEEDS_REASON),
+        publishing: (publishing.NO_SOURCES, publishing.HELD, publishing.GONE),
         editor_tasks: [task.title for task in editor_tasks.TASKS],
         editor_forms: [
             *(column.label for columns in editor_forms.ROWS.values() for column in columns),

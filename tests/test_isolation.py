@@ -24,7 +24,7 @@ from litestar.testing import AsyncTestClient
 from servicepunkt.core.catalogue import service as catalogue
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.model import Address, Catalogue, Host, Offer, Partner, Point, Service, Theme
-from servicepunkt.core.catalogue.sources import service as sources
+from servicepunkt.core.catalogue.sources import importing
 from servicepunkt.core.db import metadata
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.people import service as people
@@ -95,7 +95,7 @@ async def found(deployment: Deployment, owner: str, slug: str) -> Side:
     )
     side, now = Side(ctx), deployment.clock.now()
     async with deployment.database.tenant(ctx) as tx:
-        await sources.put_files(tx, town(slug), at=now)
+        await importing.put_files(tx, town(slug), at=now)
         await catalogue.publish_sources(tx, at=now, actor="test")
         (edit,) = await editing.write(tx, "service", {"summary/de": f"Geheim-{slug}"}, actor="test")
         await SyncBoxes().applied(tx)

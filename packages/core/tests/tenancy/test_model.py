@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -44,6 +45,12 @@ def test_a_context_cannot_be_changed() -> None:
 
 def test_the_zone_is_the_tenants() -> None:
     assert context(zone="Europe/Lisbon").zone_info == ZoneInfo("Europe/Lisbon")
+
+
+def test_a_day_begins_at_the_tenants_midnight() -> None:
+    evening = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
+    days = [context(zone=zone).local_date(evening).day for zone in ("Europe/Lisbon", "Europe/Berlin")]
+    assert days == [22, 23]
 
 
 def test_the_tenant_is_named_within_the_block_and_nowhere_else() -> None:

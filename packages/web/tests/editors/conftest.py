@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from servicepunkt.core.catalogue import service as catalogues
-from servicepunkt.core.catalogue.editing import service as editing
+from servicepunkt.core.catalogue.editing import publishing
 from servicepunkt.core.catalogue.editing.model import Edit
 from servicepunkt.core.catalogue.model import Catalogue
-from servicepunkt.core.catalogue.sources import service as sources
+from servicepunkt.core.catalogue.sources import importing
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.people import service as people
 from servicepunkt.core.tenancy.model import TenantContext
@@ -25,7 +25,7 @@ CATALOGUE = "/t/alpha/staff/catalogue"
 async def furnish(deployment: Deployment, ctx: TenantContext, catalogue: Catalogue, password: str) -> None:
     """The town's files as a source, and the people who work on its texts."""
     async with deployment.database.tenant(ctx) as tx:
-        await sources.put_files(tx, catalogue, at=tx.now())
+        await importing.put_files(tx, catalogue, at=tx.now())
         await catalogues.publish_sources(tx, at=tx.now(), actor="command-line")
         for login, name, roles in (
             ("anna", "Anna Adler", ("editor",)),
@@ -56,7 +56,7 @@ class Desk:
     async def arrives(self, catalogue: Catalogue) -> None:
         """The town's files say this now; nothing is published."""
         async with self.town.deployment.database.tenant(self.town.alpha) as tx:
-            await sources.put_files(tx, catalogue, at=tx.now())
+            await importing.put_files(tx, catalogue, at=tx.now())
 
     async def edits(self, *states: str) -> list[Edit]:
         from servicepunkt.core.catalogue.editing import store
@@ -95,7 +95,7 @@ class Desk:
     async def live(self, field: str, **typed: str) -> None:
         """An edit that is in force."""
         await self.type(self.anna, field, "publish", **typed)
-        await self.do(editing.publish, actor="account:test")
+        await self.do(publishing.publish, actor="account:test")
 
 
 @pytest.fixture

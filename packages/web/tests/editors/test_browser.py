@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from servicepunkt.core.catalogue import links
+from servicepunkt.core.catalogue.editing import publishing, store
 from servicepunkt.core.catalogue.editing import service as editing
-from servicepunkt.core.catalogue.editing import store
 from servicepunkt.core.catalogue.search import misses
-from servicepunkt.core.catalogue.sources import service as sources
+from servicepunkt.core.catalogue.sources import importing
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.deployment import Deployment
@@ -96,7 +96,7 @@ async def fill(
         ):
             edit = await write(service, path, said)
             await editing.approve(tx, edit.id, actor=ben)
-        await editing.publish(tx, actor=ben)
+        await publishing.publish(tx, actor=ben)
         live = (await store.edits(tx, ("live",)))[0]
         changed = tuple(
             msgspec.structs.replace(one, summary={"de": "Der Ausweis für Deutsche ab 16 Jahren, neu auch digital."})
@@ -104,7 +104,7 @@ async def fill(
             else one
             for one in catalogue.services
         )
-        await sources.put_files(tx, msgspec.structs.replace(catalogue, services=changed), at=tx.now())
+        await importing.put_files(tx, msgspec.structs.replace(catalogue, services=changed), at=tx.now())
         clock.forward(hours=28)
         proposed = await write(
             "card", "description/de", "Sie beantragen ihn hier, holen ihn hier ab und zahlen bar oder mit Karte."

@@ -15,11 +15,11 @@ import pytest
 
 from servicepunkt.core.catalogue import links
 from servicepunkt.core.catalogue import service as catalogues
-from servicepunkt.core.catalogue.editing import service as editing
+from servicepunkt.core.catalogue.editing import publishing
 from servicepunkt.core.catalogue.formats import table
 from servicepunkt.core.catalogue.model import Catalogue
 from servicepunkt.core.catalogue.search import misses
-from servicepunkt.core.catalogue.sources.service import Wanted, import_files
+from servicepunkt.core.catalogue.sources.importing import Wanted, import_files
 from servicepunkt.core.testing import FixedClock, make_tenant
 from servicepunkt.web.editors import missing
 
@@ -172,9 +172,9 @@ async def test_html_is_cleaned(desk: Any) -> None:
 async def test_what_was_typed_is_shown_as_text_everywhere(desk: Any) -> None:
     plain = f"Text {XSS}"
     await desk.type(desk.anna, "summary", "publish", **{"text-de": plain})
-    await desk.do(editing.publish, actor="account:test")
+    await desk.do(publishing.publish, actor="account:test")
     await desk.type(desk.anna, "name", "publish", **{"text-de": f"Ausweis {XSS}", "text-en": XSS[8:]})
-    await desk.do(editing.publish, actor="account:test")
+    await desk.do(publishing.publish, actor="account:test")
     await desk.type(desk.anna, "keywords", value=XSS[8:])
     (edit,) = await desk.edits("draft")
     for path in (
@@ -340,7 +340,7 @@ async def test_a_text_is_given_back_to_its_source(desk: Any) -> None:
     (edit,) = await desk.edits("live")
     answer = await desk.step(desk.anna, edit, "withdraw")
     assert answer.headers["location"].endswith("/publish")
-    await desk.do(editing.publish, actor="account:test")
+    await desk.do(publishing.publish, actor="account:test")
     assert (await desk.do(catalogues.newest)).service("card").summary["de"] == "Der Ausweis für Deutsche ab 16 Jahren."
 
 
@@ -386,7 +386,7 @@ async def test_search_finds_what_citizens_find_and_what_only_staff_see(
 ) -> None:
     monkeypatch.setattr(catalogues, "FRESH_SECONDS", 0.0)
     await desk.type(desk.anna, "visibility", "publish", value="staff")
-    await desk.do(editing.publish, actor="account:test")
+    await desk.do(publishing.publish, actor="account:test")
     assert "Monatskarte" in (await desk.anna.get(f"{CATALOGUE}?q=monats")).text
     assert "Nur Beschäftigte" in (await desk.anna.get(f"{CATALOGUE}?q=personal")).text
     assert "Für xyzzy wurde nichts gefunden." in (await desk.anna.get(f"{CATALOGUE}?q=xyzzy")).text

@@ -12,6 +12,7 @@ import pytest
 from servicepunkt.core import plugin as core_plugin
 from servicepunkt.core.catalogue.checklist import conditions
 from servicepunkt.core.catalogue.model import Catalogue, Service
+from servicepunkt.core.catalogue.service import Published
 from servicepunkt.core.hours.model import Calendar
 from servicepunkt.core.texts import Texts
 from servicepunkt.web import plugin as web_plugin
@@ -38,7 +39,7 @@ def said(make_catalogue: Callable[[], Catalogue], texts: Texts) -> Callable[...,
         assert card
         card = msgspec.structs.replace(card, **changes)
         sight = Sight(
-            catalogue=catalogue,
+            published=Published(1, "", catalogue, SATURDAY),
             point=catalogue.point("harbour"),
             at=SATURDAY,
             calendar=Calendar("Europe/Berlin", "HE"),

@@ -11,6 +11,7 @@ import pytest
 
 from servicepunkt.core.catalogue.model import Address, Catalogue, Partner, Responsibility, Service
 from servicepunkt.core.catalogue.search.index import Found
+from servicepunkt.core.catalogue.service import Published
 from servicepunkt.core.hours.model import Calendar
 from servicepunkt.web.terminal import content
 from servicepunkt.web.terminal.content import Sight
@@ -23,7 +24,7 @@ def sight(make_catalogue: Callable[[], Catalogue]) -> Callable[..., Sight]:
     def make(point: str | None = "harbour", at: datetime = SATURDAY, **changes: Any) -> Sight:
         catalogue = msgspec.structs.replace(make_catalogue(), **changes)
         return Sight(
-            catalogue=catalogue,
+            published=Published(1, "", catalogue, SATURDAY),
             point=catalogue.point(point) if point else None,
             at=at,
             calendar=Calendar("Europe/Berlin", "HE"),

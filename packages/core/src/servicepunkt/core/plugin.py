@@ -10,7 +10,7 @@ import click
 
 from servicepunkt.core import line115
 from servicepunkt.core.audit.store import audit_entry
-from servicepunkt.core.catalogue.editing.service import publish_due
+from servicepunkt.core.catalogue.editing.publishing import publish_due
 from servicepunkt.core.catalogue.editing.store import catalogue_edit, delete_ended
 from servicepunkt.core.catalogue.formats.known import FORMATS
 from servicepunkt.core.catalogue.formats.model import Format

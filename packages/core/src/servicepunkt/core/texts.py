@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -74,13 +75,19 @@ def system_language() -> str:
 
 
 def language_of(locale: str) -> Locale:
-    return Locale.parse(locale.partition("-")[0])
+    return _locale(locale.partition("-")[0])
 
 
+@lru_cache(maxsize=1024)
 def spoken_date(day: date, locale: str) -> str:
     """'Samstag, 21. November' or 'Saturday, November 21'."""
     language = language_of(locale)
     return dates.format_date(day, "EEEE, d. MMMM" if language.language == "de" else "EEEE, MMMM d", locale=language)
+
+
+@lru_cache(maxsize=64)
+def _locale(code: str) -> Locale:
+    return Locale.parse(code)
 
 
 def written_date(day: date, locale: str) -> str:

@@ -1,150 +1,30 @@
-"""Editors at work on real tables: nothing is published that was not approved, nothing of theirs is lost in silence."""
+"""Editors at work on real tables: nothing of theirs is lost in silence."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from datetime import date
-from functools import partial
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-import sqlalchemy as sa
 
 from servicepunkt.core.audit import store as audit
 from servicepunkt.core.catalogue import service as catalogues
 from servicepunkt.core.catalogue import store as revisions
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.editing import store
-from servicepunkt.core.catalogue.editing.model import MISSING_OWN_NAME, DraftWaitsError, Edit, OwnEditError, encoded
-from servicepunkt.core.catalogue.editing.service import JOB, publish_due
-from servicepunkt.core.catalogue.formats.model import Change, Format, Limits, Upsert
-from servicepunkt.core.catalogue.layers import Layer
-from servicepunkt.core.catalogue.model import Catalogue, Link, Module, Service, Theme
-from servicepunkt.core.catalogue.settings import CatalogueSettings
-from servicepunkt.core.catalogue.sources import service as sources
-from servicepunkt.core.catalogue.sources.service import Wanted, import_files
-from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.session import Transaction
-from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.catalogue.editing.model import MISSING_OWN_NAME, DraftWaitsError, Edit, OwnEditError
+from servicepunkt.core.catalogue.model import Link, Service
+from servicepunkt.core.catalogue.sources import current
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.core.testing import FixedClock, make_tenant
+from servicepunkt.core.testing import FixedClock
+
+if TYPE_CHECKING:
+    from conftest import Office
 
 ANNA, BEN = "account:anna", "account:ben"
-OWN = Catalogue(
-    themes=(Theme(id="papers", name={"de": "Dokumente", "en": "Papers"}),),
-    services=(
-        Service(
-            id="card",
-            name={"de": "Ausweis", "en": "Card"},
-            themes=("papers",),
-            summary={"de": "Alt", "en": "Old"},
-            modules=(Module(code="11", text={"de": "So", "en": "This way"}, translated=("en",)),),
-        ),
-        Service(id="other", name={"de": "Anderes"}, themes=("papers",)),
-    ),
-)
-
-
-def lines(files: Mapping[str, BinaryIO], limits: Limits) -> Iterator[Change]:
-    """A format of one line for each service: `id summary`."""
-    for line in files["file"].read().decode().splitlines():
-        name, _, summary = line.partition(" ")
-        record: dict[str, Any] = {
-            "id": name,
-            "name": {"de": name.title()},
-            "summary": {"de": summary},
-            "audience": ["001"],
-        }
-        if name.startswith("99"):
-            record = {"id": f"land-{name}", "name": {"de": "Land"}, "summary": {"de": summary}, "leika": [name]}
-        if name == "bus":
-            record["competence"] = "nobody"
-        yield Upsert(kind="services", id=record["id"], record=record, place=name)
-
-
-class Office:
-    """What editors of a tenant do, each step in a transaction of its own."""
-
-    def __init__(self, deployment: Deployment, ctx: TenantContext, folder: Path) -> None:
-        self.deployment, self.ctx, self.folder = deployment, ctx, folder
-
-    async def do(self, verb: Any, *arguments: Any, **options: Any) -> Any:
-        async with self.deployment.database.tenant(self.ctx) as tx:
-            return await verb(tx, *arguments, **options)
-
-    async def files(self, catalogue: Catalogue) -> None:
-        async with self.deployment.database.tenant(self.ctx) as tx:
-            await sources.put_files(tx, catalogue, at=tx.now())
-            await catalogues.publish_sources(tx, at=tx.now(), actor="test")
-
-    async def arrives(self, text: str, layer: Layer = "tenant") -> None:
-        """The town's own source, or the Land's, says this now."""
-        path = self.folder / "file"
-        path.write_text(text)
-        wanted = Wanted(
-            source="town" if layer == "tenant" else layer,
-            format=Format(name="lines", parts=("file",), is_whole=True, read=lines),
-            files={"file": path},
-            layer=layer,
-        )
-        await import_files(self.deployment.database, self.ctx, wanted, actor="test")
-
-    async def write(self, path: str, said: Any, *, actor: str = ANNA, service: str = "card", **options: Any) -> Edit:
-        (edit,) = await self.do(editing.write, service, {path: said}, actor=actor, **options)
-        return edit
-
-    async def live(self, path: str, said: Any, *, service: str = "card") -> Edit:
-        """An edit that is in force."""
-        edit = await self.write(path, said, service=service)
-        if edit.state == "draft" and editing.settings_of(self.ctx).four_eyes:
-            await self.do(editing.propose, edit.id, actor=ANNA)
-        await self.do(editing.approve, edit.id, actor=BEN)
-        outcome = await self.publish()
-        assert [one.id for one in outcome.published] == [edit.id]
-        return edit
-
-    async def publish(self, actor: str = BEN) -> editing.Outcome:
-        outcome: editing.Outcome = await self.do(editing.publish, actor=actor)
-        return outcome
-
-    async def conflicts(self) -> list[editing.Conflict]:
-        found: list[editing.Conflict] = await self.do(editing.conflicts)
-        return found
-
-    async def edit(self, edit: Edit) -> Edit:
-        found: Edit = await self.do(editing.find, edit.id)
-        return found
-
-    async def read(self, service: str = "card") -> Service:
-        """What citizens read."""
-        found = (await self.do(catalogues.newest)).service(service)
-        assert found is not None
-        return found
-
-    async def actions(self) -> list[tuple[str, str]]:
-        async with self.deployment.database.tenant(self.ctx) as tx:
-            found = [(one.actor, one.action) async for one in audit.entries(tx)]
-        return [one for one in found if one[1].startswith("catalogue-edit")]
-
-
-@pytest.fixture
-async def office(deployment: Deployment, tenant: TenantContext, tmp_path: Path) -> Office:
-    made = Office(deployment, tenant, tmp_path)
-    await made.files(OWN)
-    return made
-
-
-@pytest.fixture
-async def strict(deployment: Deployment, urls: Urls, tmp_path: Path) -> Office:
-    """A town that wants four eyes."""
-    ctx = await make_tenant(deployment, urls.owner, "gamma", settings={"catalogue": {"four_eyes": True}})
-    assert ctx.section("catalogue", CatalogueSettings).four_eyes
-    made = Office(deployment, ctx, tmp_path)
-    await made.files(OWN)
-    return made
 
 
 # --- from a draft to what people read --------------------------------------------------------------------------
@@ -270,21 +150,9 @@ async def test_what_everybody_sees_keeps_its_name_in_the_language_of_the_town(of
     assert len(await office.do(editing.write, "card", both, actor=ANNA)) == 2
 
 
-async def test_edits_that_together_take_the_own_name_away_are_not_published(office: Office) -> None:
-    await office.live("visibility", "staff")
-    shown = await office.write("visibility", None)
-    await office.do(editing.approve, shown.id, actor=ANNA)
-    edit = await office.write("summary/de", "Neu")
-    await office.do(store.update, edit.id, at=office.deployment.clock.now(), path="name/de", value=encoded(""))
-    await office.do(editing.approve, edit.id, actor=ANNA)
-    outcome = await office.publish()
-    assert {one.id for one in outcome.refused} == {edit.id, shown.id}
-    assert MISSING_OWN_NAME in outcome.refused[0].reason
-
-
 async def test_a_service_that_comes_in_another_language_is_published_and_edited(office: Office) -> None:
     foreign = Service(id="foreign", name={"en": "Foreign"}, themes=("papers",))
-    await office.files(msgspec.structs.replace(OWN, services=(*OWN.services, foreign)))
+    await office.files(msgspec.structs.replace(office.own, services=(*office.own.services, foreign)))
     await office.live("summary/en", "Short", service="foreign")
     assert (await office.read("foreign")).name == {"en": "Foreign"}
 
@@ -295,6 +163,21 @@ async def test_a_new_edit_takes_the_place_of_the_old_one(office: Office) -> None
     assert (await office.edit(first)).state == "withdrawn"
     assert (await office.read()).summary["de"] == "Zwei"
     assert len(await office.do(store.edits, ("live",))) == 1
+
+
+async def test_a_day_is_taken_away_again(office: Office) -> None:
+    """Who says nothing of the day leaves it; None means that there is none."""
+    day = date(2027, 1, 1)
+    edit = await office.write("summary/de", "Neu", publish_on=day)
+    assert (await office.write("summary/de", "Neuer")).publish_on == day
+    assert (await office.write("summary/de", "Neuer", publish_on=None)).publish_on is None
+    assert (await office.write("summary/de", "Neuer", publish_on=day)).publish_on == day
+    assert (await office.do(editing.propose, edit.id, actor=ANNA)).publish_on == day
+    assert (await office.do(editing.approve, edit.id, actor=BEN, publish_on=None)).publish_on is None
+    assert (await office.do(editing.take_back, edit.id, actor=BEN)).state == "draft"
+    assert (await office.do(editing.propose, edit.id, actor=BEN, publish_on=day)).publish_on == day
+    again = await office.write("summary/de", "Neuer", publish_on=None)
+    assert (again.state, again.publish_on) == ("draft", None), "the same text for another day is looked at once more"
 
 
 # --- four eyes ------------------------------------------------------------------------------------------------
@@ -386,82 +269,6 @@ async def test_a_colleagues_draft_is_not_lost_when_the_source_shall_speak_again(
     assert (await office.do(editing.withdraw, edit.id, actor=ANNA)).state == "approved"
 
 
-# --- on a day -------------------------------------------------------------------------------------------------
-
-
-async def test_what_is_approved_for_a_day_waits_for_it(office: Office, clock: FixedClock) -> None:
-    edit = await office.write("summary/de", "Neu", publish_on=date(2026, 11, 23))
-    await office.do(editing.approve, edit.id, actor=ANNA)
-    assert (await office.publish()).published == ()
-    await publish_due.function(office.deployment, office.ctx)
-    assert (await office.read()).summary["de"] == "Alt"
-    clock.forward(hours=27.5)  # Sunday, 23:10 in the town
-    await publish_due.function(office.deployment, office.ctx)
-    assert (await office.read()).summary["de"] == "Alt"
-    clock.forward(hours=1)
-    for _ in range(2):
-        await publish_due.function(office.deployment, office.ctx)
-        assert (await office.read()).summary["de"] == "Neu"
-    assert (await office.do(revisions.newest))[0] == 2
-    assert (await office.actions())[-1] == (JOB, "catalogue-edit.publish")
-
-
-async def test_a_day_is_taken_away_again(office: Office) -> None:
-    """Who says nothing of the day leaves it; None means that there is none."""
-    day = date(2027, 1, 1)
-    edit = await office.write("summary/de", "Neu", publish_on=day)
-    assert (await office.write("summary/de", "Neuer")).publish_on == day
-    assert (await office.write("summary/de", "Neuer", publish_on=None)).publish_on is None
-    assert (await office.write("summary/de", "Neuer", publish_on=day)).publish_on == day
-    assert (await office.do(editing.propose, edit.id, actor=ANNA)).publish_on == day
-    assert (await office.do(editing.approve, edit.id, actor=BEN, publish_on=None)).publish_on is None
-    assert (await office.do(editing.take_back, edit.id, actor=BEN)).state == "draft"
-    assert (await office.do(editing.propose, edit.id, actor=BEN, publish_on=day)).publish_on == day
-    again = await office.write("summary/de", "Neuer", publish_on=None)
-    assert (again.state, again.publish_on) == ("draft", None), "the same text for another day is looked at once more"
-
-
-async def test_what_is_refused_on_its_day_stays_approved_with_the_reason(office: Office, clock: FixedClock) -> None:
-    day = date(2026, 11, 22)
-    bad = await office.write("links", [{"kind": "page", "url": "https://example.org"}], publish_on=day)
-    good = await office.write("summary/de", "Neu", service="other", publish_on=day)
-    for edit in (bad, good):
-        await office.do(editing.approve, edit.id, actor=ANNA)
-    # In the meantime something has come about that the form would have refused.
-    await office.do(store.update, bad.id, at=clock.now(), value=encoded([{"kind": "page", "url": "ftp://x"}]))
-    clock.forward(days=1)
-    await publish_due.function(office.deployment, office.ctx)
-    found = await office.edit(bad)
-    assert found.state == "approved"
-    assert found.reason == "services.card.links[0].url: an address begins with https:// or http://"
-    assert (await office.edit(good)).state == "live"
-    assert (await office.read("other")).summary == {"de": "Neu"}
-    assert await office.do(store.count, ("approved",), with_reason=True) == 1
-
-
-async def test_where_the_sources_do_not_hold_together_all_wait(office: Office, clock: FixedClock) -> None:
-    edit = await office.write("summary/de", "Neu", publish_on=date(2026, 11, 21))
-    await office.do(editing.approve, edit.id, actor=ANNA)
-    async with office.deployment.database.tenant(office.ctx) as tx:
-        broken = msgspec.structs.replace(OWN.services[1], competence="nobody")
-        await sources.put_files(tx, msgspec.structs.replace(OWN, services=(OWN.services[0], broken)), at=tx.now())
-    with pytest.raises(InvalidInputError, match="there is no partner"):
-        await office.publish()
-    await publish_due.function(office.deployment, office.ctx)
-    found = await office.edit(edit)
-    assert (found.state, "there is no partner 'nobody'" in found.reason) == ("approved", True)
-
-
-async def test_nobody_publishes_an_empty_catalogue_before_the_files_were_taken_over(
-    deployment: Deployment, other: TenantContext, tmp_path: Path
-) -> None:
-    office = Office(deployment, other, tmp_path)
-    await office.do(catalogues.publish, OWN, at=deployment.clock.now(), actor="test")
-    with pytest.raises(InvalidInputError, match="tenant file"):
-        await office.publish()
-    assert await office.read() == OWN.services[0]
-
-
 # --- what sources change below ---------------------------------------------------------------------------------
 
 
@@ -529,7 +336,7 @@ async def test_writing_anew_answers_when_it_is_proposed(office: Office) -> None:
 async def test_what_the_land_says_of_a_key_lies_below_and_its_change_is_a_task(office: Office) -> None:
     key = "99085001000000"
     passport = Service(id="passport", name={"de": "Pass"}, leika=(key,), themes=("papers",))
-    await office.files(msgspec.structs.replace(OWN, services=(*OWN.services, passport)))
+    await office.files(msgspec.structs.replace(office.own, services=(*office.own.services, passport)))
     await office.arrives(f"{key} Vom Land", layer="land")
     await office.publish()
     value = (await office.do(editing.sight, "passport")).at("summary/de")
@@ -562,7 +369,7 @@ async def test_a_service_that_is_gone_leaves_a_task_and_no_nameless_service(offi
     assert (found.gone, found.edit.id) == (True, edit.id)
     await office.publish()
     assert [one.id for one in (await office.do(catalogues.newest)).services] == ["card", "other", "tram"]
-    composed = await office.do(sources.composed)
+    composed = await office.do(current.composed)
     assert ("services.bus", "no source has it any more, but editors") in composed.left_out
     await office.arrives("bus Wieder da\ntram Auch")
     await office.publish()
@@ -572,82 +379,14 @@ async def test_a_service_that_is_gone_leaves_a_task_and_no_nameless_service(offi
     assert await office.conflicts() == []
 
 
-async def test_an_edit_of_a_service_that_went_away_is_not_published(office: Office) -> None:
-    await office.arrives("bus Fahren")
-    edit = await office.write("summary/de", "Neu", service="bus")
-    await office.do(editing.approve, edit.id, actor=ANNA)
-    await office.arrives("tram Fahren")
-    outcome = await office.publish()
-    assert [one.reason for one in outcome.refused] == [editing.GONE]
-    assert (await office.edit(edit)).state == "approved"
-
-
-# --- back ------------------------------------------------------------------------------------------------------
-
-
-async def test_an_earlier_revision_comes_back_and_edits_keep_what_they_say(office: Office) -> None:
-    await office.live("summary/de", "Neu")
-    assert await office.do(catalogues.roll_back, 1, at=office.deployment.clock.now(), actor=ANNA) == 3
-    assert (await office.read()).summary["de"] == "Alt"
-    await office.publish()
-    assert (await office.read()).summary["de"] == "Neu"
-
-
-async def test_what_was_brought_back_stays_until_somebody_publishes(office: Office, clock: FixedClock) -> None:
-    await office.arrives("bus Gut")
-    await office.publish()
-    await office.arrives("bus Schlecht")
-    await office.publish()
-    edit = await office.write("summary/de", "Neu", publish_on=date(2026, 11, 22))
-    await office.do(editing.approve, edit.id, actor=ANNA)
-    assert await office.do(revisions.restored) is None
-    await office.do(catalogues.roll_back, 2, at=clock.now(), actor=ANNA)
-    clock.forward(days=1)
-    for _ in range(2):
-        await publish_due.function(office.deployment, office.ctx)
-        assert (await office.read("bus")).summary["de"] == "Gut"
-        assert ((await office.edit(edit)).state, (await office.edit(edit)).reason) == ("approved", editing.HELD)
-    assert await office.do(revisions.restored) == 2
-    await office.arrives("bus Gut")
-    await office.publish()
-    assert await office.do(revisions.restored) is None
-    assert ((await office.edit(edit)).state, (await office.edit(edit)).reason) == ("live", "")
-
-
-async def test_who_publishes_the_same_once_more_lets_publication_go_on(office: Office, clock: FixedClock) -> None:
-    await office.live("summary/de", "Neu")
-    await office.do(catalogues.roll_back, 1, at=clock.now(), actor=ANNA)
-    (live,) = await office.do(store.edits, ("live",))
-    await office.do(editing.withdraw, live.id, actor=ANNA)
-    assert (await office.publish()).revision == 4
-    assert await office.do(revisions.restored) is None
-    assert (await office.publish()).revision == 4
-
-
-@pytest.mark.parametrize("publish", [editing.publish, partial(catalogues.publish_sources, at=FixedClock().now())])
-async def test_nothing_that_others_publish_meanwhile_is_lost(
-    office: Office, monkeypatch: pytest.MonkeyPatch, publish: Any
-) -> None:
-    """What is read to be published is read under the lock that everybody takes who publishes."""
-    read, free = sources.sources_of, []
-
-    async def sources_of(tx: Transaction) -> Any:
-        async with office.deployment.database.tenant(office.ctx) as other:
-            lock = sa.func.pg_try_advisory_xact_lock(sa.cast(tx.tenant_id, sa.Integer), sa.func.hashtext("catalogue"))
-            free.append(await other.scalar(sa.select(lock)))
-        return await read(tx)
-
-    monkeypatch.setattr(sources, "sources_of", sources_of)
-    await office.do(publish, actor=BEN)
-    assert free == [False]
-
-
 # --- whose -----------------------------------------------------------------------------------------------------
 
 
-async def test_another_tenant_sees_nothing_of_it(office: Office, other: TenantContext, tmp_path: Path) -> None:
-    foreign = Office(office.deployment, other, tmp_path)
-    await foreign.files(msgspec.structs.replace(OWN, services=(OWN.services[0],)))
+async def test_another_tenant_sees_nothing_of_it(
+    office: Office, other: TenantContext, office_of: Callable[[TenantContext], Office]
+) -> None:
+    foreign = office_of(other)
+    await foreign.files(msgspec.structs.replace(office.own, services=(office.own.services[0],)))
     edit = await office.live("summary/de", "Neu")
     waiting = await office.write("summary/en", "New")
     assert (await foreign.read()).summary["de"] == "Alt"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from servicepunkt.core.catalogue.formats import dldb
 from servicepunkt.core.catalogue.formats.model import Change, Limits, Refused, SourceError, Upsert
-from servicepunkt.core.catalogue.sources.service import record_mistakes
+from servicepunkt.core.catalogue.sources.importing import record_mistakes
 
 LIMITS = Limits()
 SERVICE: dict[str, Any] = {

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from servicepunkt.core.catalogue.formats import leika
 from servicepunkt.core.catalogue.formats.model import Change, Limits, Refused, SourceError, Upsert
 from servicepunkt.core.catalogue.layers import Sourced, merge
-from servicepunkt.core.catalogue.sources.service import record_mistakes
+from servicepunkt.core.catalogue.sources.importing import record_mistakes
 
 LIST = Path(__file__).parents[6] / "shared" / "data" / "catalogue" / "leika_nrw_ozg" / "leika_2019_nrw.csv"
 HEADER = "leistungsschluessel,bezeichnung,typisierung,rechtsgrundlage\n"

@@ -16,9 +16,8 @@ from servicepunkt.core.catalogue.formats import dldb
 from servicepunkt.core.catalogue.formats.model import Change, Delete, Format, Limits, Refused, SourceError, Upsert
 from servicepunkt.core.catalogue.layers import Layer
 from servicepunkt.core.catalogue.model import Catalogue, Service, Theme
-from servicepunkt.core.catalogue.sources import service as sources
-from servicepunkt.core.catalogue.sources import store
-from servicepunkt.core.catalogue.sources.service import BATCH, LossError, Outcome, Wanted, import_files
+from servicepunkt.core.catalogue.sources import current, importing, store
+from servicepunkt.core.catalogue.sources.importing import BATCH, LossError, Outcome, Wanted, import_files
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
@@ -67,7 +66,7 @@ async def take(deployment: Deployment, ctx: TenantContext, path: Path, text: str
 
 async def names(deployment: Deployment, ctx: TenantContext) -> dict[str, str]:
     async with deployment.database.tenant(ctx) as tx:
-        return {one.id: one.name["de"] for one in (await sources.composed(tx)).catalogue.services}
+        return {one.id: one.name["de"] for one in (await current.composed(tx)).catalogue.services}
 
 
 async def test_a_whole_file_is_all_that_its_source_says(
@@ -109,7 +108,7 @@ async def test_a_broken_file_changes_nothing(deployment: Deployment, tenant: Ten
 async def test_an_import_is_taken_up_where_it_ended(
     deployment: Deployment, tenant: TenantContext, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "BATCH", 2)
+    monkeypatch.setattr(importing, "BATCH", 2)
     text = "+ a A\n+ b B\n+ c C\n+ d D\n? no name"
     broken = msgspec.structs.replace(WHOLE, read=lambda files, limits: power_fails(lines(files, limits), after=3))
     with pytest.raises(PowerError):
@@ -140,7 +139,7 @@ async def test_who_comes_second_is_told(
     deployment: Deployment, tenant: TenantContext, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await take(deployment, tenant, path, "+ a A")
-    original = sources._put_into_force
+    original = importing._put_into_force
 
     async def late(tx: Any, wanted: Wanted, run: int, **values: Any) -> None:
         row = await store.source(tx, wanted.source)
@@ -148,7 +147,7 @@ async def test_who_comes_second_is_told(
         await store.save_source(tx, msgspec.structs.replace(row, run=row.run + 100))
         await original(tx, wanted, run, **values)
 
-    monkeypatch.setattr(sources, "_put_into_force", late)
+    monkeypatch.setattr(importing, "_put_into_force", late)
     with pytest.raises(ConflictError):
         await take(deployment, tenant, path, "+ b B")
     assert await names(deployment, tenant) == {"a": "A"}
@@ -246,10 +245,10 @@ async def test_a_dry_run_leaves_nothing(deployment: Deployment, tenant: TenantCo
 
     async def look(tx: Any, run: int) -> list[str]:
         assert await store.report(tx, run)
-        return [one.id for one in (await sources.composed(tx)).catalogue.services]
+        return [one.id for one in (await current.composed(tx)).catalogue.services]
 
     wanted = Wanted(source="town", format=WHOLE, files={"file": path})
-    outcome, seen = await sources.try_files(deployment.database, tenant, wanted, look)
+    outcome, seen = await importing.try_files(deployment.database, tenant, wanted, look)
     assert (outcome.counts, seen) == ({"added": 1, "deleted": 1}, ["b"])
     assert await names(deployment, tenant) == {"a": "A"}
     async with deployment.database.tenant(tenant) as tx:
@@ -302,8 +301,8 @@ async def test_files_stand_above_imports_and_origins_are_kept(
         services=(Service(id="passport", name={"de": "Reisepass"}, summary={"de": "Für Reisen."}),),
     )
     async with deployment.database.tenant(tenant) as tx:
-        await sources.put_files(tx, own, at=tx.now())
-        await sources.put_files(tx, own, at=tx.now())  # the same once more is no new run
+        await importing.put_files(tx, own, at=tx.now())
+        await importing.put_files(tx, own, at=tx.now())  # the same once more is no new run
         revision, composed = await service.publish_sources(tx, at=tx.now(), actor="test")
     passport = composed.catalogue.service("passport")
     assert passport is not None
@@ -334,10 +333,10 @@ async def test_what_refers_to_nothing_is_left_out_and_said(
 
     await take(deployment, tenant, path, "", msgspec.structs.replace(WHOLE, read=read))
     async with deployment.database.tenant(tenant) as tx:
-        composed = await sources.composed(tx)
+        composed = await current.composed(tx)
         assert await service.publish_sources(tx, at=tx.now(), actor="test")
         # The tenant's own files may not: there it is a mistake that keeps all of it back.
-        await sources.put_files(
+        await importing.put_files(
             tx, Catalogue(services=(Service(id="b", name={"de": "B"}, competence="nobody"),)), at=tx.now()
         )
         with pytest.raises(InvalidInputError, match="nobody"):
@@ -357,7 +356,7 @@ async def test_what_an_import_says_of_a_service_in_the_files_keeps_nothing_back(
 
     await take(deployment, tenant, path, "", msgspec.structs.replace(WHOLE, read=read))
     async with deployment.database.tenant(tenant) as tx:
-        await sources.put_files(tx, Catalogue(services=(Service(id="a", name={"de": "Ausweis"}),)), at=tx.now())
+        await importing.put_files(tx, Catalogue(services=(Service(id="a", name={"de": "Ausweis"}),)), at=tx.now())
         assert await service.publish_sources(tx, at=tx.now(), actor="test")
         (published,) = (await service.newest(tx)).services
     assert (published.name, published.competence, published.themes) == ({"de": "Ausweis"}, "", ())
@@ -385,7 +384,7 @@ async def test_four_layers_lie_above_each_other(deployment: Deployment, tenant: 
         await import_files(deployment.database, tenant, wanted, actor="test")
     own = Catalogue(services=(Service(id="passport", leika=(key,), summary={"de": "Bei uns."}),))
     async with deployment.database.tenant(tenant) as tx:
-        await sources.put_files(tx, own, at=tx.now())
+        await importing.put_files(tx, own, at=tx.now())
         _, composed = await service.publish_sources(tx, at=tx.now(), actor="test")
     (passport,) = composed.catalogue.services
     assert (passport.name["de"], passport.summary["de"], passport.themes) == ("Reisepass Ausstellung", "Bei uns.", ())

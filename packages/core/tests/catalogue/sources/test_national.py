@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
 from servicepunkt.core.catalogue import service
+from servicepunkt.core.catalogue.editing import publishing
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.formats.model import Change, Format, Limits, Upsert
 from servicepunkt.core.catalogue.layers import Layer
 from servicepunkt.core.catalogue.model import Catalogue, Service
 from servicepunkt.core.catalogue.settings import CatalogueSettings
-from servicepunkt.core.catalogue.sources import national
-from servicepunkt.core.catalogue.sources import service as sources
-from servicepunkt.core.catalogue.sources.service import Wanted, import_files
+from servicepunkt.core.catalogue.sources import current, importing, national
+from servicepunkt.core.catalogue.sources.importing import Wanted, import_files
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ConflictError, NotFoundError, SettingsError
@@ -60,7 +60,7 @@ async def town(deployment: Deployment, urls: Urls, tenant: TenantContext) -> Ten
     settings = {"catalogue": CatalogueSettings(national=("federation", "land", "nothing"))}
     town = await make_tenant(deployment, urls.owner, "town", settings=settings)
     async with deployment.database.tenant(town) as tx:
-        await sources.put_files(tx, OWN, at=tx.now())
+        await importing.put_files(tx, OWN, at=tx.now())
     return town
 
 
@@ -78,7 +78,7 @@ async def test_texts_of_the_nation_lie_below_the_services_of_their_key(
     first = await share(deployment, urls, tenant, "federation")
     async with deployment.database.tenant(town) as tx:
         revision, composed = await service.publish_sources(tx, at=tx.now(), actor="test")
-        assert [source.name for source in await sources.sources_of(tx)] == ["files", "federation"]
+        assert [source.name for source in await current.sources_of(tx)] == ["files", "federation"]
         found = await service.newest(tx)
     assert (first.services, first.tenant) == (2, "alpha")
     assert [one.id for one in found.services] == ["pass", "markt"]
@@ -97,8 +97,8 @@ async def test_texts_of_the_nation_lie_below_the_services_of_their_key(
         assert (value.said, value.origin, value.below) == ("Vom Land", "land", "Vom Land")
         assert [one.name for one in await national.listed(tx)] == ["federation", "land"]
     async with deployment.database.tenant(other) as tx:
-        await sources.put_files(tx, OWN, at=tx.now())
-        assert (await sources.composed(tx)).catalogue.services[0].summary == {}
+        await importing.put_files(tx, OWN, at=tx.now())
+        assert (await current.composed(tx)).catalogue.services[0].summary == {}
 
 
 async def test_what_changes_below_an_edit_is_a_question(
@@ -110,7 +110,7 @@ async def test_what_changes_below_an_edit_is_a_question(
     async with deployment.database.tenant(town) as tx:
         [edit] = await editing.write(tx, "pass", {"summary/de": "Unser Text"}, actor="account:anna")
         await editing.approve(tx, edit.id, actor="account:anna")
-        await editing.publish(tx, actor="account:anna")
+        await publishing.publish(tx, actor="account:anna")
         assert await editing.conflicts(tx) == []
     await import_texts(deployment, tenant, path, f"{PASSPORT} Neu", "federation")
     await share(deployment, urls, tenant, "federation")

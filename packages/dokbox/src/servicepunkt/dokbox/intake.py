@@ -343,7 +343,7 @@ def _times(tx: Transaction, found: DepositRow, entry: model.Entry, facts: Facts)
     """Since when the citizen knows, and until when he may come."""
     told = {}
     if facts.until is not None:
-        told["until"] = (facts.until - timedelta(seconds=1)).astimezone(tx.ctx.zone_info).date()
+        told["until"] = tx.ctx.local_date(facts.until - timedelta(seconds=1))
     match entry.event:
         case Event.NOTICE_ACCEPTED | Event.CODE_RIGHT:
             days = [day for day in (found.until, told.get("until")) if day is not None]

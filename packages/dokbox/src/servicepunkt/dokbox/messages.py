@@ -37,7 +37,7 @@ async def send_code(
     """The message with the code: one notice for each version, and never two versions under way at once."""
     policy = policy_of(tx.ctx, found)
     await notices.supersede(tx, found.id, at=at)
-    until = await last_day(tx, found.box, at.astimezone(tx.ctx.zone_info).date(), policy.hold_days)
+    until = await last_day(tx, found.box, tx.ctx.local_date(at), policy.hold_days)
     until = max(until, found.until or until)  # what was promised is kept
     await store.update_deposit(tx, found.id, until=until)
     context = wire.code_context(tx.tenant_id, found.box, str(found.id), version)
@@ -103,7 +103,7 @@ async def _remind(deployment: Deployment, tx: Transaction, deposit_id: UUID, now
 
 
 def _reminders_due(ctx: TenantContext, row: DepositRow, now: datetime) -> int:
-    today = now.astimezone(ctx.zone_info).date()
+    today = ctx.local_date(now)
     if row.notified_at is None or row.until is None or today > row.until:
         return 0
     return deadlines.reminders_due(policy_of(ctx, row).reminders, row.notified_at, now)

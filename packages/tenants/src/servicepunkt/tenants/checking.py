@@ -101,7 +101,7 @@ def _sense(
 def today(deployment: Deployment, ctx: TenantContext) -> date | None:
     """The day of the tenant, if its zone exists."""
     try:
-        return deployment.clock.now().astimezone(ctx.zone_info).date()
+        return ctx.local_date(deployment.clock.now())
     except (KeyError, ValueError):
         return None
 

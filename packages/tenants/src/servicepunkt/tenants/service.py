@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue import service as catalogue
 from servicepunkt.core.catalogue.editing import difference
-from servicepunkt.core.catalogue.sources import service as sources
+from servicepunkt.core.catalogue.sources import importing
 from servicepunkt.core.db.session import Database, Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, ServicepunktError, SettingsError
@@ -143,7 +143,7 @@ async def _apply(
     ctx = context_of(read.tenant, read.sections, tenant_id)
     async with owner.within(connection, ctx) as tx:
         catalogue_before = await catalogue.newest(tx)
-        await sources.put_files(tx, read.catalogue, at=now)
+        await importing.put_files(tx, read.catalogue, at=now)
         revision, composed = await catalogue.publish_sources(tx, at=now, actor=actor)
         for answer in deployment.plugins.collect(ctx, "tenant_applied"):
             await answer.value.applied(tx)

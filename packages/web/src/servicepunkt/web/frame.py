@@ -7,7 +7,7 @@ Templates are addressed as `<plugin>/<file>`. A page knows the words (`_`), addr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,14 @@ from servicepunkt.core.catalogue.model import Text, pick, stand_in
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.texts import Texts
+from servicepunkt.web.parts import Key, Part, Parts
 from servicepunkt.web.security import NONCE_KEY
 from servicepunkt.web.settings import WebSettings
 from servicepunkt.web.tenancy import PREFIX_KEY, TENANT_KEY
 
 LANGUAGE_COOKIE = "sp_language"
 CONTRAST_COOKIE = "sp_view"
+TERMINAL = "/k"
 LANGUAGE_NAMES = {"de": "Deutsch", "en": "English", "de-x-leicht": "Leichte Sprache"}
 
 
@@ -42,9 +44,23 @@ class Foreign:
     def of(self, text: Text) -> str:
         """The language that stands in for the reader's, empty where it is the reader's; it is noted."""
         other = stand_in(text, self._locale)
-        if other and other not in self._noted:
-            self._noted.append(other)
+        if other:
+            self._note(other)
         return other
+
+    def shown(self, part: Part) -> Markup:
+        """A part that was made before; its languages are noted."""
+        for other in part.foreign:
+            self._note(other)
+        return part.html
+
+    @property
+    def noted(self) -> tuple[str, ...]:
+        return tuple(self._noted)
+
+    def _note(self, other: str) -> None:
+        if other not in self._noted:
+            self._noted.append(other)
 
     def begin(self) -> list[str]:
         """A part of the page begins that is noted by itself: what was noted before is given back to `end`."""
@@ -80,6 +96,7 @@ class Frame:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._parts = Parts()
         self._environment.filters["pick"] = pick
         # Texts of a catalogue were checked when it was published: nothing stands in them but what `html.clean` lets by.
         self._environment.filters["markup"] = lambda text: Markup(html.markup(text))  # noqa: S704
@@ -91,32 +108,55 @@ class Frame:
         body = self._environment.get_template(template).render(self.context(request), **values)
         return Response(body, media_type="text/html", status_code=status)
 
+    def part(
+        self, request: Request[Any, Any, Any], template: str, key: Key, make: Callable[[], Mapping[str, Any]]
+    ) -> Part:
+        """A part of a page, which `foreign.shown` puts into it.
+
+        `key`: everything that `make`, which gives its variables, depends on. The reader's language, the prefix of
+        addresses and whether it is for a terminal are added to it; other variables of `context` are not there.
+        """
+        prefix, place = str(request.scope.get(PREFIX_KEY, "")), place_of(request)
+        locale = language(request)
+
+        def made() -> Part:
+            context = self._reading(locale, prefix, place)
+            body = self._environment.get_template(template).render(context, **make())
+            return Part(Markup(body), context["foreign"].noted)  # noqa: S704 - a template's own output
+
+        return self._parts.get((template, locale, prefix, place, *key), made)
+
     def context(self, request: Request[Any, Any, Any]) -> dict[str, Any]:
         """What every template is given."""
         ctx: TenantContext | None = request.scope.get(TENANT_KEY)  # type: ignore[assignment]
         locale = language(request)
-        prefix = str(request.scope.get(PREFIX_KEY, ""))
+        return {
+            **self._reading(locale, str(request.scope.get(PREFIX_KEY, "")), place_of(request)),
+            "ctx": ctx,
+            "bar": terminal_bar(request),
+            "csrf": csrf_token(request),
+            "languages": [(code, LANGUAGE_NAMES.get(code, code)) for code in (ctx.languages if ctx else ("de", "en"))],
+            "legal": ctx.section("web", WebSettings) if ctx else WebSettings(),
+            "nonce": request.scope.get(NONCE_KEY, ""),
+            "path": request.scope["path"],
+            "view": request.cookies.get(CONTRAST_COOKIE, ""),
+            "visitor": request.scope.get("servicepunkt_visitor"),
+        }
+
+    def _reading(self, locale: str, prefix: str, place: str) -> dict[str, Any]:
+        """What is the same for everybody who reads in one language at one kind of place."""
 
         def translate(message: str, **arguments: object) -> str:
             return self.texts.translate(locale, message, **arguments)
 
         return {
             "_": translate,
-            "ctx": ctx,
-            "bar": terminal_bar(request),
-            "csrf": csrf_token(request),
             "foreign": Foreign(locale),
-            "languages": [(code, LANGUAGE_NAMES.get(code, code)) for code in (ctx.languages if ctx else ("de", "en"))],
             "locale": locale,
-            "legal": ctx.section("web", WebSettings) if ctx else WebSettings(),
-            "nonce": request.scope.get(NONCE_KEY, ""),
-            "path": request.scope["path"],
-            "place": place_of(request),
+            "place": place,
             "static": self.static,
-            "terminal": is_terminal(request),
+            "terminal": place == TERMINAL,
             "url": lambda path: prefix + path,
-            "view": request.cookies.get(CONTRAST_COOKIE, ""),
-            "visitor": request.scope.get("servicepunkt_visitor"),
         }
 
     @lru_cache(maxsize=1024)  # noqa: B019 - one frame lives as long as the process
@@ -166,7 +206,7 @@ def is_terminal(request: Request[Any, Any, Any]) -> bool:
 
 def place_of(request: Request[Any, Any, Any]) -> str:
     """The prefix of citizens' pages: `/k` on a terminal, nothing on the web."""
-    return "/k" if is_terminal(request) else ""
+    return TERMINAL if is_terminal(request) else ""
 
 
 def local_path(value: str, *, fallback: str = "/") -> str:

@@ -25,10 +25,9 @@ from servicepunkt.core.catalogue.model import pick
 from servicepunkt.core.catalogue.search.index import Answer
 from servicepunkt.core.catalogue.search.service import CatalogueSearch
 from servicepunkt.core.catalogue.service import CatalogueReader, Published
-from servicepunkt.core.catalogue.sources import national, store
-from servicepunkt.core.catalogue.sources import service as sources
+from servicepunkt.core.catalogue.sources import current, importing, national, store
 from servicepunkt.core.catalogue.sources.composition import Composed, shown_difference
-from servicepunkt.core.catalogue.sources.service import DECISIONS, Outcome, Wanted
+from servicepunkt.core.catalogue.sources.importing import DECISIONS, Outcome, Wanted
 from servicepunkt.core.commands import COMMAND_LINE, tenant_or_refuse, write_json
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
@@ -159,20 +158,20 @@ async def _import(
                 progress.update(task, completed=position)
 
             if dry_run:
-                tried, done = await sources.try_files(deployment.database, ctx, wanted, _look, progress=seen)
+                tried, done = await importing.try_files(deployment.database, ctx, wanted, _look, progress=seen)
                 return msgspec.structs.replace(done, source=tried.source, counts=dict(tried.counts))
-            outcome = await sources.import_files(deployment.database, ctx, wanted, actor=COMMAND_LINE, progress=seen)
+            outcome = await importing.import_files(deployment.database, ctx, wanted, actor=COMMAND_LINE, progress=seen)
         async with deployment.database.tenant(ctx) as tx:
             before = await service.newest(tx)
             if publish:
                 revision, composed = await service.publish_sources(tx, at=tx.now(), actor=COMMAND_LINE)
             else:
-                revision, composed = None, await sources.composed(tx)
+                revision, composed = None, await current.composed(tx)
             return await _done(tx, outcome, composed, shown_difference(before, composed.catalogue), revision)
 
 
 async def _look(tx: Transaction, run: int) -> Done:
-    before, composed = await service.newest(tx), await sources.composed(tx)
+    before, composed = await service.newest(tx), await current.composed(tx)
     outcome = Outcome(run=run, source="", counts={}, resumed_at=0)
     return await _done(tx, outcome, composed, shown_difference(before, composed.catalogue), None)
 
@@ -245,7 +244,7 @@ async def _export(settings: Settings, slug: str, format_name: str, output: Binar
             raise InvalidInputError([("format", f"{format_name} is read, not written")])
         published = await CatalogueReader(deployment.database).current(ctx)
         base = f"{deployment.settings.public_url.rstrip('/')}/t/{ctx.slug}"
-        today = deployment.clock.now().astimezone(ctx.zone_info).date()
+        today = ctx.local_date(deployment.clock.now())
         output.writelines(wanted.write(published.catalogue, base, day=today))
 
 

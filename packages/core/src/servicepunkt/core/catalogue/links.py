@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from servicepunkt.core.catalogue import html
 from servicepunkt.core.catalogue import service as catalogues
 from servicepunkt.core.catalogue.model import Catalogue, LegalReference, Text
-from servicepunkt.core.catalogue.settings import CatalogueSettings
+from servicepunkt.core.catalogue.settings import settings_of
 from servicepunkt.core.db.schema import Instant, tenant_table
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.jobs import job
@@ -334,7 +334,7 @@ async def check(
         catalogue, rows = await catalogues.newest(tx), await known(tx)
         if gone := rows.keys() - links_of(catalogue).keys():
             await forget(tx, gone)
-    most = ctx.section("catalogue", CatalogueSettings).links_a_run
+    most = settings_of(ctx).links_a_run
     urls = next_links(catalogue, rows, most)
     for start in range(0, len(urls), BATCH):
         found = await statuses(urls[start : start + BATCH], resolve=resolve, is_allowed=is_allowed)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -340,8 +341,8 @@ class Responsibility(Strict, frozen=True, kw_only=True):
     booking: str = ""
 
 
-class Catalogue(Strict, frozen=True, kw_only=True):
-    """Everything that one revision holds."""
+class Catalogue(Strict, frozen=True, kw_only=True, dict=True):
+    """Everything that one revision holds. What is looked up by its id is listed once for each catalogue."""
 
     hosts: tuple[Host, ...] = ()
     points: tuple[Point, ...] = ()
@@ -353,19 +354,19 @@ class Catalogue(Strict, frozen=True, kw_only=True):
     responsibilities: tuple[Responsibility, ...] = ()
 
     def host(self, host_id: str) -> Host | None:
-        return next((host for host in self.hosts if host.id == host_id), None)
+        return self._hosts.get(host_id)
 
     def point(self, point_id: str) -> Point | None:
-        return next((point for point in self.points if point.id == point_id), None)
+        return self._points.get(point_id)
 
     def partner(self, partner_id: str) -> Partner | None:
-        return next((partner for partner in self.partners if partner.id == partner_id), None)
+        return self._partners.get(partner_id)
 
     def theme(self, theme_id: str) -> Theme | None:
-        return next((theme for theme in self.themes if theme.id == theme_id), None)
+        return self._themes.get(theme_id)
 
     def service(self, service_id: str) -> Service | None:
-        return next((service for service in self.services if service.id == service_id), None)
+        return self._services.get(service_id)
 
     def services_of(self, theme_id: str) -> list[Service]:
         return [service for service in self.services if theme_id in service.themes]
@@ -376,6 +377,26 @@ class Catalogue(Strict, frozen=True, kw_only=True):
             for offer in self.offers
             if offer.service == service_id and (point_id is None or offer.point == point_id)
         ]
+
+    @cached_property
+    def _hosts(self) -> dict[str, Host]:
+        return {one.id: one for one in reversed(self.hosts)}
+
+    @cached_property
+    def _points(self) -> dict[str, Point]:
+        return {one.id: one for one in reversed(self.points)}
+
+    @cached_property
+    def _partners(self) -> dict[str, Partner]:
+        return {one.id: one for one in reversed(self.partners)}
+
+    @cached_property
+    def _themes(self) -> dict[str, Theme]:
+        return {one.id: one for one in reversed(self.themes)}
+
+    @cached_property
+    def _services(self) -> dict[str, Service]:
+        return {one.id: one for one in reversed(self.services)}
 
 
 def pick(text: Text, locale: str) -> str:

@@ -13,9 +13,9 @@ import msgspec
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue import checks, store
 from servicepunkt.core.catalogue.model import Catalogue
-from servicepunkt.core.catalogue.settings import CatalogueSettings
+from servicepunkt.core.catalogue.settings import settings_of
 from servicepunkt.core.catalogue.sharing import share_texts
-from servicepunkt.core.catalogue.sources import service as sources
+from servicepunkt.core.catalogue.sources import current
 from servicepunkt.core.catalogue.sources.composition import Composed
 from servicepunkt.core.db.session import Database, Transaction
 from servicepunkt.core.errors import InvalidInputError, NotFoundError
@@ -42,7 +42,7 @@ async def lock(tx: Transaction) -> None:
     """Whoever puts together what will be published takes the tenant's lock before anything is read.
 
     Otherwise what somebody else publishes meanwhile would be lost. Of three locks the editors' comes first
-    (`editing.service`), then this one, then the audit chain's.
+    (`editing.steps`), then this one, then the audit chain's.
     """
     await tx.lock("catalogue")
 
@@ -66,7 +66,7 @@ async def publish(
 async def publish_sources(tx: Transaction, *, at: datetime, actor: str) -> tuple[int, Composed]:
     """Put together what all sources say, and publish it. Raises as `publish`."""
     await lock(tx)
-    found = await sources.composed(tx)
+    found = await current.composed(tx)
     return await publish(tx, found.catalogue, at=at, actor=actor, origins=found.origins), found
 
 
@@ -74,7 +74,7 @@ async def roll_back(tx: Transaction, revision: int, *, at: datetime, actor: str)
     """Publish an earlier revision once more; returns the new number. Raises NotFoundError.
 
     Sources keep what they say: the next publication brings it back. Until somebody publishes, none happens by itself
-    (`editing.service.publish_due`).
+    (`editing.publishing.publish_due`).
     """
     await lock(tx)
     body, said = await store.content(tx, revision), await store.origins(tx, revision)
@@ -132,7 +132,7 @@ class CatalogueReader:
                 share_texts(found)
                 published = Published(newest[0], newest[1], found, newest[2], ctx.id)
         # Another tenant file changes them without a new revision.
-        published = msgspec.structs.replace(published, synonyms=ctx.section("catalogue", CatalogueSettings).synonyms)
+        published = msgspec.structs.replace(published, synonyms=settings_of(ctx).synonyms)
         self._kept[ctx.id] = (now, published)
         self._kept.move_to_end(ctx.id)
         while len(self._kept) > KEPT_TENANTS:

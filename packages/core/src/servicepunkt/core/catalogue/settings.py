@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from servicepunkt.core.catalogue.search.synonyms import read
+from servicepunkt.core.tenancy.model import TenantContext
 
 
 class CatalogueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,3 +27,8 @@ class CatalogueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     def __post_init__(self) -> None:
         # A line that cannot be read is a mistake in the file, not a fault of the search.
         read("\n".join(" ".join(line.split()) for line in self.synonyms))
+
+
+def settings_of(ctx: TenantContext) -> CatalogueSettings:
+    """What the tenant file says of its catalogue."""
+    return ctx.section("catalogue", CatalogueSettings)

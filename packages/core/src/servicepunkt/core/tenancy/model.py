@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import date, datetime
 from typing import Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -65,6 +66,10 @@ class TenantContext(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def zone_info(self) -> ZoneInfo:
         return ZoneInfo(self.zone)
+
+    def local_date(self, moment: datetime) -> date:
+        """The day that people at the tenant's place have at this moment."""
+        return moment.astimezone(self.zone_info).date()
 
 
 class TenantDirectory(Protocol):

@@ -13,7 +13,7 @@ from servicepunkt.core.catalogue.formats import xzufi
 from servicepunkt.core.catalogue.formats.model import Change, Delete, Limits, Refused, Upsert
 from servicepunkt.core.catalogue.formats.xzufi import names
 from servicepunkt.core.catalogue.formats.xzufi.partners import area_of
-from servicepunkt.core.catalogue.sources.service import record_mistakes
+from servicepunkt.core.catalogue.sources.importing import record_mistakes
 
 NS = names.NAMESPACES["2.2.0"]
 

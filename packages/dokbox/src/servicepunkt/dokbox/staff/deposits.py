@@ -69,7 +69,7 @@ async def list_deposits(
         if show == "attention":
             rows = await store.deposits_needing_staff(tx)
         elif show == "overdue":
-            rows = await store.overdue(tx, tx.now().astimezone(ctx.zone_info).date())
+            rows = await store.overdue(tx, ctx.local_date(tx.now()))
         else:
             rows = await store.deposits(tx, states=[str(state) for state in FILTERS[show]])
     return await list_page(request, visitor, rows, show=show)

@@ -11,7 +11,6 @@ from litestar.params import FromPath, Parameter
 
 from servicepunkt.core.catalogue import competence
 from servicepunkt.core.catalogue.search.service import CatalogueSearch
-from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.core.errors import NotFoundError
 from servicepunkt.web import access
 from servicepunkt.web.sessions.model import Visitor
@@ -31,10 +30,8 @@ async def answers(request: Request[Any, Any, Any], visitor: NamedDependency[Visi
     sight = await sight_of(request)
     typed, found = q[:MAX_TYPED], []
     if typed.strip():
-        reader: CatalogueReader = request.app.state["catalogue"]
         search: CatalogueSearch = request.app.state["search"]
-        published = await reader.current(access.tenant_of(request))
-        answer = await search.search(published, typed, limit=MOST_FOUND, for_staff=True)
+        answer = await search.search(sight.published, typed, limit=MOST_FOUND, for_staff=True)
         found = content.found_here(sight, answer.found, upcoming=True)
     return await staff_page(request, visitor, "web/staff_answers.html", sight=sight, typed=typed, found=found)
 

@@ -12,9 +12,10 @@ from litestar.params import FromPath
 
 from servicepunkt.core.catalogue import service as catalogues
 from servicepunkt.core.catalogue import store as revisions
-from servicepunkt.core.catalogue.editing import difference, model, store
+from servicepunkt.core.catalogue.editing import difference, model, publishing, steps, store
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.editing.model import DraftWaitsError, OwnEditError
+from servicepunkt.core.catalogue.settings import settings_of
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError, ServicepunktError
@@ -98,7 +99,7 @@ async def change_page(
             value = (await editing.sight(tx, edit.service)).at(edit.path)
         except NotFoundError:
             value = editing.Value(path=edit.path)
-        four_eyes, today = editing.settings_of(ctx).four_eyes, editing.today(tx)
+        four_eyes, today = settings_of(ctx).four_eyes, steps.today(tx)
     waiting = value.waiting if edit.state == "live" else None
     after = value.below if edit.said is None else edit.said
     before = value.below if edit.state == "live" else value.said
@@ -159,7 +160,7 @@ async def step(
 async def take_step(tx: Transaction, edit_id: UUID, form: StepForm, *, actor: str) -> bool:
     """Do what a form wants; returns whether the next publication takes it in. Raises as the steps of `editing`."""
     mistakes: list[tuple[str, str]] = []
-    day = forms.read_day(form.publish_on, editing.today(tx), mistakes)
+    day = forms.read_day(form.publish_on, steps.today(tx), mistakes)
     if form.do not in model.VERBS:
         mistakes.append(("", UNKNOWN))
     if mistakes:
@@ -178,7 +179,7 @@ async def take_step(tx: Transaction, edit_id: UUID, form: StepForm, *, actor: st
             edit = await editing.discard(tx, edit_id, actor=actor, seen=seen_mark)
         case _:
             edit = await editing.withdraw(tx, edit_id, actor=actor, seen=seen_mark)
-    return model.is_due(edit, editing.today(tx))
+    return model.is_due(edit, steps.today(tx))
 
 
 def mistakes_of(error: ServicepunktError) -> list[tuple[str, str]] | None:
@@ -269,10 +270,10 @@ async def publish_page(
     """What the next publication changes."""
     ctx, deployment = access.tenant_of(request), access.deployment_of(request)
     async with deployment.database.tenant(ctx) as tx:
-        made, published = await editing.preview(tx), await catalogues.newest(tx)
+        made, published = await publishing.preview(tx), await catalogues.newest(tx)
         restored = await revisions.restored(tx)
         reader = await readers(tx, request)
-        planned = [edit for edit in await store.edits(tx, ("approved",)) if not model.is_due(edit, editing.today(tx))]
+        planned = [edit for edit in await store.edits(tx, ("approved",)) if not model.is_due(edit, steps.today(tx))]
     found = [] if made.mistakes else difference.changes(published, made.composed.catalogue)
     return await editors_page(
         request,
@@ -315,7 +316,7 @@ async def publish(
     try:
         form = convert(await typed(request), PublishForm, {})
         async with deployment.database.tenant(ctx) as tx:
-            await editing.publish(tx, actor=visitor.actor, seen=form.seen)
+            await publishing.publish(tx, actor=visitor.actor, seen=form.seen)
     except InvalidInputError as error:
         mistakes = [("", sentence) for place, sentence in error.mistakes if place in ("", "seen")]
         return await publish_page(request, visitor, mistakes=mistakes, status=422)

@@ -11,12 +11,13 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, Parameter
 
-from servicepunkt.core.catalogue.editing import model
+from servicepunkt.core.catalogue.editing import model, steps
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.editing.service import Sight, Value
 from servicepunkt.core.catalogue.model import MODULES, Catalogue, Service, pick
 from servicepunkt.core.catalogue.search.service import CatalogueSearch
 from servicepunkt.core.catalogue.service import CatalogueReader
+from servicepunkt.core.catalogue.settings import settings_of
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
@@ -148,7 +149,7 @@ async def field_form(
     ctx, deployment = access.tenant_of(request), access.deployment_of(request)
     async with deployment.database.tenant(ctx) as tx:
         sight, reader = await editing.sight(tx, service_id), await readers(tx, request)
-        today = editing.today(tx)
+        today = steps.today(tx)
     paths = forms.paths_of(sight, field, ctx.languages)
     heading, channel = words.heading(field)
     values = [sight.at(path) for path in paths]
@@ -170,7 +171,7 @@ async def field_form(
         is_short=field in ("name", "official_name"),
         publish_on=_shown_day(values, sent),
         today=today.isoformat(),
-        four_eyes=editing.settings_of(ctx).four_eyes,
+        four_eyes=settings_of(ctx).four_eyes,
     )
 
 
@@ -243,7 +244,7 @@ async def save(
     try:
         async with deployment.database.tenant(ctx) as tx:
             sight = await editing.sight(tx, service_id)
-            form = forms.read(sent, sight, field, ctx.languages, today=editing.today(tx))
+            form = forms.read(sent, sight, field, ctx.languages, today=steps.today(tx))
             numbers = form.numbers
             edits = await editing.write(
                 tx, service_id, form.values, actor=visitor.actor, marks=form.marks, publish_on=form.publish_on
@@ -254,7 +255,7 @@ async def save(
                     await editing.propose(tx, edit.id, actor=visitor.actor, publish_on=form.publish_on)
                 elif form.verb == "publish":
                     await editing.approve(tx, edit.id, actor=visitor.actor, publish_on=form.publish_on)
-            is_due = not form.publish_on or form.publish_on <= editing.today(tx)
+            is_due = not form.publish_on or form.publish_on <= steps.today(tx)
     except InvalidInputError as error:
         mistakes = [(forms.place_of(place, field, numbers), sentence) for place, sentence in error.mistakes]
         return await field_form(request, visitor, service_id, field, sent=sent, mistakes=mistakes, status=422)

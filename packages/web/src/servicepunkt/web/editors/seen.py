@@ -12,7 +12,7 @@ import msgspec
 from litestar import Request, Response
 
 from servicepunkt.core.catalogue import html, links
-from servicepunkt.core.catalogue.editing import difference, model, store
+from servicepunkt.core.catalogue.editing import difference, model, publishing, store
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.editing.difference import EntryChange, Piece, plain_text
 from servicepunkt.core.catalogue.editing.languages import lacks
@@ -306,7 +306,7 @@ async def tabs(tx: Transaction, visitor: Visitor, catalogue: Catalogue) -> list[
         found += [
             Tab("Changes", f"{HREF}/changes", await store.count(tx, ("proposed",))),
             Tab("Questions", f"{HREF}/questions", len(await editing.conflicts(tx))),
-            Tab("Publish", f"{HREF}/publish", len(await editing.due(tx))),
+            Tab("Publish", f"{HREF}/publish", len(await publishing.due(tx))),
         ]
     missing = len({lack.service for lack in lacks(catalogue, tx.ctx.languages)})
     return [

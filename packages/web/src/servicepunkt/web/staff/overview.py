@@ -128,8 +128,8 @@ def spoken_moment(instant: datetime | None, now: datetime, locale: str, ctx: Ten
     if instant is None:
         return ""
     moment = spoken_time(instant, locale, ctx.zone_info)
-    day = instant.astimezone(ctx.zone_info).date()
-    return moment if day == now.astimezone(ctx.zone_info).date() else f"{spoken_date(day, locale)}, {moment}"
+    day = ctx.local_date(instant)
+    return moment if day == ctx.local_date(now) else f"{spoken_date(day, locale)}, {moment}"
 
 
 async def checks_seen(deployment: Deployment, ctx: TenantContext) -> list[CheckSeen]:
@@ -163,7 +163,7 @@ async def tasks_seen(deployment: Deployment, ctx: TenantContext, permissions: fr
 async def points_today(request: Request[Any, Any, Any]) -> list[PointToday]:
     deployment, ctx = access.deployment_of(request), access.tenant_of(request)
     calendar, locale = Calendar(ctx.zone, ctx.subdivision), language(request)
-    today = deployment.clock.now().astimezone(ctx.zone_info).date()
+    today = ctx.local_date(deployment.clock.now())
     midnight = datetime.combine(today, time(), tzinfo=ctx.zone_info)
     catalogue = await catalogue_of(request)
 

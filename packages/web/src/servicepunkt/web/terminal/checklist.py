@@ -192,8 +192,8 @@ def sheet(found: Checklist, sight: Sight, texts: Texts, *, issuer: str, address:
 
 def source(sight: Sight, say: Callable[..., str]) -> str:
     """Which revision of the catalogue this is."""
-    day = sight.published.astimezone(sight.zone).date() if sight.published else sight.day
-    return say("Catalogue no. {number} of {day}", number=sight.revision, day=written_date(day, sight.locale))
+    day = sight.published.at.astimezone(sight.zone).date()
+    return say("Catalogue no. {number} of {day}", number=sight.published.revision, day=written_date(day, sight.locale))
 
 
 def _to_bring(found: Checklist, wording: Wording) -> list[Line]:

@@ -11,11 +11,10 @@ from litestar.params import FromPath, Parameter
 
 from servicepunkt.core.catalogue import competence
 from servicepunkt.core.catalogue.model import Responsibility, Service
-from servicepunkt.core.errors import NotFoundError
 from servicepunkt.web import access
 from servicepunkt.web.devices.model import Device
 from servicepunkt.web.terminal.content import AuthoritySeen, Sight, authorities, contacts
-from servicepunkt.web.terminal.pages import PUBLIC, page, sight_of
+from servicepunkt.web.terminal.pages import PUBLIC, page, public_service_of, sight_of
 from servicepunkt.web.terminal.search import KEYS, pressed
 
 MAX_PLACE = 60
@@ -32,9 +31,7 @@ def at_home(sight: Sight, service: Service) -> list[AuthoritySeen]:
 
 async def competence_page(request: Request[Any, Any, Any], sight: Sight, service_id: str, place: str) -> Response[str]:
     """Raises NotFoundError."""
-    service = sight.catalogue.service(service_id)
-    if service is None or service.visibility != "public":
-        raise NotFoundError
+    service = public_service_of(sight, service_id)
     place = "".join(sign for sign in place[:MAX_PLACE] if sign.isprintable())
     found = competence.answer(sight.catalogue, service.id, place, day=sight.day)
     decided = found.competence or competence.Competence(level=None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Sequence
 from datetime import date, datetime
+from functools import cached_property
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -30,6 +31,7 @@ from servicepunkt.core.catalogue.model import (
     staff_hours,
 )
 from servicepunkt.core.catalogue.search.index import Found
+from servicepunkt.core.catalogue.service import Published
 from servicepunkt.core.hours.model import Calendar, Hours, State, state
 from servicepunkt.core.hours.reasons import Cause, why
 
@@ -51,23 +53,30 @@ WALK_IN = ("none", "possible")  # without an appointment
 ORDER = ("now", "later", "upcoming", "ended")
 
 
-class Sight(msgspec.Struct, frozen=True, kw_only=True):
-    """From where one looks: the catalogue, a point (None on the web), the instant, and how hours and times are said.
+class Sight(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """From where one looks: what is published, a point (None on the web), the instant, and how hours and times are
+    said."""
 
-    `revision` and `published`: which revision of the catalogue this is, and since when.
-    """
-
-    catalogue: Catalogue
+    published: Published
     point: Point | None
     at: datetime
     calendar: Calendar
     locale: str
     describe: Callable[[State, Sequence[Cause]], str]
     clock: Callable[[datetime], str]
-    revision: int = 0
-    published: datetime | None = None
+    _said: dict[Hours, str] = msgspec.field(default_factory=dict)
 
     @property
+    def catalogue(self) -> Catalogue:
+        return self.published.catalogue
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        """All of what is seen from here but hours: where it is equal, the catalogue is seen alike."""
+        now = self.published
+        return now.tenant, now.revision, now.digest, self.point.id if self.point else None, self.day, self.locale
+
+    @cached_property
     def day(self) -> date:
         return self.at.astimezone(self.zone).date()
 
@@ -80,12 +89,17 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
 
     def said(self, hours: Hours) -> str:
         """Open or closed in a sentence, with the reason where it is closed for one."""
-        return self.describe(self.state(hours), why(hours, self.calendar, self.at))
+        if (said := self._said.get(hours)) is None:
+            said = self.describe(self.state(hours), why(hours, self.calendar, self.at))
+            self._said[hours] = said
+        return said
 
 
 class OfferSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """An offer as it stands now. `status` is later when the place is closed, upcoming before its first day."""
+    """An offer as it stands now. `status` is later when the place is closed, upcoming before its first day. `number`:
+    its place among the offers of the catalogue."""
 
+    number: int
     service: Service
     offer: Offer
     point: Point
@@ -93,6 +107,11 @@ class OfferSeen(msgspec.Struct, frozen=True, kw_only=True):
     accepted_for: Partner | None
     status: Literal["now", "later", "upcoming", "ended"]
     hours: str
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        """All of what the hour changes about an offer."""
+        return self.number, self.status, self.hours
 
     @property
     def can(self) -> list[str]:
@@ -152,7 +171,7 @@ def offers_of_theme(sight: Sight, theme: Theme) -> list[OfferSeen]:
     A service comes first where the theme is its first one, so that a theme begins with what is its own.
     """
     services = {one.id for one in sight.catalogue.services_of(theme.id) if not is_upcoming(sight, one)}
-    found = _seen(sight, (offer for offer in _offers_here(sight) if offer.service in services))
+    found = _seen(sight, services)
     return sorted(found, key=lambda seen: (ORDER.index(seen.status), seen.service.themes.index(theme.id)))
 
 
@@ -174,7 +193,7 @@ def is_upcoming(sight: Sight, service: Service) -> bool:
 
 
 def offers_of_service(sight: Sight, service: Service) -> list[OfferSeen]:
-    return _seen(sight, (offer for offer in _offers_here(sight) if offer.service == service.id))
+    return _seen(sight, (service.id,))
 
 
 def other_points(sight: Sight, service: Service) -> list[Point]:
@@ -362,12 +381,18 @@ def _offers_here(sight: Sight) -> list[Offer]:
     return [offer for offer in sight.catalogue.offers if sight.point is None or offer.point == sight.point.id]
 
 
-def _seen(sight: Sight, offers: Iterable[Offer]) -> list[OfferSeen]:
-    found = [seen for offer in offers if (seen := _offer_seen(sight, offer)) is not None]
+def _seen(sight: Sight, services: Container[str]) -> list[OfferSeen]:
+    found = [
+        seen
+        for number, offer in enumerate(sight.catalogue.offers)
+        if offer.service in services
+        and (sight.point is None or offer.point == sight.point.id)
+        and (seen := _offer_seen(sight, number, offer)) is not None
+    ]
     return sorted(found, key=lambda seen: ORDER.index(seen.status))
 
 
-def _offer_seen(sight: Sight, offer: Offer) -> OfferSeen | None:
+def _offer_seen(sight: Sight, number: int, offer: Offer) -> OfferSeen | None:
     catalogue = sight.catalogue
     service, point = catalogue.service(offer.service), catalogue.point(offer.point)
     provider = catalogue.partner(offer.provider)
@@ -375,6 +400,7 @@ def _offer_seen(sight: Sight, offer: Offer) -> OfferSeen | None:
         return None
     hours = offer_hours(catalogue, offer)
     return OfferSeen(
+        number=number,
         service=service,
         offer=offer,
         point=point,

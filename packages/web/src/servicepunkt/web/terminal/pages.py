@@ -31,7 +31,7 @@ from servicepunkt.web.terminal import content, figures, switches
 from servicepunkt.web.terminal.content import Sight
 from servicepunkt.web.terminal.days import days_seen
 from servicepunkt.web.terminal.icons import theme_icons
-from servicepunkt.web.terminal.lists import listing
+from servicepunkt.web.terminal.lists import Listing, listing
 
 PUBLIC = {"public": True}
 Number = Annotated[int, QueryParameter(ge=1, le=9999)]
@@ -67,7 +67,7 @@ async def sight_of(request: Request[Any, Any, Any], device: Device | None = None
         raise TerminalNotReadyError
     at, locale, calendar = deployment.clock.now(), language(request), Calendar(ctx.zone, ctx.subdivision)
     return Sight(
-        catalogue=catalogue,
+        published=published,
         point=point,
         at=at,
         calendar=calendar,
@@ -76,8 +76,6 @@ async def sight_of(request: Request[Any, Any, Any], device: Device | None = None
             state, calendar, at, texts=deployment.texts, locale=locale, because=because
         ),
         clock=lambda instant: spoken_time(instant, locale, ctx.zone_info),
-        revision=published.revision,
-        published=published.at,
     )
 
 
@@ -116,20 +114,33 @@ def theme_page(request: Request[Any, Any, Any], sight: Sight, theme_id: str, num
     if theme is None:
         raise NotFoundError
     offers = content.offers_of_theme(sight, theme)
-    current = [seen for seen in offers if seen.status != "ended"]
-    more = [service for service in content.unoffered(sight) if theme.id in service.themes]
-    found = listing(current, more, sight.locale, page=number, in_pages=sight.point is not None)
-    is_last = found.page == found.pages
+
+    def found() -> Listing:
+        current = [seen for seen in offers if seen.status != "ended"]
+        more = [service for service in content.unoffered(sight) if theme.id in service.themes]
+        return listing(current, more, sight.locale, page=number, in_pages=sight.point is not None)
+
+    def seen() -> dict[str, Any]:
+        here = found()
+        is_last = here.page == here.pages
+        return {
+            "theme": theme,
+            "found": here,
+            "gone": [seen for seen in offers if seen.status == "ended"] if is_last else [],
+            "over": content.ended_services(sight, theme) if is_last else [],
+        }
+
+    frame: Frame = request.app.state["frame"]
+    number = found().page if number > 1 else 1
+    key = (*sight.key, theme.id, number, *(one.key for one in offers))
     return page(
         request,
         "web/theme.html",
         sight,
         # Another language or view stays on the same page of a list.
-        path=f"{request.scope['path']}?page={found.page}" if found.page > 1 else request.scope["path"],
+        path=f"{request.scope['path']}?page={number}" if number > 1 else request.scope["path"],
         theme=theme,
-        found=found,
-        gone=[seen for seen in offers if seen.status == "ended"] if is_last else [],
-        over=content.ended_services(sight, theme) if is_last else [],
+        part=frame.part(request, "web/theme_content.html", key, seen),
     )
 
 
@@ -151,34 +162,44 @@ def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str)
     """Raises NotFoundError."""
     service = public_service_of(sight, service_id)
     speaker: Speaker = request.app.state["speech"]
-    address = public_address(request, f"/service/{service.id}")
     offers = content.offers_of_service(sight, service)
+    aloud = speaker.address(f"/service/{service.id}/speech.wav", sight.locale)
+    address = public_address(request, f"/service/{service.id}") if sight.point else ""
     say = partial(access.deployment_of(request).texts.translate, sight.locale)
+
+    def seen() -> dict[str, Any]:
+        return {
+            "service": service,
+            "offers": offers,
+            "over": content.is_over(sight, service),
+            "holds_from": first_day(sight, service),
+            "ways": content.non_digital_ways(offers),
+            "documents": content.documents(sight, service),
+            "has_checklist": content.has_checklist(sight, service, offers),
+            "channels": content.CHANNELS,
+            "fees": figures.fees(service.fees, say, sight.locale),
+            "durations": figures.durations(service.durations, say, sight.locale),
+            "elsewhere": content.other_points(sight, service),
+            # What fills a screen stands below what to bring, what it costs and where to go.
+            "is_long": len(html.plain(pick(service.description, sight.locale))) > LONG,
+            "modules": content.modules(sight, service, offers),
+            "places": content.contacts(sight, service),
+            "decides": sight.catalogue.partner(service.competence),
+            "asks_place": bool(sight.catalogue.areas),
+            "theme": sight.catalogue.theme(service.themes[0]) if service.themes else None,
+            "code": qr_image(address) if address else "",
+            "aloud": aloud,
+        }
+
+    frame: Frame = request.app.state["frame"]
+    key = (*sight.key, service.id, aloud, address, *(one.key for one in offers))
     return page(
         request,
         "web/service.html",
         sight,
         service=service,
-        offers=offers,
-        over=content.is_over(sight, service),
-        holds_from=first_day(sight, service),
-        ways=content.non_digital_ways(offers),
-        documents=content.documents(sight, service),
-        has_checklist=content.has_checklist(sight, service, offers),
-        channels=content.CHANNELS,
-        fees=figures.fees(service.fees, say, sight.locale),
-        durations=figures.durations(service.durations, say, sight.locale),
-        elsewhere=content.other_points(sight, service),
-        # What fills a screen stands below what to bring, what it costs and where to go.
-        is_long=len(html.plain(pick(service.description, sight.locale))) > LONG,
-        modules=content.modules(sight, service, offers),
-        places=content.contacts(sight, service),
-        decides=sight.catalogue.partner(service.competence),
-        asks_place=bool(sight.catalogue.areas),
-        theme=sight.catalogue.theme(service.themes[0]) if service.themes else None,
-        address=address,
-        code=qr_image(address) if sight.point else "",
-        aloud=speaker.address(f"/service/{service.id}/speech.wav", sight.locale),
+        aloud=aloud,
+        part=frame.part(request, "web/service_content.html", key, seen),
     )
 
 

@@ -15,7 +15,6 @@ from servicepunkt.core.catalogue.search import misses
 from servicepunkt.core.catalogue.search.index import Answer
 from servicepunkt.core.catalogue.search.misses import Misses
 from servicepunkt.core.catalogue.search.service import CatalogueSearch
-from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.web import access
 from servicepunkt.web.devices.model import Device
 from servicepunkt.web.terminal import content
@@ -70,12 +69,10 @@ async def search_page(
 ) -> Response[str]:
     """What was found for `typed`, and with which filters less of it would be."""
     typed = "".join(sign for sign in typed[:MAX_TYPED] if sign.isprintable())
-    reader: CatalogueReader = request.app.state["catalogue"]
     search: CatalogueSearch = request.app.state["search"]
     answer = Answer([], {})
     if typed.strip():
-        published = await reader.current(access.tenant_of(request))
-        answer = await search.search(published, typed, limit=MOST_FOUND)
+        answer = await search.search(sight.published, typed, limit=MOST_FOUND)
         # While somebody is still typing, half a word is no question.
         if not answer.found and "hx-request" not in request.headers:
             await note_miss(request, typed, asker, sight)

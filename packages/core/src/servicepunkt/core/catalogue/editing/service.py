@@ -1,49 +1,31 @@
-"""What editors do: write, propose, approve, publish on a day, answer what sources have changed below their words.
+"""What editors do: write, propose, approve, answer what sources have changed below their words.
 
 Every change takes the tenant's lock of edits first, so that two people at one value come one after the other.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import msgspec
-import structlog
 from msgspec import UNSET, UnsetType
 
-from servicepunkt.core.audit import service as audit
-from servicepunkt.core.catalogue import checks
-from servicepunkt.core.catalogue import service as catalogues
-from servicepunkt.core.catalogue import store as revisions
 from servicepunkt.core.catalogue.editing import model, store
 from servicepunkt.core.catalogue.editing.model import NOTHING, OPEN, DraftWaitsError, Edit, decoded, encoded, mark_of
+from servicepunkt.core.catalogue.editing.steps import LOCK, audited, change, replace
 from servicepunkt.core.catalogue.layers import Path, Sourced, merge, record_of, values
-from servicepunkt.core.catalogue.model import Catalogue
-from servicepunkt.core.catalogue.settings import CatalogueSettings
-from servicepunkt.core.catalogue.sources import service as sources
-from servicepunkt.core.catalogue.sources.composition import EDITORS, NATIONAL, Composed, Source
+from servicepunkt.core.catalogue.settings import settings_of
+from servicepunkt.core.catalogue.sources import current
+from servicepunkt.core.catalogue.sources.composition import EDITORS
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
 from servicepunkt.core.ids import new_id
-from servicepunkt.core.jobs import job
-from servicepunkt.core.tenancy.model import TenantContext
 
-if TYPE_CHECKING:
-    from servicepunkt.core.deployment import Deployment
-
-log = structlog.get_logger("servicepunkt.catalogue")
 #: The day of a publication: None for none, UNSET where nothing is said of it.
 Day = date | None | UnsetType
-JOB = "job:catalogue-publish"
-LOCK = "catalogue-edit"
-MOST_REASONS = 5
-NO_SOURCES = "The tenant's own files have not been taken over yet: its tenant file has to be applied once more."
-HELD = "An earlier revision was brought back: until somebody has looked and published, nothing is published by itself."
-GONE = "No source has this service any more."
 NEEDS_REASON = "Say why, so that it can be done better."
 CHANGED_MEANWHILE = "Somebody else has changed this in the meantime."
 
@@ -109,44 +91,12 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
         return decoded(self.edit.path, self.now)
 
 
-class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """What the next publication would make: the catalogue, the edits that it takes in, and those that it could not
-    with the reason. `mistakes`: why there can be no publication at all."""
-
-    composed: Composed
-    taken: tuple[Edit, ...]
-    refused: tuple[tuple[Edit, str], ...]
-    mistakes: tuple[tuple[str, str], ...]
-
-    @property
-    def mark(self) -> str:
-        """What was looked at, to be told from what would be published a moment later."""
-        return mark_of(msgspec.json.encode(self.composed.catalogue))
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """A publication: the revision in force, the edits that it took in, and those that it could not."""
-
-    revision: int | None
-    published: tuple[Edit, ...] = ()
-    refused: tuple[Edit, ...] = ()
-
-
-def settings_of(ctx: TenantContext) -> CatalogueSettings:
-    return ctx.section("catalogue", CatalogueSettings)
-
-
-def today(tx: Transaction) -> date:
-    """The day at the tenant's place."""
-    return tx.now().astimezone(tx.ctx.zone_info).date()
-
-
 # --- looking --------------------------------------------------------------------------------------------------
 
 
 async def sight(tx: Transaction, service: str) -> Sight:
     """Everything that is known of a service's values. Raises NotFoundError where no source has it."""
-    said = (await sources.layers_of(tx, [service])).get(service)
+    said = (await current.layers_of(tx, [service])).get(service)
     if said is None:
         raise NotFoundError(f"no source has a service {service!r}")
     below, above = said
@@ -178,7 +128,7 @@ async def conflicts(tx: Transaction) -> list[Conflict]:
     live = await store.edits(tx, ("live",))
     if not live:
         return []
-    said = await sources.layers_of(tx, {edit.service for edit in live})
+    said = await current.layers_of(tx, {edit.service for edit in live})
     waiting = {(edit.service, edit.path): edit for edit in await store.edits(tx, OPEN)}
     lower = {name: merge(below) for name, (below, _) in said.items()}
     beneath = {name: values(merged.record) for name, merged in lower.items()}
@@ -193,23 +143,6 @@ async def conflicts(tx: Transaction) -> list[Conflict]:
             origin = lower[edit.service].origins.get(edit.path, "")
             found.append(Conflict(edit=edit, waiting=answer, now=now, origin=origin))
     return found
-
-
-async def due(tx: Transaction) -> list[Edit]:
-    """The edits that the next publication takes in."""
-    day = today(tx)
-    return [edit for edit in await store.edits(tx, ("approved",)) if model.is_due(edit, day)]
-
-
-async def preview(tx: Transaction) -> Preview:
-    """The catalogue as the next publication would make it."""
-    found, live = await sources.sources_of(tx), await store.edits(tx, ("live",))
-    return await asyncio.to_thread(_preview, found, live, await due(tx), tx.ctx.locale)
-
-
-def with_edits(live: Iterable[Edit], new: Iterable[Edit]) -> list[Edit]:
-    """The edits that hold when new ones are published."""
-    return list({(edit.service, edit.path): edit for edit in (*live, *new)}.values())
 
 
 # --- writing --------------------------------------------------------------------------------------------------
@@ -280,7 +213,7 @@ def _record_with(found: Sight, typed: Mapping[Path, Any]) -> dict[str, Any]:
 async def _write(
     tx: Transaction, found: Sight, path: Path, typed: Any, *, actor: str, publish_on: Day, new: bool
 ) -> Edit | None:
-    value, at = found.at(path), tx.now()
+    value = found.at(path)
     waiting = value.waiting
     if not new:
         return waiting
@@ -292,21 +225,7 @@ async def _write(
             await _end(tx, waiting)
         return None
     if waiting is None:
-        edit = Edit(
-            id=new_id(),
-            service=found.id,
-            path=path,
-            value=encoded(said),
-            below=encoded(value.below),
-            state=model.move(None, "write"),
-            author=actor,
-            authors=(actor,),
-            publish_on=None if publish_on is UNSET else publish_on,
-            created_at=at,
-            changed_at=at,
-        )
-        await store.insert(tx, edit)
-        return edit
+        return await _draft(tx, found.id, value, said, actor=actor, publish_on=publish_on)
     changed: dict[str, Any] = {
         "value": encoded(said),
         "below": encoded(value.below),
@@ -318,33 +237,36 @@ async def _write(
         "publish_on": _day(publish_on, waiting),
         "reason": "",
     }
-    return await _change(tx, waiting, **changed)
+    return await change(tx, waiting, **changed)
+
+
+async def _draft(
+    tx: Transaction, service: str, value: Value, said: Any, *, actor: str, publish_on: Day = UNSET
+) -> Edit:
+    """A new draft at this value."""
+    at = tx.now()
+    edit = Edit(
+        id=new_id(),
+        service=service,
+        path=value.path,
+        value=encoded(said),
+        below=encoded(value.below),
+        state=model.move(None, "write"),
+        author=actor,
+        authors=(actor,),
+        publish_on=None if publish_on is UNSET else publish_on,
+        created_at=at,
+        changed_at=at,
+    )
+    await store.insert(tx, edit)
+    return edit
 
 
 async def _end(tx: Transaction, waiting: Edit) -> None:
     """What was worked on says nothing new any more."""
     if waiting.state in ("proposed", "approved"):
-        waiting = await _change(tx, waiting, state=model.move(waiting.state, "take_back"))
-    await _change(tx, waiting, state=model.move(waiting.state, "discard"))
-
-
-async def _change(tx: Transaction, edit: Edit, **changed: Any) -> Edit:
-    at = tx.now()
-    stored = {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
-    await store.update(tx, edit.id, at=at, **stored)
-    return msgspec.structs.replace(edit, changed_at=at, **changed)
-
-
-async def _audited(tx: Transaction, edit: Edit, verb: str, *, actor: str) -> None:
-    await audit.record(
-        tx,
-        at=tx.now(),
-        actor=actor,
-        action=f"catalogue-edit.{verb}",
-        subject=f"catalogue-edit:{edit.id}",
-        service=edit.service,
-        path=edit.path,
-    )
+        waiting = await change(tx, waiting, state=model.move(waiting.state, "take_back"))
+    await change(tx, waiting, state=model.move(waiting.state, "discard"))
 
 
 # --- four eyes ------------------------------------------------------------------------------------------------
@@ -358,8 +280,8 @@ async def propose(
     """Ask for approval. Raises NotFoundError, ConflictError."""
     edit = await _as_seen(tx, edit_id, seen)
     state = model.move(edit.state, "propose")
-    edit = await _change(tx, edit, state=state, publish_on=_day(publish_on, edit), remark="")
-    await _audited(tx, edit, "propose", actor=actor)
+    edit = await change(tx, edit, state=state, publish_on=_day(publish_on, edit), remark="")
+    await audited(tx, edit, "propose", actor=actor)
     return edit
 
 
@@ -376,8 +298,8 @@ async def approve(
     edit = await _as_seen(tx, edit_id, seen)
     state = model.approved(edit, actor, four_eyes=settings_of(tx.ctx).four_eyes)
     day = _day(publish_on, edit)
-    edit = await _change(tx, edit, state=state, approver=actor, remark=remark, publish_on=day, reason="")
-    await _audited(tx, edit, "approve", actor=actor)
+    edit = await change(tx, edit, state=state, approver=actor, remark=remark, publish_on=day, reason="")
+    await audited(tx, edit, "approve", actor=actor)
     return edit
 
 
@@ -387,24 +309,24 @@ async def reject(tx: Transaction, edit_id: UUID, *, actor: str, remark: str, see
     state = model.move(edit.state, "reject")
     if not remark:
         raise InvalidInputError([("remark", NEEDS_REASON)])
-    edit = await _change(tx, edit, state=state, approver=actor, remark=remark)
-    await _audited(tx, edit, "reject", actor=actor)
+    edit = await change(tx, edit, state=state, approver=actor, remark=remark)
+    await audited(tx, edit, "reject", actor=actor)
     return edit
 
 
 async def take_back(tx: Transaction, edit_id: UUID, *, actor: str, seen: str | None = None) -> Edit:
     """Make a draft of what was proposed or approved. Raises NotFoundError, ConflictError."""
     edit = await _as_seen(tx, edit_id, seen)
-    edit = await _change(tx, edit, state=model.move(edit.state, "take_back"), approver="", reason="")
-    await _audited(tx, edit, "take_back", actor=actor)
+    edit = await change(tx, edit, state=model.move(edit.state, "take_back"), approver="", reason="")
+    await audited(tx, edit, "take_back", actor=actor)
     return edit
 
 
 async def discard(tx: Transaction, edit_id: UUID, *, actor: str, seen: str | None = None) -> Edit:
     """Give a draft up. Raises NotFoundError, ConflictError."""
     edit = await _as_seen(tx, edit_id, seen)
-    edit = await _change(tx, edit, state=model.move(edit.state, "discard"))
-    await _audited(tx, edit, "discard", actor=actor)
+    edit = await change(tx, edit, state=model.move(edit.state, "discard"))
+    await audited(tx, edit, "discard", actor=actor)
     return edit
 
 
@@ -425,8 +347,8 @@ async def keep_mine(tx: Transaction, edit_id: UUID, *, actor: str, seen: str) ->
     ConflictError."""
     await tx.lock(LOCK)
     found = await _conflict(tx, edit_id, seen)
-    await _change(tx, found.edit, below=found.now)
-    await _audited(tx, found.edit, "keep", actor=actor)
+    await change(tx, found.edit, below=found.now)
+    await audited(tx, found.edit, "keep", actor=actor)
 
 
 async def take_theirs(tx: Transaction, edit_id: UUID, *, actor: str, seen: str) -> Edit | None:
@@ -438,8 +360,8 @@ async def take_theirs(tx: Transaction, edit_id: UUID, *, actor: str, seen: str) 
     await tx.lock(LOCK)
     found = await _conflict(tx, edit_id, seen)
     if found.gone:
-        await _replace(tx, found.edit)
-        await _audited(tx, found.edit, "withdraw", actor=actor)
+        await replace(tx, found.edit)
+        await audited(tx, found.edit, "withdraw", actor=actor)
         return None
     return await withdraw(tx, edit_id, actor=actor)
 
@@ -453,22 +375,10 @@ async def withdraw(tx: Transaction, edit_id: UUID, *, actor: str, seen: str | No
     live = await _as_seen(tx, edit_id, seen)
     if live.state != "live":
         raise ConflictError("only an edit that is in force can be withdrawn")
-    below = (await sight(tx, live.service)).at(live.path).below
+    value = (await sight(tx, live.service)).at(live.path)
     if await store.open_at(tx, live.service, live.path) is not None:
         raise DraftWaitsError
-    at = tx.now()
-    edit = Edit(
-        id=new_id(),
-        service=live.service,
-        path=live.path,
-        value=NOTHING,
-        below=encoded(below),
-        author=actor,
-        authors=(actor,),
-        created_at=at,
-        changed_at=at,
-    )
-    await store.insert(tx, edit)
+    edit = await _draft(tx, live.service, value, None, actor=actor)
     if settings_of(tx.ctx).four_eyes:
         return await propose(tx, edit.id, actor=actor)
     return await approve(tx, edit.id, actor=actor)
@@ -481,113 +391,3 @@ async def _conflict(tx: Transaction, edit_id: UUID, seen: str) -> Conflict:
     if found.mark != seen:
         raise ConflictError("the source has changed it once more")
     return found
-
-
-async def _replace(tx: Transaction, edit: Edit) -> Edit:
-    return await _change(tx, edit, state=model.move(edit.state, "replace"))
-
-
-# --- publishing -----------------------------------------------------------------------------------------------
-
-
-async def publish(tx: Transaction, *, actor: str, seen: str | None = None) -> Outcome:
-    """Publish what sources say and every approved edit whose day has come.
-
-    An edit with which the catalogue would not hold together stays approved, with the reason. `seen`: the mark of the
-    preview that was looked at. Raises InvalidInputError where the catalogue does not hold together without any of
-    them, ConflictError where something else would be published than was looked at; then nothing is published.
-    """
-    await _lock(tx)
-    found, live, wanted = await sources.sources_of(tx), await store.edits(tx, ("live",)), await due(tx)
-    made = await asyncio.to_thread(_preview, found, live, wanted, tx.ctx.locale)
-    if made.mistakes:
-        raise InvalidInputError(list(made.mistakes))
-    if seen is not None and made.mark != seen:
-        raise ConflictError("something else would be published than was looked at")
-    composed = made.composed
-    revision = await catalogues.publish(tx, composed.catalogue, at=tx.now(), actor=actor, origins=composed.origins)
-    published = [await _put_into_force(tx, edit, live) for edit in made.taken]
-    unlucky = [await _change(tx, edit, reason=reason) for edit, reason in made.refused]
-    # The audit chain's lock comes after the catalogue's, as everywhere.
-    for edit in published:
-        await _audited(tx, edit, "publish" if edit.state == "live" else "withdraw", actor=actor)
-    return Outcome(revision=revision, published=tuple(published), refused=tuple(unlucky))
-
-
-async def _lock(tx: Transaction) -> None:
-    await tx.lock(LOCK)
-    await catalogues.lock(tx)
-
-
-async def _put_into_force(tx: Transaction, edit: Edit, live: Sequence[Edit]) -> Edit:
-    for old in live:
-        if (old.service, old.path) == (edit.service, edit.path):
-            await _replace(tx, old)
-    edit = await _change(tx, edit, state=model.move(edit.state, "publish"), reason="")
-    # What lets others speak again says nothing itself.
-    return await _replace(tx, edit) if edit.said is None else edit
-
-
-def _preview(found: Sequence[Source], live: Sequence[Edit], wanted: Sequence[Edit], locale: str) -> Preview:
-    """The largest part of the wanted edits with which the catalogue holds together."""
-    known = {key for source in found if source.layer not in NATIONAL for key in source.records}
-    taken = [edit for edit in wanted if ("services", edit.service) in known]
-    refused = [(edit, GONE) for edit in wanted if ("services", edit.service) not in known]
-    while True:
-        composed = sources.compose_with(found, with_edits(live, taken))
-        mistakes = checks.mistakes(composed.catalogue) if found else [("", NO_SOURCES)]
-        mistakes += _nameless(composed.catalogue, taken, locale)
-        if not mistakes or not taken:
-            return Preview(composed=composed, taken=tuple(taken), refused=tuple(refused), mistakes=tuple(mistakes))
-        # Where no edit is to blame itself, all of them wait: the sources do not hold together.
-        wrong = [edit for edit in taken if _concerning(edit, mistakes)] or taken
-        refused += [(edit, _reason(_concerning(edit, mistakes) or mistakes)) for edit in wrong]
-        taken = [edit for edit in taken if edit not in wrong]
-
-
-def _nameless(catalogue: Catalogue, taken: Iterable[Edit], locale: str) -> list[tuple[str, str]]:
-    """The services that edits would leave without a name in the tenant's language."""
-    services = {edit.service: catalogue.service(edit.service) for edit in taken if model.names_it([edit.path], locale)}
-    return [
-        (f"services.{name}.name", model.MISSING_OWN_NAME)
-        for name, service in services.items()
-        if service is not None and not model.has_own_name(service, locale)
-    ]
-
-
-def _concerning(edit: Edit, mistakes: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    place = f"services.{edit.service}"
-    return [one for one in mistakes if one[0] == place or one[0].startswith(f"{place}.")]
-
-
-def _reason(mistakes: Sequence[tuple[str, str]]) -> str:
-    return "; ".join(f"{place}: {sentence}" for place, sentence in mistakes[:MOST_REASONS])
-
-
-@job(plugin="core", name="core.catalogue.publish", every="3 * * * *")
-async def publish_due(deployment: Deployment, ctx: TenantContext) -> None:
-    """Publish what was approved for a day that has come; again and again it changes nothing more.
-
-    Over an earlier revision that somebody brought back nothing is published: with it would come what was wrong.
-    """
-    async with deployment.database.tenant(ctx) as tx:
-        if not await store.has_due(tx, today(tx)):
-            return
-        await _lock(tx)
-        if await revisions.restored(tx) is not None:
-            await _all_wait(tx, HELD)
-            return
-        try:
-            outcome = await publish(tx, actor=JOB)
-        except InvalidInputError as error:
-            # The catalogue does not hold together even without them: whoever waits is told why.
-            await _all_wait(tx, _reason(error.mistakes))
-            log.warning("catalogue_not_published", mistakes=len(error.mistakes))
-            return
-        log.info("catalogue_published", revision=outcome.revision, edits=len(outcome.published))
-
-
-async def _all_wait(tx: Transaction, reason: str) -> None:
-    for edit in await due(tx):
-        if edit.reason != reason:
-            await _change(tx, edit, reason=reason)

@@ -66,11 +66,15 @@ class Index:
 
     def __init__(self, documents: Iterable[Document], thesaurus: Thesaurus) -> None:
         self._thesaurus = thesaurus
-        documents = list(documents)
-        counts = Counter(fold(word) for one in documents for text in _texts(one) for word in words(text))
+        # Each text is taken apart once, and each word folded once: a catalogue has few words, and says them often.
+        written = [(one.id, _words_of(one)) for one in documents]
+        folds = {word: fold(word) for word in {word for _, fields in written for some in fields for word in some}}
+        folded = [(name, [[folds[word] for word in some] for some in fields]) for name, fields in written]
+        counts = Counter(word for _, fields in folded for some in fields for word in some)
         # How a word is written that is shown to people, by how it is compared.
-        self._written = {fold(word): word for word in thesaurus.written}
-        self._written |= {fold(word): word for one in documents for text in _texts(one) for word in words(text)}
+        self._written = thesaurus.written | {
+            folds[word]: word for _, fields in written for some in fields for word in some
+        }
         known = Counter(counts)
         known.update(dict.fromkeys(thesaurus.words, 2))
         self._splitter = Splitter(known)
@@ -86,8 +90,8 @@ class Index:
         self._schema = builder.build()
         self._index = tantivy.Index(self._schema)
         writer = self._index.writer(HEAP, 1)
-        for one in documents:
-            writer.add_document(tantivy.Document(**self._analysed(one)))
+        for name, fields in folded:
+            writer.add_document(tantivy.Document(**self._analysed(name, fields)))
         writer.commit()
         writer.wait_merging_threads()
         self._index.reload()
@@ -98,12 +102,9 @@ class Index:
             if len(word) > LEAST and word not in counts and self._is_known(dict(self._alternatives(word)))
         ]
 
-    def _analysed(self, document: Document) -> dict[str, list[str]]:
-        made = {"id": [document.id]}
-        for field in FIELDS:
-            value = getattr(document, field)
-            texts = [value] if isinstance(value, str) else value
-            whole = [fold(word) for text in texts for word in words(text)]
+    def _analysed(self, name: str, fields: Iterable[Sequence[str]]) -> dict[str, list[str]]:
+        made = {"id": [name]}
+        for field, whole in zip(FIELDS, fields, strict=True):
             made[field] = [" ".join(token for word in whole for token in _tokens(word))]
             parts = [part for word in whole for part in self._splitter.parts(word)]
             made[f"{field}_parts"] = [" ".join(token for part in parts for token in _tokens(part))]
@@ -238,8 +239,12 @@ class Index:
         return tantivy.Query.disjunction_max_query(found, 0.2)
 
 
-def _texts(document: Document) -> Iterator[str]:
-    yield from (document.name, *document.keywords, document.summary, document.body)
+def _words_of(document: Document) -> list[list[str]]:
+    """The words of each of `FIELDS`."""
+    values = [getattr(document, field) for field in FIELDS]
+    return [
+        [word for text in ([value] if isinstance(value, str) else value) for word in words(text)] for value in values
+    ]
 
 
 def _tokens(word: str) -> tuple[str, ...]:

@@ -47,8 +47,9 @@ class Thesaurus:
                 known = self._found.setdefault(self._led(key), {})
                 known[meant] = max(known.get(meant, 0.0), weight)
         self.longest = max(map(len, self._found), default=1)
-        self.written = frozenset(word for line in known_lines for word in line.words)
-        self.words = frozenset(map(fold, self.written))
+        #: How each word is written, by how it is compared.
+        self.written = {fold(word): word for line in known_lines for word in line.words}
+        self.words = frozenset(self.written)
 
     def meanings(self, stems: Stems) -> list[Meaning]:
         """What may be meant by words in a row; nothing where they are the same words."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from servicepunkt.core.catalogue.editing.model import Edit, overlay
 from servicepunkt.core.catalogue.layers import LAYERS, Layer, Path, Record, Sourced, merge
 from servicepunkt.core.catalogue.model import Catalogue, Service, Theme, pick
 from servicepunkt.core.catalogue.records import ENTRIES, records_of
@@ -173,3 +174,14 @@ def shown_difference(before: Catalogue, after: Catalogue) -> list[tuple[str, str
             title = record.get("name", "")
             found.append((f"{sign} {kind}", name, title if isinstance(title, str) else pick(title, "de")))
     return found
+
+
+def compose_with(found: Iterable[Source], edits: Iterable[Edit]) -> Composed:
+    """The catalogue of sources and edits. An edit of a service that no source has, or that no service can have any
+    more, is left out and said."""
+    records, misfits = overlay(edits)
+    layer, rank, name = PLACE_OF_EDITORS
+    editors = Source(name=name, layer=LAYERS[layer], rank=rank, records=records, partial=True)
+    made = compose([*found, editors])
+    wrong = ((f"services.{edit.service}.{edit.path}", "what an editor wrote fits no longer") for edit in misfits)
+    return msgspec.structs.replace(made, left_out=(*made.left_out, *wrong))

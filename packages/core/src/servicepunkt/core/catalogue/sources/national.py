@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicepunkt.core.catalogue.layers import Record
-from servicepunkt.core.catalogue.settings import CatalogueSettings
+from servicepunkt.core.catalogue.settings import settings_of
 from servicepunkt.core.catalogue.sources import store
 from servicepunkt.core.catalogue.sources.composition import NATIONAL, RANKS, Source
 from servicepunkt.core.clock import Clock
@@ -62,7 +62,7 @@ class National(msgspec.Struct, frozen=True, kw_only=True):
 
 def names_of(ctx: TenantContext) -> tuple[str, ...]:
     """The national sources that a tenant has below its own."""
-    return ctx.section("catalogue", CatalogueSettings).national
+    return settings_of(ctx).national
 
 
 async def listed(tx: Transaction, names: Collection[str] | None = None) -> list[National]:
