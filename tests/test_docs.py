@@ -103,7 +103,8 @@ def test_every_hook_belongs_to_one_family(name: str) -> None:
 
 
 def test_every_hook_is_named_by_a_test() -> None:
-    tests = "\n".join(path.read_text("utf-8") for path in ROOT.glob("packages/*/tests/**/test_*.py"))
+    every = (*ROOT.glob("packages/*/tests/**/test_*.py"), *ROOT.glob("tests/**/test_*.py"))
+    tests = "\n".join(path.read_text("utf-8") for path in every)
     tested = set(re.findall(r"def test_hook_(\w+)\(", tests))
     assert tested == set(HOOKS)
 

@@ -260,8 +260,7 @@ def tenant_applied(ctx: TenantContext) -> TenantApplied:
 def go_live_checks(ctx: TenantContext) -> Sequence[Readiness]:
     """Say what has to be so before the tenant goes live.
 
-    Called by `tenant doctor`, and by `tenant apply` before a tenant goes live: what blocks keeps it from that.
-    Since 0.1.
+    Called by `tenant doctor`, and by `tenant apply` before a tenant goes live; what blocks keeps it back. Since 0.1.
 
     Example: `return (BoxesReady(),)`
     """

@@ -1,4 +1,4 @@
-"""One embedded PostgreSQL for the tests of this package, with everything that is installed."""
+"""One embedded PostgreSQL for tests of tenants, with everything that is installed."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from servicepunkt.core.audit import store as audit_store
 from servicepunkt.core.catalogue import service as catalogue
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, SettingsError
+from servicepunkt.core.ids import new_id
 from servicepunkt.core.tenancy.model import TENANT_STATES, TenantContext
+from servicepunkt.dokbox import store as boxes
 from servicepunkt.tenants import areas, readiness, service, starting
 from servicepunkt.tenants.model import TenantFile
 from servicepunkt.tenants.service import NotReadyError, StateError
@@ -147,7 +150,7 @@ async def test_a_new_town_begins_at_the_beginning(running: Deployment, folder: P
     assert await running.directory.all() == []
 
 
-async def test_going_live_waits_for_everything_that_blocks(running: Deployment, folder: Path) -> None:
+async def test_hook_go_live_checks(running: Deployment, folder: Path) -> None:
     await service.apply(running, service.load(running, folder), actor="test")
     live = changed(folder, running, ('state = "rehearsal"', 'state = "live"'))
     with pytest.raises(NotReadyError) as refused:
@@ -155,6 +158,26 @@ async def test_going_live_waits_for_everything_that_blocks(running: Deployment, 
     titles = {answer.title for answer in refused.value.answers}
     assert titles == {"Accounts", "Messages", "Pages and terminals", "Boxes"}
     assert (await tenant_of(running, live.tenant.slug)).state == "rehearsal"
+
+
+def announced(at: datetime) -> boxes.DepositRow:
+    return boxes.DepositRow(
+        id=new_id(), box="dokbox-1", reference="A-1", kind="reisepass", document_index=b"x" * 32, personal=None,
+        locale="de", created_by="test", created_at=at, updated_at=at,
+    )  # fmt: skip
+
+
+async def test_hook_retirement_checks(running: Deployment, folder: Path) -> None:
+    """What somebody may still want keeps a tenant from ending: here a deposit that was announced and never ended."""
+    read = service.load(running, folder)
+    await service.apply(running, read, actor="test")
+    ctx = await tenant_of(running, read.tenant.slug)
+    async with running.database.tenant(ctx) as tx:
+        await boxes.insert_deposit(tx, announced(running.clock.now()))
+    retired = changed(folder, running, ('state = "rehearsal"', 'state = "retired"'))
+    with pytest.raises(NotReadyError, match="1 deposits of 'dokbox-1' are not finished"):
+        await service.apply(running, retired, actor="test")
+    assert (await tenant_of(running, ctx.slug)).state == "rehearsal"
 
 
 async def test_the_doctor_names_what_blocks(running: Deployment, folder: Path) -> None:
