@@ -62,3 +62,13 @@ async def save(connection: AsyncConnection, values: dict[str, Any]) -> int:
         )
     )
     return tenant_id
+
+
+async def bury(connection: AsyncConnection, tenant_id: int) -> None:
+    """Leave nothing of a tenant but its number, which is never given out again."""
+    highest = await connection.scalar(sa.select(sa.func.coalesce(sa.func.max(tenant.c.revision), 0)))
+    nothing = {"name": "", "hosts": [], "plugins": [], "languages": [], "settings": {}, "subdivision": ""}
+    statement = sa.update(tenant).where(tenant.c.id == tenant_id)
+    await connection.execute(
+        statement.values(slug=f"deleted-{tenant_id}", state="retired", revision=int(highest or 0) + 1, **nothing)
+    )

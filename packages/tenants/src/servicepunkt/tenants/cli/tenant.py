@@ -20,8 +20,9 @@ from servicepunkt.core import deployment as deployments
 from servicepunkt.core.commands import COMMAND_LINE, tenant_or_refuse, write_json
 from servicepunkt.core.settings import Settings, read_settings
 from servicepunkt.core.texts import Texts, system_language
-from servicepunkt.tenants import files, findings, readiness, service, starting
+from servicepunkt.tenants import ending, files, findings, readiness, service, starting
 from servicepunkt.tenants.checking import check
+from servicepunkt.tenants.ending import Proof
 from servicepunkt.tenants.findings import Finding
 from servicepunkt.tenants.readiness import Answer
 from servicepunkt.tenants.service import Difference, NotReadyError
@@ -223,6 +224,32 @@ def _list(found: Sequence[Answer], texts: Texts, locale: str) -> None:
     blocking = sum(len(one.blocks) for one in found)
     sentence = "{count} things block going live." if blocking else "Nothing blocks going live."
     out.print(texts.translate(locale, sentence, count=blocking))
+
+
+@tenant.command("delete")
+@click.argument("slug")
+@click.option("--proof", "folder", required=True, type=click.Path(path_type=Path), help="New folder for the proof.")
+@click.option("--really", required=True, help="The slug once more.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def tenant_delete(slug: str, folder: Path, really: str, as_json: bool) -> None:
+    """Erase a retired tenant: its keys, its rows, its jobs. What proves it is written to a folder."""
+    if really != slug:
+        raise click.BadParameter("the two slugs differ", param_hint="--really")
+    with deployments.configured() as settings:
+        proof = asyncio.run(_delete(settings, slug, folder))
+    if as_json:
+        write_json(proof)
+        return
+    table = Table("table", "rows before", "rows now")
+    for name, count in proof.rows.items():
+        table.add_row(name, str(count), str(proof.left[name]))
+    out.print(table)
+    out.print(f"{slug} is erased: {proof.keys} keys, {sum(proof.rows.values())} rows, {proof.jobs} jobs. See {folder}.")
+
+
+async def _delete(settings: Settings, slug: str, folder: Path) -> Proof:
+    async with deployments.running(settings) as deployment:
+        return await ending.delete(deployment, slug, actor=COMMAND_LINE, folder=folder)
 
 
 @tenant.command("list")
