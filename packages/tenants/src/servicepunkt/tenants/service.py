@@ -17,9 +17,10 @@ from servicepunkt.core.catalogue.editing import difference
 from servicepunkt.core.catalogue.sources import importing
 from servicepunkt.core.db.session import Database, Transaction
 from servicepunkt.core.deployment import Deployment
-from servicepunkt.core.errors import InvalidInputError, ServicepunktError, SettingsError
+from servicepunkt.core.errors import InvalidInputError, NotFoundError, ServicepunktError, SettingsError
 from servicepunkt.core.tenancy import store
 from servicepunkt.core.tenancy.model import TENANT_STATES
+from servicepunkt.tenants import exporting
 from servicepunkt.tenants.checking import check, context_of
 from servicepunkt.tenants.model import TenantFile
 from servicepunkt.tenants.readiness import Answer, answers
@@ -118,6 +119,7 @@ async def as_owner(deployment: Deployment, reason: str) -> AsyncIterator[tuple[D
 def row_of(read: TenantFile) -> dict[str, Any]:
     """The columns of the tenant's row that the file says."""
     part = read.tenant
+    kept = {"ags": part.ags, "district": part.district, "serves": part.serves}
     return {
         "slug": part.slug,
         "name": part.name,
@@ -128,7 +130,7 @@ def row_of(read: TenantFile) -> dict[str, Any]:
         "languages": list(part.languages),
         "zone": part.zone,
         "subdivision": part.subdivision,
-        "settings": msgspec.json.decode(msgspec.json.encode(dict(read.sections))),
+        "settings": msgspec.json.decode(msgspec.json.encode({**read.sections, "tenant": kept})),
     }
 
 
@@ -193,3 +195,14 @@ def _of_catalogue(changes: Sequence[difference.EntryChange]) -> Iterator[Differe
             yield from differences(change.before, change.after, place)
         else:
             yield Difference(place, change.before or None, change.after or None)
+
+
+async def live(deployment: Deployment, slug: str) -> TenantFile:
+    """A tenant in force as a file, with what is published. Raises NotFoundError."""
+    ctx = await deployment.directory.by_slug(slug)
+    async with deployment.database.platform("export a tenant") as connection:
+        row = await store.by_slug(connection, slug)
+    if ctx is None or row is None:
+        raise NotFoundError(f"there is no tenant {slug!r}")
+    async with deployment.database.tenant(ctx) as tx:
+        return exporting.file_of(row, ctx.settings, await catalogue.newest(tx))

@@ -18,12 +18,14 @@ from rich.table import Table
 
 from servicepunkt.core import deployment as deployments
 from servicepunkt.core.commands import COMMAND_LINE, tenant_or_refuse, write_json
+from servicepunkt.core.errors import ConflictError
 from servicepunkt.core.settings import Settings, read_settings
 from servicepunkt.core.texts import Texts, system_language
-from servicepunkt.tenants import ending, files, findings, readiness, service, starting
+from servicepunkt.tenants import areas, ending, exporting, files, findings, readiness, service, starting
 from servicepunkt.tenants.checking import check
 from servicepunkt.tenants.ending import Proof
 from servicepunkt.tenants.findings import Finding
+from servicepunkt.tenants.model import TenantFile
 from servicepunkt.tenants.readiness import Answer
 from servicepunkt.tenants.service import Difference, NotReadyError
 from servicepunkt.tenants.starting import Question
@@ -224,6 +226,31 @@ def _list(found: Sequence[Answer], texts: Texts, locale: str) -> None:
     blocking = sum(len(one.blocks) for one in found)
     sentence = "{count} things block going live." if blocking else "Nothing blocks going live."
     out.print(texts.translate(locale, sentence, count=blocking))
+
+
+@tenant.command("export")
+@click.argument("slug")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--replicate", is_flag=True, help="Without names, numbers, addresses and dates: a start for another town."
+)
+def tenant_export(slug: str, folder: Path, replicate: bool) -> None:
+    """Write a tenant in force as a folder that `tenant apply` takes."""
+    if folder.exists() and any(folder.iterdir()):
+        raise ConflictError(f"{folder} holds something already; name another folder")
+    with deployments.configured() as settings:
+        found = asyncio.run(_live(settings, slug))
+    area = areas.municipalities().get(found.tenant.ags)
+    written = exporting.replica(found, area) if replicate else found
+    for path in exporting.write(folder, written):
+        out.print(f"  {path}")
+    if replicate and (left := list(exporting.traces(found, written, area))):
+        out.print(f"[yellow]Look whether these words give the town away:[/] {escape(', '.join(left))}", soft_wrap=True)
+
+
+async def _live(settings: Settings, slug: str) -> TenantFile:
+    async with deployments.running(settings) as deployment:
+        return await service.live(deployment, slug)
 
 
 @tenant.command("delete")
