@@ -17,6 +17,7 @@ from servicepunkt.core.rules import Broken, rule
 from servicepunkt.tenants.model import MAIN
 from servicepunkt.tenants.places import Place
 
+LOGO = "theme/logo.svg"
 #: Folders beside the file whose TOML files hold lists of the catalogue.
 FOLDERS = ("catalogue", "partners", "points")
 MAX_FILE = 2 * 1024 * 1024
@@ -70,7 +71,20 @@ def documents_of(folder: Path) -> tuple[dict[str, Document], list[Unreadable]]:
         document, lines = parse(text)
         found[name] = document
         broken += [Unreadable(name, place, said) for place, said in lines]
+    if (folder / LOGO).exists() or (folder / LOGO).is_symlink():
+        _take_logo(folder / LOGO, found, broken)
     return found, broken
+
+
+def _take_logo(path: Path, found: dict[str, Document], broken: list[Unreadable]) -> None:
+    """The picture of the folder `theme` stands in the section of this name, as if it were written there."""
+    picture = _text(path)
+    if isinstance(picture, Broken):
+        broken.append(Unreadable(LOGO, Place(1, 1), picture))
+    elif MAIN in found:
+        theme = found[MAIN].content.setdefault("theme", {})
+        if isinstance(theme, dict):
+            theme.setdefault("logo", picture)
 
 
 def _text(path: Path) -> str:

@@ -23,6 +23,7 @@ from servicepunkt.core.catalogue.model import Text, pick, stand_in
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.texts import Texts
+from servicepunkt.web.branding import branding_of
 from servicepunkt.web.parts import Key, Part, Parts
 from servicepunkt.web.security import NONCE_KEY
 from servicepunkt.web.settings import WebSettings
@@ -134,6 +135,7 @@ class Frame:
             **self._reading(locale, str(request.scope.get(PREFIX_KEY, "")), place_of(request)),
             "ctx": ctx,
             "bar": terminal_bar(request),
+            "branding": branding_of(ctx),
             "csrf": csrf_token(request),
             "languages": [(code, LANGUAGE_NAMES.get(code, code)) for code in (ctx.languages if ctx else ("de", "en"))],
             "legal": ctx.section("web", WebSettings) if ctx else WebSettings(),

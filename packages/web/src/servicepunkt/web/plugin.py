@@ -10,6 +10,7 @@ from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantSection
 from servicepunkt.core.plugins import hookimpl
 from servicepunkt.core.protocols import Retention
 from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.web import theme
 from servicepunkt.web.devices.model import TERMINAL
 from servicepunkt.web.devices.store import device
 from servicepunkt.web.help.store import help_call
@@ -42,6 +43,7 @@ def tables() -> Sequence[Any]:
 
 @hookimpl
 def routes() -> Sequence[Any]:
+    from servicepunkt.web import branding
     from servicepunkt.web.catalogue import answers
     from servicepunkt.web.catalogue import api as catalogue_api
     from servicepunkt.web.catalogue import pages as catalogue_pages
@@ -60,6 +62,7 @@ def routes() -> Sequence[Any]:
     from servicepunkt.web.terminal import search as search_pages
 
     return (
+        *branding.HANDLERS,
         *catalogue_api.HANDLERS,
         *catalogue_pages.HANDLERS,
         *answers.HANDLERS,
@@ -100,7 +103,11 @@ def texts() -> Path:
 
 @hookimpl
 def tenant_sections() -> Sequence[TenantSection]:
-    return (TenantSection("web", WebSettings), TenantSection("terminal", TerminalSettings))
+    return (
+        TenantSection("web", WebSettings),
+        TenantSection("terminal", TerminalSettings),
+        TenantSection(theme.SECTION, theme.ThemeSettings, check=lambda draft: list(theme.mistakes(draft))),
+    )
 
 
 @hookimpl
