@@ -14,7 +14,7 @@ from servicepunkt.dokbox.settings import DokboxSettings
 CODE_TEXTS = {
     "pickup-code": {
         "de": "{tenant}: Ihr Dokument liegt bereit. {box}, Code {code}, bis {until} Abholung mit dieser Handynummer.",
-        "en": "{tenant}: your document is ready. {box}, code {code}, until {until}. Collect with this mobile number.",
+        "en": "{tenant}: your document is ready. {box}, code {code}, until {until} Collect with this mobile number.",
     },
     "pickup-number-code": {
         "de": "{tenant}: Ihr Dokument liegt bereit. {box}, Abholnummer {number}, Code {code}, bis {until}",
@@ -28,7 +28,7 @@ CODE_TEXTS = {
 PLAIN_TEXTS = {
     "pickup-reminder": {
         "de": "{tenant}: Ihr Dokument wartet bis {until} auf Sie. {box}. Es gilt der Code aus unserer Nachricht.",
-        "en": "{tenant}: your document waits for you until {until}. {box}. The code in our message is valid.",
+        "en": "{tenant}: your document waits in {box} until {until} The code in our message is valid.",
     },
     "pickup-withdrawn": {
         "de": "{tenant}: Ihr Dokument liegt nicht mehr in der Box. Sie bekommen es hier: {counter}",

@@ -26,6 +26,7 @@ from servicepunkt.tenants.checking import check
 from servicepunkt.tenants.ending import Proof
 from servicepunkt.tenants.findings import Finding
 from servicepunkt.tenants.model import TenantFile
+from servicepunkt.tenants.preview import service as preview
 from servicepunkt.tenants.readiness import Answer
 from servicepunkt.tenants.service import Difference, NotReadyError
 from servicepunkt.tenants.starting import Question
@@ -117,6 +118,26 @@ def _show(found: Sequence[Finding], texts: Texts, locale: str) -> None:
     counted = Counter(one.level for one in found)
     sentence = "{errors} mistakes, {warnings} warnings." if found else "The file is in order."
     out.print(texts.translate(locale, sentence, errors=counted["error"], warnings=counted["warning"]))
+
+
+@tenant.command("preview")
+@click.argument("pack")
+@click.option("--output", default="preview.html", show_default=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--language", default="", help="de or en; without it that of the system.")
+def tenant_preview(pack: str, output: Path, language: str) -> None:
+    """Write one HTML file with every screen, every message and sixty days of hours, to be looked at and mailed."""
+    deployment = deployments.without_database(read_settings(os.environ))
+    checked = check(deployment, files.folder_of(pack))
+    locale = language or system_language()
+    if checked.file is None:
+        _show(findings.said_in(checked.findings, deployment.texts, locale), deployment.texts, locale)
+        sys.exit(1)
+    with Console(stderr=True).status("...") as status:
+        page = asyncio.run(
+            preview.make(deployment, checked, checked.file, locale, progress=lambda text: status.update(text))
+        )
+    output.write_text(page, "utf-8")
+    out.print(f"{output}: {len(page.encode()) / 1024 / 1024:.1f} MB")
 
 
 @tenant.command("diff")
