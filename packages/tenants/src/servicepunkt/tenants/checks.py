@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, timedelta
+from itertools import groupby
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -96,7 +97,8 @@ EMPTY_THEME = rule("SP1064", "nothing is in this theme", warns=True)
 NO_HELP = rule("SP1065", "people cannot call anybody from here: `help_phone` is missing", warns=True)
 TO_FILL_IN = rule("SP1067", "{text} is still to be filled in", warns=True)
 NO_RETENTION = rule("SP1066", "the plugin {name!r} stores {table} and has no rule when it is erased")
-WHEN = Rule("", "{day} {times}")
+ON = Rule("", "{day} {times}")
+FROM_TO = Rule("", "{first} to {last} {times}")
 WEEKDAYS = tuple(
     Term(day) for day in ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 )
@@ -234,8 +236,9 @@ def _points(draft: TenantDraft) -> Found:
     catalogue, calendar = draft.catalogue, calendar_of(draft)
     offered = {offer.point for offer in catalogue.offers}
     line = line115_of(draft.ctx).open
+    lasting = {point.id for point in catalogue.points_on(draft.day)}
     for point in catalogue.points:
-        if catalogue.host(point.host) is None:
+        if catalogue.host(point.host) is None or point.id not in lasting:
             continue
         if point.id not in offered:
             yield f"points.{point.id}", NO_OFFERS()
@@ -251,11 +254,15 @@ def _points(draft: TenantDraft) -> Found:
 def uncovered(hours: Hours, others: Hours, day: date) -> tuple[Broken, ...]:
     """When in the usual week of `day` it is open outside of `others`: 'Saturdays 13:00–20:00'."""
     open_week, other_week = usual_week(hours, day).days, usual_week(others, day).days
-    return tuple(
-        WHEN(day=name, times=", ".join(f"{_clock(start)}–{_clock(end)}" for start, end in left))
-        for name, mine, other in zip(WEEKDAYS, open_week, other_week, strict=True)
-        if (left := _without(mine, other))
-    )
+    left = [_without(mine, other) for mine, other in zip(open_week, other_week, strict=True)]
+    return tuple(_said(list(days), times) for times, days in groupby(range(7), key=lambda day: left[day]) if times)
+
+
+def _said(days: list[int], times: Times) -> Broken:
+    clock = ", ".join(f"{_clock(start)}–{_clock(end)}" for start, end in times)
+    if len(days) == 1:
+        return ON(day=WEEKDAYS[days[0]], times=clock)
+    return FROM_TO(first=WEEKDAYS[days[0]], last=WEEKDAYS[days[-1]], times=clock)
 
 
 def _without(times: Times, others: Times) -> Times:
@@ -299,10 +306,22 @@ def _contracts(draft: TenantDraft) -> Found:
         place = f"hosts.{host.id}.contract"
         if since and until and until < since:
             yield place, ENDS_BEFORE()
-        elif until and until < draft.day:
+        elif until and until < draft.day and _still_offers(draft, host.id):
             yield place, CONTRACT_ENDED(day=until.isoformat())
+        elif until and until < draft.day:
+            continue
         elif until and until < draft.day + SOON:
             yield place, CONTRACT_ENDS(day=until.isoformat())
+
+
+def _still_offers(draft: TenantDraft, host: str) -> bool:
+    """Whether anything at a host's points is still said to be possible."""
+    catalogue = draft.catalogue
+    there = {point.id for point in catalogue.points if point.host == host}
+    current = [
+        offer for offer in catalogue.offers if offer.point in there and is_valid(None, offer.valid_until, draft.day)
+    ]
+    return bool(current)
 
 
 def _ends_before(entry: Any) -> bool:

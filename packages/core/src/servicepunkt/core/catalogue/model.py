@@ -359,6 +359,14 @@ class Catalogue(Strict, frozen=True, kw_only=True, dict=True):
     def point(self, point_id: str) -> Point | None:
         return self._points.get(point_id)
 
+    def points_on(self, day: date) -> list[Point]:
+        """The points that there are on a day: those whose host has a contract then, or none that says when."""
+        return [
+            point
+            for point in self.points
+            if (host := self.host(point.host)) is None or is_valid(host.contract.since, host.contract.until, day)
+        ]
+
     def partner(self, partner_id: str) -> Partner | None:
         return self._partners.get(partner_id)
 

@@ -21,7 +21,7 @@ from servicepunkt.core.commands import COMMAND_LINE, tenant_or_refuse, write_jso
 from servicepunkt.core.errors import ConflictError
 from servicepunkt.core.settings import Settings, read_settings
 from servicepunkt.core.texts import Texts, system_language
-from servicepunkt.tenants import areas, ending, exporting, files, findings, readiness, service, starting
+from servicepunkt.tenants import areas, ending, exporting, files, findings, readiness, schema, service, starting
 from servicepunkt.tenants.checking import check
 from servicepunkt.tenants.ending import Proof
 from servicepunkt.tenants.findings import Finding
@@ -77,6 +77,14 @@ def _settle(question: Question, answers: dict[str, str], say: Callable[[str], st
             answers[question.name] = answer
             return
         out.print(f"  {say(wrong)}", style="red", markup=False)
+
+
+@tenant.command("schema")
+def tenant_schema() -> None:
+    """Write the JSON Schema of tenant files, with the sections of the installed plugins, for editors."""
+    deployment = deployments.without_database(read_settings(os.environ))
+    sections = [section for answer in deployment.plugins.startup("tenant_sections") for section in answer.value]
+    write_json(schema.json_schema({section.name: section.schema for section in sections}))
 
 
 @tenant.command("check")

@@ -89,7 +89,7 @@ def page(request: Request[Any, Any, Any], template: str, sight: Sight, **values:
 def start_page(
     request: Request[Any, Any, Any], sight: Sight, tiles: list[TerminalTile], **values: Any
 ) -> Response[str]:
-    points = [sight.point] if sight.point else list(sight.catalogue.points)
+    points = [sight.point] if sight.point else sight.catalogue.points_on(sight.day)
     themes = content.themes(sight)
     # A few tiles do not become towers: what they leave free is used.
     has_room = sight.point is not None and len(tiles) + len(themes) <= FEW
