@@ -8,20 +8,24 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import procrastinate
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
 from servicepunkt.core import cli, jobs
+from servicepunkt.core import deployment as deployments
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue.model import Address, Catalogue, Host, Point
 from servicepunkt.core.catalogue.service import publish
+from servicepunkt.core.commands import tenant_or_refuse
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.deployment import Deployment
-from servicepunkt.core.errors import NotFoundError, ServicepunktError, SettingsError
+from servicepunkt.core.errors import NotFoundError, PluginOffError, ServicepunktError, SettingsError
 from servicepunkt.core.plugins import PluginHost
+from servicepunkt.core.settings import Settings
 from servicepunkt.core.testing import empty_database, make_tenant, open_deployment
 
 pytestmark = pytest.mark.usefixtures("environment")
@@ -189,6 +193,30 @@ def test_plugins_are_listed_in_the_order_in_which_they_are_asked(run: Run) -> No
 def test_naming_plugins_that_are_not_installed_is_refused(run: Run, environment: pytest.MonkeyPatch) -> None:
     environment.setenv("SERVICEPUNKT_PLUGINS", "core, locker")
     assert "not installed: locker" in refusal(run("plugin", "list"), SettingsError)
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_command_refuses_a_tenant_that_has_its_plugin_off(make_host: Any, environment: pytest.MonkeyPatch) -> None:
+    """Also in a group, and whatever the command would do with the tenant; the kernel's own commands work on."""
+    reached = []
+
+    @click.command()
+    @click.option("--tenant", required=True)
+    def count(tenant: str) -> None:
+        """Count doors."""
+        with deployments.configured() as settings:
+            asyncio.run(work(settings, tenant))
+
+    async def work(settings: Settings, slug: str) -> None:
+        async with deployments.running(settings, make_host()) as deployment:
+            reached.append(await tenant_or_refuse(deployment, slug))
+
+    root = cli.root(make_host(missing={"commands": lambda: (click.Group("doors", commands=[count]),)}))
+    assert CliRunner().invoke(root, ["doors", "count", "--tenant", "alpha"]).exit_code == 0
+    sentence = refusal(CliRunner().invoke(root, ["doors", "count", "--tenant", "beta"]), PluginOffError)
+    assert sentence == "the plugin 'missing' is off for the tenant 'beta'"
+    assert [ctx.slug for ctx in reached] == ["alpha"]
+    assert CliRunner().invoke(root, ["audit", "export", "--tenant", "beta"]).exit_code == 0
 
 
 # --- worker ---------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from servicepunkt.core.audit import service as audit
 from servicepunkt.core.db import check as db_check
 from servicepunkt.core.db import migrate
 from servicepunkt.core.deployment import Deployment
-from servicepunkt.core.errors import NotFoundError, SettingsError
+from servicepunkt.core.errors import NotFoundError, PluginOffError, SettingsError
 from servicepunkt.core.notices.providers import lines_open
 from servicepunkt.core.settings import Settings
 from servicepunkt.core.tenancy.model import TenantContext
@@ -26,6 +26,8 @@ from servicepunkt.core.tenancy.model import TenantContext
 out = Console()
 #: Who acts at the command line, for the audit chain.
 COMMAND_LINE = "command-line"
+#: Where click's context says whose command is running; without it, it is the kernel's.
+PLUGIN = "servicepunkt.plugin"
 
 
 def write_json(value: object) -> None:
@@ -33,10 +35,16 @@ def write_json(value: object) -> None:
 
 
 async def tenant_or_refuse(deployment: Deployment, slug: str) -> TenantContext:
+    """The tenant that a command names. Raises NotFoundError, and PluginOffError for a command of a plugin that this
+    tenant has not switched on."""
     ctx = await deployment.directory.by_slug(slug)
     if ctx is None:
         known = ", ".join(tenant.slug for tenant in await deployment.directory.all()) or "none yet"
         raise NotFoundError(f"there is no tenant {slug!r}; known are: {known}")
+    running = click.get_current_context(silent=True)
+    plugin = running.meta.get(PLUGIN, "core") if running else "core"
+    if not ctx.allows(plugin):
+        raise PluginOffError(f"the plugin {plugin!r} is off for the tenant {slug!r}")
     return ctx
 
 

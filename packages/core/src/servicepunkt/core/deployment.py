@@ -45,10 +45,14 @@ class Deployment:
 
 def load_plugins(settings: Settings) -> PluginHost:
     """Every installed plugin, or those named in SERVICEPUNKT_PLUGINS (comma-separated)."""
-    host = PluginHost()
-    named = frozenset(name.strip() for name in settings.plugins.split(",") if name.strip())
-    host.load_installed(only=named or None)
+    host = PluginHost(clock=settings.clock)
+    host.load_installed(only=named_plugins(settings.plugins))
     return host
+
+
+def named_plugins(listed: str) -> frozenset[str] | None:
+    """The names in a list with commas; None for an empty one, which means all."""
+    return frozenset(name.strip() for name in listed.split(",") if name.strip()) or None
 
 
 @contextmanager

@@ -17,9 +17,11 @@ from servicepunkt.core.tenancy.model import TenantContext
 
 if TYPE_CHECKING:
     import click
+    import sqlalchemy
 
     from servicepunkt.core.catalogue.formats.model import Format
     from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantSection, TerminalTile
+    from servicepunkt.core.jobs import Job
     from servicepunkt.core.notices.model import NoticeChannel, NoticeTemplate
     from servicepunkt.core.protocols import HealthCheck, NoticeListener, Retention, StaffTask, TenantApplied
 
@@ -55,7 +57,7 @@ def migrations() -> Path:
 
 
 @hookspec
-def tables() -> Sequence[Any]:
+def tables() -> Sequence[sqlalchemy.Table]:
     """Name the SQLAlchemy tables of the plugin, so that checks can compare them with the database.
 
     Called by `db check`. Since 0.1.
@@ -66,7 +68,7 @@ def tables() -> Sequence[Any]:
 
 
 @hookspec
-def jobs() -> Sequence[Any]:
+def jobs() -> Sequence[Job]:
     """Name the background jobs of the plugin (functions decorated with `servicepunkt.core.jobs.job`).
 
     Called once when a process that defers or runs jobs starts. Since 0.1.

@@ -115,10 +115,3 @@ async def _recognise(connection: Connection, token: str) -> Device:
     found = await device_service.recognise(deployment_of(connection), tenant_of(connection), token)
     connection.scope[DEVICE_KEY] = found  # type: ignore[literal-required]
     return found
-
-
-async def plugin_gate(connection: Connection, handler: BaseRouteHandler) -> None:
-    """A route of a plugin that the tenant has not switched on does not exist for that tenant."""
-    name = handler.opt.get("plugin", "core")
-    if name != "core" and not tenant_of(connection).allows(str(name)):
-        raise NotFoundError

@@ -19,6 +19,7 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ServicepunktError
 from servicepunkt.web import access, assets, health
 from servicepunkt.web.frame import build_frame
+from servicepunkt.web.gate import OPT, PluginGate
 from servicepunkt.web.paper import Press
 from servicepunkt.web.problems import Problems
 from servicepunkt.web.requests import CarefulRequest, PlainAddresses, PlainTokens
@@ -79,7 +80,7 @@ def create_litestar(deployment: Deployment) -> Litestar:
             Exception: problems.unknown,
         },
         csrf_config=csrf,
-        middleware=[PlainAddresses(), PlainTokens(csrf)],
+        middleware=[PluginGate(), PlainAddresses(), PlainTokens(csrf)],
         before_request=keep_choices,
         request_class=CarefulRequest,
         request_max_body_size=MAX_BODY,
@@ -91,13 +92,8 @@ def create_litestar(deployment: Deployment) -> Litestar:
 
 
 def plugin_routers(deployment: Deployment) -> list[Router]:
-    """One router for each plugin; its gate makes the plugin's routes exist only where the tenant wants them."""
+    """One router for each plugin, named so that the gate knows whose routes they are."""
     return [
-        Router(
-            path="",
-            route_handlers=list(answer.value),
-            guards=[access.plugin_gate],
-            opt={"plugin": answer.plugin},
-        )
+        Router(path="", route_handlers=list(answer.value), opt={OPT: answer.plugin})
         for answer in deployment.plugins.startup("routes")
     ]

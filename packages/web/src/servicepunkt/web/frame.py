@@ -23,6 +23,7 @@ from servicepunkt.core.catalogue.model import Text, pick, stand_in
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.texts import Texts
+from servicepunkt.web.gate import SHELL, Gate, require_shown, show_all
 from servicepunkt.web.security import NONCE_KEY
 from servicepunkt.web.settings import WebSettings
 from servicepunkt.web.tenancy import PREFIX_KEY, TENANT_KEY
@@ -68,10 +69,22 @@ def name_of_language(code: str, locale: str) -> str:
 
 
 class Frame:
-    """Renders pages. One for a process; the box controller has one of its own with fewer plugins."""
+    """Renders pages. One for a process; the box controller has one of its own with fewer plugins.
 
-    def __init__(self, templates: Mapping[str, Path], static: Mapping[str, Path], texts: Texts) -> None:
+    `gate` is asked for the tenant and the plugin before a template or a file is shown; a box, which has no tenants,
+    shows all that it has.
+    """
+
+    def __init__(
+        self,
+        templates: Mapping[str, Path],
+        static: Mapping[str, Path],
+        texts: Texts,
+        *,
+        gate: Gate = show_all,
+    ) -> None:
         self.texts = texts
+        self.gate = gate
         self.static_folders = dict(static)
         self._environment = jinja2.Environment(
             loader=jinja2.PrefixLoader({name: jinja2.FileSystemLoader(folder) for name, folder in templates.items()}),
@@ -87,7 +100,8 @@ class Frame:
     def page(
         self, request: Request[Any, Any, Any], template: str, *, status: int = 200, **values: Any
     ) -> Response[str]:
-        """An HTML answer. Template variables: see `context`."""
+        """An HTML answer. Template variables: see `context`. Raises NotFoundError where the plugin is off."""
+        self.gate(request.scope.get(TENANT_KEY), template.partition("/")[0])
         body = self._environment.get_template(template).render(self.context(request), **values)
         return Response(body, media_type="text/html", status_code=status)
 
@@ -112,7 +126,7 @@ class Frame:
             "nonce": request.scope.get(NONCE_KEY, ""),
             "path": request.scope["path"],
             "place": place_of(request),
-            "static": self.static,
+            "static": lambda name: ("" if name.startswith(f"{SHELL}/") else prefix) + self.static(name),
             "terminal": is_terminal(request),
             "url": lambda path: prefix + path,
             "view": request.cookies.get(CONTRAST_COOKIE, ""),
@@ -127,9 +141,9 @@ class Frame:
         return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
 
 
-def build_frame(plugins: PluginHost, texts: Texts) -> Frame:
+def build_frame(plugins: PluginHost, texts: Texts, *, gate: Gate = require_shown) -> Frame:
     """The frame with the templates and static files of all plugins."""
-    return Frame(_folders(plugins, "templates"), _folders(plugins, "static_files"), texts)
+    return Frame(_folders(plugins, "templates"), _folders(plugins, "static_files"), texts, gate=gate)
 
 
 def _folders(plugins: PluginHost, hook: str) -> dict[str, Path]:
