@@ -30,6 +30,7 @@ from servicepunkt.core.notices.settings import NoticeSettings, mistakes
 from servicepunkt.core.notices.store import notice
 from servicepunkt.core.people.store import account
 from servicepunkt.core.plugins import hookimpl
+from servicepunkt.core.plugins.store import delete_failures, plugin_failure
 from servicepunkt.core.protocols import Retention
 from servicepunkt.core.retention import erase_expired
 from servicepunkt.core.tenancy.model import TenantContext
@@ -44,8 +45,9 @@ def commands() -> Sequence[click.Command]:
     from servicepunkt.core.catalogue.cli import catalogue
     from servicepunkt.core.commands import COMMANDS
     from servicepunkt.core.hours.cli import hours_command
+    from servicepunkt.core.plugins.cli import plugin
 
-    return (*COMMANDS, catalogue, hours_command)
+    return (*COMMANDS, plugin, catalogue, hours_command)
 
 
 @hookimpl
@@ -61,7 +63,8 @@ def migrations() -> Path:
 @hookimpl
 def tables() -> Sequence[Any]:
     own = (tenant, account, audit_entry, catalogue_revision, data_key, notice, notice_attempt, provider_weight)
-    return (*own, *SOURCE_TABLES, *NATIONAL_TABLES, search_miss, catalogue_edit, catalogue_link)
+    more = (search_miss, catalogue_edit, catalogue_link, plugin_failure)
+    return (*own, *SOURCE_TABLES, *NATIONAL_TABLES, *more)
 
 
 @hookimpl
@@ -97,6 +100,7 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG
         "notice_attempt": Retention(30, delete_attempts),
         "search_miss": Retention(180, delete_misses),
         "catalogue_edit": Retention(730, delete_ended),
+        "plugin_failure": Retention(7, delete_failures),
     }
 
 

@@ -17,6 +17,7 @@ from servicepunkt.core.catalogue.search.service import CatalogueSearch
 from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ServicepunktError
+from servicepunkt.core.plugins.service import failures_written
 from servicepunkt.web import access, assets, health
 from servicepunkt.web.frame import build_frame
 from servicepunkt.web.gate import OPT, PluginGate
@@ -54,7 +55,8 @@ def create_litestar(deployment: Deployment) -> Litestar:
         app.state["press"] = Press(deployment.settings.home / "cache" / "fonts")
         closing: list[Callable[[], Awaitable[None]]] = []
         app.state["at_shutdown"] = closing
-        yield
+        async with failures_written(deployment):
+            yield
         for close in closing:
             await close()
 

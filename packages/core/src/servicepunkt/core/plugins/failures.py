@@ -30,32 +30,51 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+Key = tuple[int, str, str, Fault]
+
+
 class Failures:
-    """One for a process. What has not happened for `LATELY` is forgotten."""
+    """One for a process: what happened for `LATELY`, and what of it was not yet taken to be written down."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._found: OrderedDict[tuple[int, str, str, Fault], Failure] = OrderedDict()
+        self._found: OrderedDict[Key, Failure] = OrderedDict()
+        self._new: OrderedDict[Key, Failure] = OrderedDict()
 
     def note(self, tenant: int, plugin: str, hook: str, fault: Fault, *, error: str = "") -> None:
-        now, key = self._now(), (tenant, plugin, hook, fault)
-        before = self._found.pop(key, None)
-        fresh = before is not None and now - before.last < LATELY
-        self._found[key] = Failure(
-            tenant=tenant,
-            plugin=plugin,
-            hook=hook,
-            fault=fault,
-            count=before.count + 1 if before and fresh else 1,
-            since=before.since if before and fresh else now,
-            last=now,
-            error=error,
-        )
-        if len(self._found) > MOST_KEPT:
-            self._found.popitem(last=False)
+        now = self._now()
+        one = Failure(tenant=tenant, plugin=plugin, hook=hook, fault=fault, count=1, since=now, last=now, error=error)
+        _add(self._found, one)
+        _add(self._new, one)
+
+    def take(self) -> list[Failure]:
+        """What is new since this was asked last."""
+        taken, self._new = list(self._new.values()), OrderedDict()
+        return taken
+
+    def give_back(self, taken: list[Failure]) -> None:
+        """They could not be written down."""
+        for one in taken:
+            _add(self._new, one)
 
     def lately(self, tenant: int | None = None) -> list[Failure]:
-        """Of one tenant or of all, by plugin and hook."""
+        """Of one tenant or of all, by tenant, plugin and hook."""
         now = self._now()
         found = [one for one in self._found.values() if tenant in (None, one.tenant) and now - one.last < LATELY]
         return sorted(found, key=lambda one: (one.tenant, one.plugin, one.hook, one.fault))
+
+
+def _add(kept: OrderedDict[Key, Failure], one: Failure) -> None:
+    key = (one.tenant, one.plugin, one.hook, one.fault)
+    before = kept.pop(key, None)
+    kept[key] = one if before is None else together(before, one)
+    if len(kept) > MOST_KEPT:
+        kept.popitem(last=False)
+
+
+def together(before: Failure, new: Failure) -> Failure:
+    """Both as one; what is longer ago than `LATELY` counts no more."""
+    if new.last - before.last >= LATELY:
+        return new
+    first, last = min(before.since, new.since), max(before.last, new.last)
+    return msgspec.structs.replace(new, count=before.count + new.count, since=first, last=last)

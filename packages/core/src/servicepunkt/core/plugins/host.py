@@ -139,17 +139,12 @@ class PluginHost:
         given, read = {"ctx": ctx, **arguments}, shape(hook).read
         for name, function, accepted in self._allowed(hook, ctx.plugins):
             started = time.perf_counter()
-            try:
-                value = function(**{key: given[key] for key in accepted})
-                # Read within the try: what a plugin returns may raise only when it is walked through.
-                answer = None if value is None else Answer(name, read(value))
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything; it is logged
+            value, error = _asked(function, {key: given[key] for key in accepted}, read)
+            self._note_time(ctx, name, hook, time.perf_counter() - started)
+            if error is not None:
                 self._note_failure(ctx, name, hook, error)
-                continue
-            finally:
-                self._note_time(ctx, name, hook, time.perf_counter() - started)
-            if answer is not None:
-                yield answer
+            elif value is not None:
+                yield Answer(name, value)
 
     def _note_failure(self, ctx: TenantContext, plugin: str, hook: str, error: BaseException) -> None:
         log.error("plugin_failed", plugin=plugin, hook=hook, exc_info=error)
@@ -171,6 +166,17 @@ class PluginHost:
 
     def _select(self, hook: str, plugins: frozenset[str]) -> list[tuple[str, Callable[..., Any], tuple[str, ...]]]:
         return [entry for entry in self._implementations(hook) if entry[0] == "core" or entry[0] in plugins]
+
+
+def _asked(
+    function: Callable[..., Any], arguments: dict[str, object], read: Callable[[Any], Any]
+) -> tuple[Any, BaseException | None]:
+    """(answer, what it raised); read here, because what a plugin returns may raise only when it is walked through."""
+    try:
+        value = function(**arguments)
+        return (None if value is None else read(value)), None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything; the caller logs it
+        return None, error
 
 
 def _loaded(point: EntryPoint) -> Any:

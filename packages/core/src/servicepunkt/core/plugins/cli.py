@@ -1,0 +1,87 @@
+"""`servicepunkt plugin`: what is installed, what a tenant has switched on and why, and how it does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from servicepunkt.core import deployment as deployments
+from servicepunkt.core.commands import tenant_or_refuse, write_json
+from servicepunkt.core.plugins import service
+from servicepunkt.core.plugins.failures import Failure
+from servicepunkt.core.plugins.host import PluginHost
+from servicepunkt.core.plugins.listing import REASONS, Listed, listed
+from servicepunkt.core.settings import Settings, read_settings
+
+out = Console()
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A plugin with what went wrong with it lately; None where no tenant was named."""
+
+    plugin: Listed
+    failures: list[Failure] | None = None
+
+
+@click.group()
+def plugin() -> None:
+    """Plugins: what is installed, what a tenant has switched on, how to write and to check one."""
+
+
+@plugin.command("list")
+@click.option("--tenant", help="Slug: say which plugins are on for this tenant and why, and what went wrong lately.")
+@json_option
+def plugin_list(tenant: str | None, as_json: bool) -> None:
+    """List the plugins in the order in which they are asked."""
+    rows = _rows_of(tenant) if tenant else [Row(plugin=one) for one in listed(_installed())]
+    if as_json:
+        write_json([_plain(row) for row in rows])
+        return
+    table = Table("plugin", "from", "state", "lately", "hooks")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in _cells(row)))
+    out.print(table)
+
+
+def _installed() -> PluginHost:
+    return deployments.load_plugins(read_settings(os.environ))
+
+
+def _rows_of(slug: str) -> list[Row]:
+    with deployments.configured() as settings:
+        return asyncio.run(_ask(settings, slug))
+
+
+async def _ask(settings: Settings, slug: str) -> list[Row]:
+    async with deployments.running(settings) as deployment:
+        ctx = await tenant_or_refuse(deployment, slug)
+        found = await service.lately(deployment, ctx)
+        return [
+            Row(plugin=one, failures=[failure for failure in found if failure.plugin == one.plugin])
+            for one in listed(deployment.plugins, ctx)
+        ]
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    plain = msgspec.structs.asdict(row.plugin)
+    if row.failures is not None:
+        plain["failures"] = [
+            {name: value for name, value in msgspec.structs.asdict(one).items() if name not in ("tenant", "plugin")}
+            for one in row.failures
+        ]
+    return plain
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    one = row.plugin
+    said = [f"{one.hook} {one.fault} {one.count} times since {one.since:%d %b %H:%M} UTC" for one in row.failures or ()]
+    state = one.state if one.state == one.reason else f"{one.state}: {REASONS[one.reason]}"
+    return one.plugin, f"{one.distribution} {one.version}".strip(), state, "; ".join(said), ", ".join(one.hooks)
