@@ -21,6 +21,7 @@ from alembic.script import ScriptDirectory
 from servicepunkt.core import cli, hookimpl
 from servicepunkt.core import plugin as core_plugin
 from servicepunkt.core.catalogue.formats.model import Format
+from servicepunkt.core.conformance import Rule
 from servicepunkt.core.db import migrate
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.db.session import Transaction
@@ -151,6 +152,10 @@ class Locker:
         return (Format(name="locker-list", parts=("file",), is_whole=True),)
 
     @hookimpl
+    def conformance_rules(self) -> Sequence[Rule]:
+        return (Rule(name="doors", wants="doors close", remedy="Close them.", check=lambda bench: []),)
+
+    @hookimpl
     def terminal_tiles(self, ctx: TenantContext, locale: str, point: str) -> Sequence[TerminalTile]:
         return (TerminalTile(f"Locker at {point} ({locale})", f"/k/locker/{ctx.slug}"),)
 
@@ -279,6 +284,10 @@ def test_hook_device_kinds(host: PluginHost) -> None:
 def test_hook_catalogue_formats(host: PluginHost) -> None:
     (found,) = said(host, "catalogue_formats")
     assert (found.name, found.is_whole) == ("locker-list", True)
+
+
+def test_hook_conformance_rules(host: PluginHost) -> None:
+    assert [rule.name for rule in said(host, "conformance_rules")] == ["doors"]
 
 
 # --- tenant hooks: for the tenant that has the plugin, and for no other ---------------------------------------

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import sqlalchemy
 
     from servicepunkt.core.catalogue.formats.model import Format
+    from servicepunkt.core.conformance.model import Rule
     from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantSection, TerminalTile
     from servicepunkt.core.jobs import Job
     from servicepunkt.core.notices.model import NoticeChannel, NoticeTemplate
@@ -151,6 +152,17 @@ def catalogue_formats() -> Sequence[Format]:
     Called when a catalogue is imported or exported. Since 0.1.
 
     Example: `return (Format(name="townbook", parts=("file",), is_whole=True, read=read),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def conformance_rules() -> Sequence[Rule]:
+    """Add rules that `plugin check` asks of every plugin.
+
+    Called when a plugin is checked. Since 0.1.
+
+    Example: `return (Rule(name="doors", wants="doors close", remedy="Close them.", check=open_doors),)`
     """
     raise NotImplementedError
 

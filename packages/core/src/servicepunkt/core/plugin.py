@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -36,6 +36,9 @@ from servicepunkt.core.retention import erase_expired
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.tenancy.store import tenant
 
+if TYPE_CHECKING:
+    from servicepunkt.core.conformance.model import Rule
+
 servicepunkt_api = "1"
 HERE = Path(__file__).parent
 
@@ -53,6 +56,13 @@ def commands() -> Sequence[click.Command]:
 @hookimpl
 def catalogue_formats() -> Sequence[Format]:
     return FORMATS
+
+
+@hookimpl
+def conformance_rules() -> Sequence[Rule]:
+    from servicepunkt.core.conformance import data, rules, words
+
+    return (*rules.RULES, *words.RULES, *data.RULES)
 
 
 @hookimpl

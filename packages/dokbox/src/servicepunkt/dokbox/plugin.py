@@ -17,6 +17,7 @@ from servicepunkt.dokbox.settings import DokboxSettings, mistakes
 if TYPE_CHECKING:
     import click
 
+    from servicepunkt.core.conformance import Rule
     from servicepunkt.core.db.session import Transaction
 
 servicepunkt_api = "1"
@@ -42,6 +43,13 @@ def commands() -> Sequence[click.Command]:
     from servicepunkt.dokbox.cli import box
 
     return (box,)
+
+
+@hookimpl
+def conformance_rules() -> Sequence[Rule]:
+    from servicepunkt.dokbox.conformance import RULES
+
+    return RULES
 
 
 @hookimpl

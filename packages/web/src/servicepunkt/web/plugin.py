@@ -19,6 +19,8 @@ from servicepunkt.web.settings import TerminalSettings, WebSettings
 if TYPE_CHECKING:
     import click
 
+    from servicepunkt.core.conformance import Rule
+
 servicepunkt_api = "1"
 HERE = Path(__file__).parent
 
@@ -28,6 +30,13 @@ def commands() -> Sequence[click.Command]:
     from servicepunkt.web.cli import device
 
     return (device,)
+
+
+@hookimpl
+def conformance_rules() -> Sequence[Rule]:
+    from servicepunkt.web.conformance import RULES
+
+    return RULES
 
 
 @hookimpl
@@ -110,10 +119,14 @@ def device_kinds() -> Sequence[DeviceKind]:
 
 @hookimpl
 def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG001
-    """Help calls name nobody; they are kept for as long as somebody may ask how often help was wanted."""
-    from servicepunkt.web.help.store import delete_closed
+    """Help calls name nobody; they are kept for as long as somebody may ask how often help was wanted.
 
-    return {"help_call": Retention(90, delete_closed)}
+    Sessions that ended are deleted when somebody signs in, and at night where nobody does.
+    """
+    from servicepunkt.web.help.store import delete_closed
+    from servicepunkt.web.sessions.store import delete_older
+
+    return {"help_call": Retention(90, delete_closed), "session": Retention(1, delete_older)}
 
 
 @hookimpl

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -20,7 +21,11 @@ from servicepunkt.core.plugins.host import PluginHost
 from servicepunkt.core.plugins.listing import REASONS, Listed, listed
 from servicepunkt.core.settings import Settings, read_settings
 
+if TYPE_CHECKING:
+    from servicepunkt.core.conformance.model import Report
+
 out = Console()
+COLOURS = {"passed": "green", "warned": "yellow", "failed": "red"}
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 
 
@@ -85,3 +90,29 @@ def _cells(row: Row) -> tuple[str, ...]:
     said = [f"{one.hook} {one.fault} {one.count} times since {one.since:%d %b %H:%M} UTC" for one in row.failures or ()]
     state = one.state if one.state == one.reason else f"{one.state}: {REASONS[one.reason]}"
     return one.plugin, f"{one.distribution} {one.version}".strip(), state, "; ".join(said), ", ".join(one.hooks)
+
+
+@plugin.command("check")
+@click.argument("wanted", metavar="NAME|FOLDER")
+@json_option
+def plugin_check(wanted: str, as_json: bool) -> None:
+    """Ask the rules of plugins: one that is installed by its NAME, or one in a FOLDER with a pyproject.toml."""
+    from servicepunkt.core.conformance import check
+
+    report = check(wanted)
+    if as_json:
+        write_json({"plugin": report.plugin, "ok": not report.failed, "findings": report.findings})
+    else:
+        _show(report)
+    if report.failed:
+        sys.exit(1)
+
+
+def _show(report: Report) -> None:
+    table = Table("rule", "", "what is wanted, what was found, what to do")
+    for one in report.findings:
+        found = [f"{'' if not trouble.place else f'{trouble.place}: '}{trouble.sentence}" for trouble in one.troubles]
+        said = escape("\n".join([one.wants, *(f"– {line}" for line in found), *([one.remedy] if one.remedy else [])]))
+        table.add_row(one.rule, f"[{COLOURS[one.state]}]{one.state}[/]", said)
+    out.print(table)
+    out.print(f"{report.plugin}: {len(report.failed)} of {len(report.findings)} rules are broken.")

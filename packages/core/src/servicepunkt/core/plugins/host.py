@@ -118,6 +118,10 @@ class PluginHost:
         callers = self._manager.get_hookcallers(self._manager.get_plugin(name)) or ()
         return tuple(sorted(caller.name for caller in callers))
 
+    def implementation(self, name: str, hook: str) -> Callable[..., Any]:
+        """A plugin's own function for a hook. Raises KeyError where it has none."""
+        return {plugin: function for plugin, function, _ in self._implementations(hook)}[name]
+
     def startup(self, hook: str) -> Iterator[Answer]:
         """Ask every plugin a start-up hook; an error here ends the start, half a product must not run."""
         for name, function, _ in self._implementations(hook):

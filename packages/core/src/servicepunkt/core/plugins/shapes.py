@@ -109,9 +109,10 @@ def _names() -> dict[str, Any]:
 
     from servicepunkt.core import declarations, jobs, protocols
     from servicepunkt.core.catalogue.formats import model as formats
+    from servicepunkt.core.conformance import model as conformance
     from servicepunkt.core.notices import model as notices
 
     found: dict[str, Any] = {"click": click, "sqlalchemy": sqlalchemy, "Callable": Callable}
-    for module in (declarations, protocols, formats, notices, jobs):
+    for module in (declarations, protocols, formats, conformance, notices, jobs):
         found |= vars(module)
     return found
