@@ -31,6 +31,7 @@ from servicepunkt.core.jobs import build_app, job
 from servicepunkt.core.notices import service as notices
 from servicepunkt.core.notices.model import Notice, NoticeTemplate
 from servicepunkt.core.plugins import PluginHost
+from servicepunkt.core.plugins.new import Pattern, patterns
 from servicepunkt.core.protocols import HealthCheck, Retention, StaffTask, TenantApplied
 from servicepunkt.core.retention import erase_expired
 from servicepunkt.core.tenancy.model import TenantContext
@@ -150,6 +151,10 @@ class Locker:
     @hookimpl
     def catalogue_formats(self) -> Sequence[Format]:
         return (Format(name="locker-list", parts=("file",), is_whole=True),)
+
+    @hookimpl
+    def plugin_patterns(self) -> Sequence[Pattern]:
+        return (Pattern(kind="door", about="a door", then="Open it.", folder=self.folder),)
 
     @hookimpl
     def conformance_rules(self) -> Sequence[Rule]:
@@ -284,6 +289,10 @@ def test_hook_device_kinds(host: PluginHost) -> None:
 def test_hook_catalogue_formats(host: PluginHost) -> None:
     (found,) = said(host, "catalogue_formats")
     assert (found.name, found.is_whole) == ("locker-list", True)
+
+
+def test_hook_plugin_patterns(host: PluginHost, plugin: Locker) -> None:
+    assert patterns(host)["door"].folder == plugin.folder
 
 
 def test_hook_conformance_rules(host: PluginHost) -> None:

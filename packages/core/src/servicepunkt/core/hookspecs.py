@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantSection, TerminalTile
     from servicepunkt.core.jobs import Job
     from servicepunkt.core.notices.model import NoticeChannel, NoticeTemplate
+    from servicepunkt.core.plugins.new import Pattern
     from servicepunkt.core.protocols import HealthCheck, NoticeListener, Retention, StaffTask, TenantApplied
 
 PROJECT = "servicepunkt"
@@ -152,6 +153,17 @@ def catalogue_formats() -> Sequence[Format]:
     Called when a catalogue is imported or exported. Since 0.1.
 
     Example: `return (Format(name="townbook", parts=("file",), is_whole=True, read=read),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def plugin_patterns() -> Sequence[Pattern]:
+    """Add kinds of plugins that `plugin new` writes: a folder of files with places for the name.
+
+    Called when a plugin is written. Since 0.1.
+
+    Example: `return (Pattern(kind="locker", about="a locker", then="Open it.", folder=Path("patterns/locker")),)`
     """
     raise NotImplementedError
 

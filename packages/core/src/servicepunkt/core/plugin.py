@@ -38,6 +38,7 @@ from servicepunkt.core.tenancy.store import tenant
 
 if TYPE_CHECKING:
     from servicepunkt.core.conformance.model import Rule
+    from servicepunkt.core.plugins.new import Pattern
 
 servicepunkt_api = "1"
 HERE = Path(__file__).parent
@@ -56,6 +57,13 @@ def commands() -> Sequence[click.Command]:
 @hookimpl
 def catalogue_formats() -> Sequence[Format]:
     return FORMATS
+
+
+@hookimpl
+def plugin_patterns() -> Sequence[Pattern]:
+    from servicepunkt.core.plugins.new import OWN
+
+    return OWN
 
 
 @hookimpl

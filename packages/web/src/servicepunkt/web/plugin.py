@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import click
 
     from servicepunkt.core.conformance import Rule
+    from servicepunkt.core.plugins.new import Pattern
 
 servicepunkt_api = "1"
 HERE = Path(__file__).parent
@@ -30,6 +31,28 @@ def commands() -> Sequence[click.Command]:
     from servicepunkt.web.cli import device
 
     return (device,)
+
+
+@hookimpl
+def plugin_patterns() -> Sequence[Pattern]:
+    from servicepunkt.core.plugins.new import Pattern
+
+    return (
+        Pattern(
+            kind="partner",
+            about="a partner with a tile and a page on terminals, a page for staff and a section of the tenant file",
+            then="Pages are in `pages.py` and `templates/`; whatever a person reads has its German in `locale/de.po`.",
+            folder=HERE / "patterns" / "partner",
+            needs=("servicepunkt-web",),
+        ),
+        Pattern(
+            kind="tile",
+            about="a tile on the start page of terminals",
+            then="The section of its name in the tenant file says where it leads and at which points it is shown.",
+            folder=HERE / "patterns" / "tile",
+            needs=("servicepunkt-web",),
+        ),
+    )
 
 
 @hookimpl

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 out = Console()
 COLOURS = {"passed": "green", "warned": "yellow", "failed": "red"}
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 
 
@@ -116,3 +118,23 @@ def _show(report: Report) -> None:
         table.add_row(one.rule, f"[{COLOURS[one.state]}]{one.state}[/]", said)
     out.print(table)
     out.print(f"{report.plugin}: {len(report.failed)} of {len(report.findings)} rules are broken.")
+
+
+@plugin.command("new")
+@click.argument("kind")
+@click.argument("name")
+@click.option("--folder", type=FOLDER, default=Path(), help="Where the package's folder is made; here unless given.")
+@json_option
+def plugin_new(kind: str, name: str, folder: Path, as_json: bool) -> None:
+    """Write a plugin of this KIND, an installable package with its test: partner, tile, board, notice, source, table.
+
+    NAME is what tenants put on their allow list: small letters, digits and _.
+    """
+    from servicepunkt.core.plugins.new import write
+
+    target = write(_installed(), kind, name, folder)
+    if as_json:
+        write_json({"folder": str(target), "name": name})
+        return
+    out.print(f"Written: [bold]{escape(str(target))}[/]")
+    out.print(escape(f"Next: pip install -e {target}, pytest {target}, servicepunkt plugin check {name}"))

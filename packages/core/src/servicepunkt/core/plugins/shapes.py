@@ -111,8 +111,9 @@ def _names() -> dict[str, Any]:
     from servicepunkt.core.catalogue.formats import model as formats
     from servicepunkt.core.conformance import model as conformance
     from servicepunkt.core.notices import model as notices
+    from servicepunkt.core.plugins import new
 
     found: dict[str, Any] = {"click": click, "sqlalchemy": sqlalchemy, "Callable": Callable}
-    for module in (declarations, protocols, formats, conformance, notices, jobs):
+    for module in (declarations, protocols, formats, conformance, notices, jobs, new):
         found |= vars(module)
     return found
