@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -10,19 +11,31 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType, ModuleType, SimpleNamespace
+from typing import Any
 
+import click
+import msgspec
 import pytest
+import sqlalchemy as sa
 
+from servicepunkt.core import declarations
+from servicepunkt.core.catalogue.formats.model import Format
+from servicepunkt.core.conformance import Rule
+from servicepunkt.core.jobs import job
+from servicepunkt.core.notices.model import NoticeTemplate
+from servicepunkt.core.plugins.new import Pattern
+from servicepunkt.core.plugins.shapes import shape
+from servicepunkt.core.protocols import Retention
 from servicepunkt.core.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
 
 
-def load_generator() -> ModuleType:
+def load(name: str, path: Path) -> ModuleType:
     sys.path.insert(0, str(ROOT / "docs"))
-    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -31,7 +44,8 @@ def load_generator() -> ModuleType:
     return module
 
 
-generate = load_generator()
+generate = load("docs_generate", ROOT / "docs" / "generate.py")
+promise = load("hook_api_promise", ROOT / "tests" / "promise.py")
 HOOKS: dict[str, FunctionType] = generate.hooks.hooks()
 
 
@@ -107,6 +121,107 @@ def test_every_hook_is_named_by_a_test() -> None:
     tests = "\n".join(path.read_text("utf-8") for path in every)
     tested = set(re.findall(r"def test_hook_(\w+)\(", tests))
     assert tested == set(HOOKS)
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_the_example_of_every_hook_runs_and_is_an_answer(name: str) -> None:
+    """Names that an example takes from somebody's plugin are here; what it returns is looked at as the host does."""
+    example = re.search(r"Example: `(return .*)`$", (HOOKS[name].__doc__ or "").strip(), re.DOTALL)
+    assert example is not None
+    namespace: dict[str, Any] = {**of_a_plugin(), "__file__": __file__}
+    exec(f"def hook():\n    {example[1]}", namespace)
+    assert shape(name).read(namespace["hook"]()) is not None
+
+
+def of_a_plugin() -> dict[str, Any]:
+    """What stands around an example in its own package."""
+
+    class Doors:
+        """Everything that hooks return to be asked later."""
+
+        name = title = href = kind = "doors"
+
+        def __init__(self, host: str = "") -> None:
+            self.host = host
+
+        async def check(self, *_: Any) -> Any: ...
+
+        count = applied = settled = undelivered = send = erase = look = check
+
+    async def work(deployment: Any, ctx: Any) -> None: ...
+
+    table = sa.Table("locker", sa.MetaData())
+    return {
+        **vars(declarations),
+        **{kind.__name__: kind for kind in (Format, NoticeTemplate, Path, Pattern, Retention, Rule)},
+        "click": click,
+        "list_lockers": click.Command("list"),
+        "store": SimpleNamespace(deposit=table, box=table),
+        "send_reminder": job(plugin="locker", name="locker.remind")(work),
+        "DokboxSettings": msgspec.defstruct("DokboxSettings", []),
+        "read": lambda files, limits: iter(()),
+        "open_doors": lambda bench: [],
+        "erase_old_deposits": Doors().erase,
+        **dict.fromkeys(("DepositPages", "BoxApi", "DepositsInTrouble", "SmtpChannel", "DepositNotices"), Doors),
+        **dict.fromkeys(("BoxesSeen", "BoxesReady", "BoxesEmpty", "SyncBoxes"), Doors),
+    }
+
+
+# --- the promise of version 1 ---------------------------------------------------------------------------------
+
+
+def test_what_version_1_promises_is_kept() -> None:
+    """When this fails, a plugin of somebody else would break: add beside what is there instead of changing it.
+
+    What is new in version 1 is written into the file: it is promised from then on.
+    """
+    promised = json.loads((ROOT / "tests" / "hook_api_1.json").read_text("utf-8"))
+    now = promise.hook_api()
+    assert promise.broken(promised, now) == []
+    assert now == promised, "write what was added with: python tests/promise.py"
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "says"),
+    [
+        (("hooks", "staff_entries"), None, "hooks.staff_entries is gone"),
+        (("hooks", "staff_entries", "arguments"), ["ctx"], "hooks.staff_entries.arguments lacks permissions"),
+        (("hooks", "staff_entries", "returns"), "Sequence[str]", "hooks.staff_entries.returns is Sequence[str]"),
+        (("structs", "StaffEntry", "fields"), ["title"], "structs.StaffEntry.fields lacks href, order"),
+        (("structs", "StaffEntry", "required"), ["title", "href", "colour"], "StaffEntry.required has colour"),
+        (("protocols", "StaffTask"), ["title", "href", "count", "colour"], "protocols.StaffTask has colour"),
+        (("protocols", "StaffTask"), ["title", "href"], "protocols.StaffTask lacks count"),
+    ],
+)
+def test_what_would_break_the_promise_is_said(place: tuple[str, ...], change: Any, says: str) -> None:
+    promised, now = promise.hook_api(), promise.hook_api()
+    at: Any = now
+    for name in place[:-1]:
+        at = at[name]
+    if change is None:
+        del at[place[-1]]
+    else:
+        at[place[-1]] = change
+    assert any(says in sentence for sentence in promise.broken(promised, now))
+
+
+def test_what_plugin_new_writes_needs_nothing_but_what_is_public() -> None:
+    public = {f"{room}.{name}" for room, names in generate.hooks.PUBLIC.items() for name in names}
+    used = re.compile(r"^from (servicepunkt\.[\w.]+) import ([\w, ]+)", re.MULTILINE)
+    found = [
+        (module, name)
+        for path in ROOT.glob("packages/*/src/**/patterns/**/*.py.txt")
+        for module, names in used.findall(path.read_text("utf-8"))
+        for name in names.split(", ")
+    ]
+    assert len(found) > 40
+    foreign = [
+        (module, name)
+        for module, name in found
+        if f"{module}.{name.partition(' as ')[0]}" not in public
+        and not any(module == one or module.startswith(f"{one}.") for one in public)
+    ]
+    assert foreign == []
 
 
 # --- errors ---------------------------------------------------------------------------------------------------

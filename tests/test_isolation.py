@@ -27,6 +27,7 @@ from servicepunkt.core.catalogue.model import Address, Catalogue, Host, Offer, P
 from servicepunkt.core.catalogue.sources import importing
 from servicepunkt.core.db import metadata
 from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.errors import NotFoundError
 from servicepunkt.core.people import service as people
 from servicepunkt.core.people.model import ROLES
 from servicepunkt.core.plugins import PluginHost
@@ -39,6 +40,7 @@ from servicepunkt.dokbox.settings import BoxSettings, DokboxSettings
 from servicepunkt.web.app import create_app, create_litestar
 from servicepunkt.web.devices import service as devices
 from servicepunkt.web.devices.model import Device
+from servicepunkt.web.frame import build_frame
 from servicepunkt.web.help import service as help_calls
 from servicepunkt.web.sessions import service as sessions
 
@@ -283,3 +285,57 @@ async def test_a_plugin_that_is_off_does_not_exist(deployment: Deployment, urls:
         )
         assert answer.status_code == 404
         assert "Einlagen" not in (await client.get(f"{side.prefix}/staff")).text
+
+
+async def test_a_plugin_that_is_off_answers_by_no_route(deployment: Deployment, urls: Any) -> None:
+    """Whatever the verb, with and without a form's token, signed in and not, as for a path that does not exist."""
+    side = await found(deployment, urls.owner, "delta")
+    only_box = paths_of(deployment, "dokbox")
+    assert len(only_box) > 20
+    await make_tenant(deployment, urls.owner, "delta", plugins=["web"], settings={})
+    answers: Counter[tuple[str, int]] = Counter()
+    async with AsyncTestClient(app=create_app(deployment), raise_server_exceptions=False) as client:
+        client.follow_redirects = False
+        csrf = await token_of(client, side)
+        for template, verb, cookies in itertools.product(only_box, VERBS, side.cookies.values()):
+            client.cookies.clear()
+            for name, value in {"sp_csrf": csrf, **cookies}.items():
+                client.cookies.set(name, value)
+            for data in ({}, {"_csrf_token": csrf}) if verb == "POST" else ({},):
+                path = side.prefix + next(filled(template, side))
+                answer = await client.request(verb, path, **({"data": data} if data else {}))
+                answers[verb, answer.status_code] += 1
+    assert {status for _, status in answers} == {404}, answers
+
+
+async def test_a_plugin_that_is_off_shows_no_file_and_no_template(deployment: Deployment, urls: Any) -> None:
+    """By path and by host name; the shell's own files draw the page that says so. Without a tenant there is no box."""
+    on = await found(deployment, urls.owner, "epsilon")
+    off = await make_tenant(deployment, urls.owner, "zeta", plugins=["web"], hosts=["zeta.example.org"])
+    file = "/static/dokbox/dokbox.css"
+    async with AsyncTestClient(app=create_app(deployment), raise_server_exceptions=False) as client:
+
+        async def status(path: str, host: str = "testserver.local") -> int:
+            return (await client.get(path, headers={"host": host})).status_code
+
+        assert [await status(f"/t/epsilon{file}"), await status(file, "epsilon.example.org")] == [200, 200]
+        assert [await status(f"/t/zeta{file}"), await status(file, "zeta.example.org"), await status(file)] == [404] * 3
+        shell = "/static/web/base.css"
+        assert [await status(path) for path in (shell, f"/t/zeta{shell}")] == [200, 200]
+    frame = build_frame(deployment.plugins, deployment.texts)
+    frame.gate(on.ctx, "dokbox")
+    for nobody in (off, None):
+        with pytest.raises(NotFoundError):
+            frame.gate(nobody, "dokbox")
+
+
+def paths_of(deployment: Deployment, plugin: str) -> list[str]:
+    """The path templates of a plugin."""
+    return sorted(
+        {
+            route.path
+            for route in create_litestar(deployment).routes
+            for handler in getattr(route, "route_handlers", ())
+            if handler.opt.get("plugin") == plugin
+        }
+    )

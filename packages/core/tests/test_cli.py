@@ -51,6 +51,8 @@ def test_the_kernel_brings_its_commands(plugins: PluginHost) -> None:
         "audit verify",
         "plugin",
         "plugin list",
+        "plugin check",
+        "plugin new",
         "catalogue",
         *(
             f"catalogue {name}"

@@ -8,20 +8,24 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import procrastinate
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
 from servicepunkt.core import cli, jobs
+from servicepunkt.core import deployment as deployments
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue.model import Address, Catalogue, Host, Point
 from servicepunkt.core.catalogue.service import publish
+from servicepunkt.core.commands import tenant_or_refuse
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.deployment import Deployment
-from servicepunkt.core.errors import NotFoundError, ServicepunktError, SettingsError
+from servicepunkt.core.errors import NotFoundError, PluginOffError, ServicepunktError, SettingsError
 from servicepunkt.core.plugins import PluginHost
+from servicepunkt.core.settings import Settings
 from servicepunkt.core.testing import empty_database, make_tenant, open_deployment
 
 pytestmark = pytest.mark.usefixtures("environment")
@@ -175,13 +179,19 @@ def test_an_upgrade_needs_the_role_that_owns_the_tables(run: Run, environment: p
 
 @pytest.mark.usefixtures("filled")
 def test_plugins_are_listed_in_the_order_in_which_they_are_asked(run: Run) -> None:
-    assert json.loads(run("plugin", "list", "--json").output) == [{"plugin": "core", "state": "installed"}]
-    assert json.loads(run("plugin", "list", "--tenant", "alpha", "--json").output) == [
-        {"plugin": "core", "state": "on (always)"},
-        {"plugin": "missing", "state": "wanted by the tenant, not installed"},
+    (core, *left_out) = json.loads(run("plugin", "list", "--json").output)
+    assert (core["plugin"], core["distribution"], core["api"], core["state"]) == (
+        *("core", "servicepunkt-core", "1", "installed"),
+    )
+    assert {"commands", "jobs", "health_checks"} <= set(core["hooks"])
+    assert {(one["state"], one["reason"]) for one in left_out} <= {("off", "excluded")}
+    found = json.loads(run("plugin", "list", "--tenant", "alpha", "--json").output)
+    assert [(one["plugin"], one["state"], one["reason"]) for one in (found[0], found[-1])] == [
+        ("core", "on", "always"),
+        ("missing", "off", "not-installed"),
     ]
     table = run("plugin", "list", "--tenant", "alpha").output
-    assert "on (always)" in table
+    assert "always on" in " ".join(table.split())
     assert "missing" in table
     assert "known are: alpha, beta" in refusal(run("plugin", "list", "--tenant", "gamma"), NotFoundError)
 
@@ -189,6 +199,30 @@ def test_plugins_are_listed_in_the_order_in_which_they_are_asked(run: Run) -> No
 def test_naming_plugins_that_are_not_installed_is_refused(run: Run, environment: pytest.MonkeyPatch) -> None:
     environment.setenv("SERVICEPUNKT_PLUGINS", "core, locker")
     assert "not installed: locker" in refusal(run("plugin", "list"), SettingsError)
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_command_refuses_a_tenant_that_has_its_plugin_off(make_host: Any, environment: pytest.MonkeyPatch) -> None:
+    """Also in a group, and whatever the command would do with the tenant; the kernel's own commands work on."""
+    reached = []
+
+    @click.command()
+    @click.option("--tenant", required=True)
+    def count(tenant: str) -> None:
+        """Count doors."""
+        with deployments.configured() as settings:
+            asyncio.run(work(settings, tenant))
+
+    async def work(settings: Settings, slug: str) -> None:
+        async with deployments.running(settings, make_host()) as deployment:
+            reached.append(await tenant_or_refuse(deployment, slug))
+
+    root = cli.root(make_host(missing={"commands": lambda: (click.Group("doors", commands=[count]),)}))
+    assert CliRunner().invoke(root, ["doors", "count", "--tenant", "alpha"]).exit_code == 0
+    sentence = refusal(CliRunner().invoke(root, ["doors", "count", "--tenant", "beta"]), PluginOffError)
+    assert sentence == "the plugin 'missing' is off for the tenant 'beta'"
+    assert [ctx.slug for ctx in reached] == ["alpha"]
+    assert CliRunner().invoke(root, ["audit", "export", "--tenant", "beta"]).exit_code == 0
 
 
 # --- worker ---------------------------------------------------------------------------------------------------

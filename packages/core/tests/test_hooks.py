@@ -21,6 +21,7 @@ from alembic.script import ScriptDirectory
 from servicepunkt.core import cli, hookimpl
 from servicepunkt.core import plugin as core_plugin
 from servicepunkt.core.catalogue.formats.model import Format
+from servicepunkt.core.conformance import Rule
 from servicepunkt.core.db import migrate
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.db.session import Transaction
@@ -30,6 +31,7 @@ from servicepunkt.core.jobs import build_app, job
 from servicepunkt.core.notices import service as notices
 from servicepunkt.core.notices.model import Notice, NoticeTemplate
 from servicepunkt.core.plugins import PluginHost
+from servicepunkt.core.plugins.new import Pattern, patterns
 from servicepunkt.core.protocols import HealthCheck, Retention, StaffTask, TenantApplied
 from servicepunkt.core.retention import erase_expired
 from servicepunkt.core.tenancy.model import TenantContext
@@ -149,6 +151,14 @@ class Locker:
     @hookimpl
     def catalogue_formats(self) -> Sequence[Format]:
         return (Format(name="locker-list", parts=("file",), is_whole=True),)
+
+    @hookimpl
+    def plugin_patterns(self) -> Sequence[Pattern]:
+        return (Pattern(kind="door", about="a door", then="Open it.", folder=self.folder),)
+
+    @hookimpl
+    def conformance_rules(self) -> Sequence[Rule]:
+        return (Rule(name="doors", wants="doors close", remedy="Close them.", check=lambda bench: []),)
 
     @hookimpl
     def terminal_tiles(self, ctx: TenantContext, locale: str, point: str) -> Sequence[TerminalTile]:
@@ -279,6 +289,14 @@ def test_hook_device_kinds(host: PluginHost) -> None:
 def test_hook_catalogue_formats(host: PluginHost) -> None:
     (found,) = said(host, "catalogue_formats")
     assert (found.name, found.is_whole) == ("locker-list", True)
+
+
+def test_hook_plugin_patterns(host: PluginHost, plugin: Locker) -> None:
+    assert patterns(host)["door"].folder == plugin.folder
+
+
+def test_hook_conformance_rules(host: PluginHost) -> None:
+    assert [rule.name for rule in said(host, "conformance_rules")] == ["doors"]
 
 
 # --- tenant hooks: for the tenant that has the plugin, and for no other ---------------------------------------

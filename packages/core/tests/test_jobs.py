@@ -19,6 +19,7 @@ from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.jobs import build_app, job, run_worker
 from servicepunkt.core.metrics import JOB_FAILURES
+from servicepunkt.core.plugins import PluginError
 from servicepunkt.core.tenancy.model import TenantContext, current_slug
 from servicepunkt.core.testing import empty_database, make_tenant, open_deployment
 
@@ -310,3 +311,13 @@ async def test_two_workers_that_find_the_same_job_do_not_stop_each_other(
         await jobs.take_up_stalled(app)
         await jobs.take_up_stalled(app)
     assert rows("SELECT status::text, attempts FROM procrastinate_jobs") == [("todo", 1)]
+
+
+async def test_a_job_that_says_it_is_of_another_plugin_is_refused(
+    urls: Urls, make_host: Any, work: Work, tmp_path: Path
+) -> None:
+    """By that name its tenants are asked: one that says `core` would run where its plugin is off."""
+    foreign = job(plugin="core", name="core.smuggled")(work.run)
+    async with open_deployment(urls, tmp_path, make_host(demo={"jobs": lambda: (foreign,)})) as deployment:
+        with pytest.raises(PluginError, match=r"plugin demo: the job core.smuggled says it is of 'core'"):
+            build_app(deployment)

@@ -412,3 +412,8 @@ def make_catalogue() -> Callable[[], Catalogue]:
 @pytest.fixture(scope="session")
 def make_town() -> Callable[[Deployment, Urls], Town]:
     return Town
+
+
+@pytest.fixture(scope="session", name="alive")
+def alive_fixture() -> Callable[[Any], Any]:
+    return alive

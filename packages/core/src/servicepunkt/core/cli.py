@@ -9,6 +9,8 @@ import os
 import sys
 from collections.abc import Sequence
 from copy import copy
+from functools import wraps
+from typing import Any
 
 import click
 from psycopg.errors import UndefinedColumn, UndefinedTable
@@ -17,6 +19,8 @@ from rich.markup import escape
 from sqlalchemy.exc import ProgrammingError
 
 from servicepunkt.core import logs
+from servicepunkt.core.commands import PLUGIN
+from servicepunkt.core.deployment import named_plugins
 from servicepunkt.core.errors import InvalidInputError, NotFoundError, ServicepunktError, SettingsError
 from servicepunkt.core.plugins import PluginError, PluginHost
 from servicepunkt.core.settings import PREFIX
@@ -40,10 +44,7 @@ def _add(group: click.Group, command: click.Command, plugin: str) -> None:
     """Add a command; a group joins the group of its name. Plugins' own groups are copied, never changed."""
     existing = group.commands.get(command.name or "")
     if existing is None:
-        added = copy(command)
-        if isinstance(added, click.Group):
-            added.commands = dict(added.commands)
-        group.add_command(added)
+        group.add_command(_owned(command, plugin))
     elif isinstance(existing, click.Group) and isinstance(command, click.Group):
         for child in command.commands.values():
             _add(existing, child, plugin)
@@ -51,12 +52,29 @@ def _add(group: click.Group, command: click.Command, plugin: str) -> None:
         raise PluginError(f"plugin {plugin}: there is already a command {command.name!r} in {group.name!r}")
 
 
+def _owned(command: click.Command, plugin: str) -> click.Command:
+    """A copy that says of itself whose it is while it runs: `tenant_or_refuse` asks whether that plugin is on."""
+    added = copy(command)
+    if isinstance(added, click.Group):
+        added.commands = {name: _owned(child, plugin) for name, child in added.commands.items()}
+    elif (callback := command.callback) is not None:
+
+        @wraps(callback)
+        def run(*arguments: Any, **options: Any) -> Any:
+            click.get_current_context().meta[PLUGIN] = plugin
+            return callback(*arguments, **options)
+
+        added.callback = run
+    return added
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: run a command, say refusals in sentences instead of tracebacks."""
     logs.configure(os.environ.get(f"{PREFIX}LOG_LEVEL", ""))
     try:
         plugins = PluginHost()
-        plugins.load_installed()
+        # The switch that keeps a broken plugin out of the service keeps it out of the commands that would mend it.
+        plugins.load_installed(only=named_plugins(os.environ.get(f"{PREFIX}PLUGINS", "")))
         root(plugins).main(args=list(arguments) if arguments is not None else None, prog_name="servicepunkt")
     except ServicepunktError as error:
         refuse(error)

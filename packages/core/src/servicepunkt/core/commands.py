@@ -1,4 +1,4 @@
-"""The kernel's own commands: worker, db, audit, plugin."""
+"""The kernel's own commands: worker, db, audit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import BinaryIO
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from servicepunkt.core import deployment as deployments
 from servicepunkt.core import jobs
@@ -18,14 +17,17 @@ from servicepunkt.core.audit import service as audit
 from servicepunkt.core.db import check as db_check
 from servicepunkt.core.db import migrate
 from servicepunkt.core.deployment import Deployment
-from servicepunkt.core.errors import NotFoundError, SettingsError
+from servicepunkt.core.errors import NotFoundError, PluginOffError, SettingsError
 from servicepunkt.core.notices.providers import lines_open
+from servicepunkt.core.plugins.service import failures_written
 from servicepunkt.core.settings import Settings
 from servicepunkt.core.tenancy.model import TenantContext
 
 out = Console()
 #: Who acts at the command line, for the audit chain.
 COMMAND_LINE = "command-line"
+#: Where click's context says whose command is running; without it, it is the kernel's.
+PLUGIN = "servicepunkt.plugin"
 
 
 def write_json(value: object) -> None:
@@ -33,10 +35,16 @@ def write_json(value: object) -> None:
 
 
 async def tenant_or_refuse(deployment: Deployment, slug: str) -> TenantContext:
+    """The tenant that a command names. Raises NotFoundError, and PluginOffError for a command of a plugin that this
+    tenant has not switched on."""
     ctx = await deployment.directory.by_slug(slug)
     if ctx is None:
         known = ", ".join(tenant.slug for tenant in await deployment.directory.all()) or "none yet"
         raise NotFoundError(f"there is no tenant {slug!r}; known are: {known}")
+    running = click.get_current_context(silent=True)
+    plugin = running.meta.get(PLUGIN, "core") if running else "core"
+    if not ctx.allows(plugin):
+        raise PluginOffError(f"the plugin {plugin!r} is off for the tenant {slug!r}")
     return ctx
 
 
@@ -51,7 +59,7 @@ def worker(concurrency: int) -> None:
 async def _work(settings: Settings, concurrency: int) -> None:
     async with deployments.running(settings) as deployment:
         app = jobs.build_app(deployment)
-        async with app.open_async(), lines_open(deployment):
+        async with app.open_async(), lines_open(deployment), failures_written(deployment):
             # Short polling is the net under LISTEN/NOTIFY; stalled jobs of a killed worker are taken up again.
             await jobs.run_worker(app, concurrency=concurrency)
 
@@ -130,42 +138,4 @@ def audit_verify(file: Path, as_json: bool) -> None:
         sys.exit(1)
 
 
-@click.group()
-def plugin() -> None:
-    """Plugins: what is installed, what a tenant has switched on."""
-
-
-@plugin.command("list")
-@click.option("--tenant", help="Slug: say which plugins are on for this tenant.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-def plugin_list(tenant: str | None, as_json: bool) -> None:
-    """List the plugins in the order in which they are asked."""
-    with deployments.configured() as settings:
-        rows = asyncio.run(_plugin_rows(settings, tenant))
-    if as_json:
-        write_json(rows)
-        return
-    table = Table("plugin", "state")
-    for row in rows:
-        table.add_row(row["plugin"], row["state"])
-    out.print(table)
-
-
-async def _plugin_rows(settings: Settings, slug: str | None) -> list[dict[str, str]]:
-    async with deployments.running(settings) as deployment:
-        ctx = await tenant_or_refuse(deployment, slug) if slug else None
-        names = deployment.plugins.names
-        rows = [{"plugin": name, "state": _plugin_state(name, ctx)} for name in names]
-        wanted = sorted(ctx.plugins - set(names)) if ctx else []
-        return rows + [{"plugin": name, "state": "wanted by the tenant, not installed"} for name in wanted]
-
-
-def _plugin_state(name: str, ctx: TenantContext | None) -> str:
-    if ctx is None:
-        return "installed"
-    if name == "core":
-        return "on (always)"
-    return "on" if ctx.allows(name) else "off"
-
-
-COMMANDS: tuple[click.Command, ...] = (worker, db, audit_group, plugin)
+COMMANDS: tuple[click.Command, ...] = (worker, db, audit_group)

@@ -45,9 +45,8 @@ class Deployment:
 
 def load_plugins(settings: Settings) -> PluginHost:
     """Every installed plugin, or those named in SERVICEPUNKT_PLUGINS (comma-separated)."""
-    host = PluginHost()
-    named = frozenset(name.strip() for name in settings.plugins.split(",") if name.strip())
-    host.load_installed(only=named or None)
+    host = PluginHost(clock=settings.clock)
+    host.load_installed(only=named_plugins(settings.plugins))
     return host
 
 
@@ -55,6 +54,11 @@ def without_database(settings: Settings) -> Deployment:
     """A deployment that reads files and asks plugins; a query would fail."""
     nowhere = settings.database_url or "postgresql+psycopg://nobody@127.0.0.1:1/nowhere"
     return Deployment(settings, load_plugins(settings), Database(nowhere, clock=settings.clock))
+
+
+def named_plugins(listed: str) -> frozenset[str] | None:
+    """The names in a list with commas; None for an empty one, which means all."""
+    return frozenset(name.strip() for name in listed.split(",") if name.strip()) or None
 
 
 @contextmanager

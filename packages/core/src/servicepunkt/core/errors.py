@@ -114,3 +114,12 @@ class MissingLibraryError(SettingsError):
     code = "SP0015"
     staff = "A library that this needs is not installed."
     next_step = "Install it and start again."
+
+
+class PluginOffError(ServicepunktError):
+    """A command was given for a tenant that has not switched its plugin on."""
+
+    code = "SP0021"
+    status = 404
+    staff = "This plugin is off for the tenant."
+    next_step = "Name it under `plugins` in the tenant file and apply that, or leave it."

@@ -17,10 +17,14 @@ from servicepunkt.core.tenancy.model import TenantContext
 
 if TYPE_CHECKING:
     import click
+    import sqlalchemy
 
     from servicepunkt.core.catalogue.formats.model import Format
+    from servicepunkt.core.conformance.model import Rule
     from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantSection, TerminalTile
+    from servicepunkt.core.jobs import Job
     from servicepunkt.core.notices.model import NoticeChannel, NoticeTemplate
+    from servicepunkt.core.plugins.new import Pattern
     from servicepunkt.core.protocols import HealthCheck, NoticeListener, Readiness, Retention, StaffTask, TenantApplied
 
 PROJECT = "servicepunkt"
@@ -55,7 +59,7 @@ def migrations() -> Path:
 
 
 @hookspec
-def tables() -> Sequence[Any]:
+def tables() -> Sequence[sqlalchemy.Table]:
     """Name the SQLAlchemy tables of the plugin, so that checks can compare them with the database.
 
     Called by `db check`. Since 0.1.
@@ -66,7 +70,7 @@ def tables() -> Sequence[Any]:
 
 
 @hookspec
-def jobs() -> Sequence[Any]:
+def jobs() -> Sequence[Job]:
     """Name the background jobs of the plugin (functions decorated with `servicepunkt.core.jobs.job`).
 
     Called once when a process that defers or runs jobs starts. Since 0.1.
@@ -149,6 +153,28 @@ def catalogue_formats() -> Sequence[Format]:
     Called when a catalogue is imported or exported. Since 0.1.
 
     Example: `return (Format(name="townbook", parts=("file",), is_whole=True, read=read),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def plugin_patterns() -> Sequence[Pattern]:
+    """Add kinds of plugins that `plugin new` writes: a folder of files with places for the name.
+
+    Called when a plugin is written. Since 0.1.
+
+    Example: `return (Pattern(kind="locker", about="a locker", then="Open it.", folder=Path("patterns/locker")),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def conformance_rules() -> Sequence[Rule]:
+    """Add rules that `plugin check` asks of every plugin.
+
+    Called when a plugin is checked. Since 0.1.
+
+    Example: `return (Rule(name="doors", wants="doors close", remedy="Close them.", check=open_doors),)`
     """
     raise NotImplementedError
 

@@ -20,6 +20,7 @@ from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.loops import repeating
 from servicepunkt.core.metrics import JOB_FAILURES
+from servicepunkt.core.plugins import PluginError
 from servicepunkt.core.tenancy.model import TenantContext, use
 
 if TYPE_CHECKING:
@@ -84,10 +85,13 @@ _offline = procrastinate.App(connector=PsycopgConnector())
 
 
 def build_app(deployment: Deployment) -> procrastinate.App:
-    """The worker's application with the jobs of every plugin."""
+    """The worker's application with the jobs of every plugin. Raises PluginError for a job of another plugin."""
     app = procrastinate.App(connector=PsycopgConnector(conninfo=conninfo(deployment.settings.database_url)))
     for answer in deployment.plugins.startup("jobs"):
         for entry in answer.value:
+            if entry.plugin != answer.plugin:
+                # Its tenants are asked by this name: with another one it would run where its plugin is off.
+                raise PluginError(f"plugin {answer.plugin}: the job {entry.name} says it is of {entry.plugin!r}")
             _register(app, deployment, entry)
     return app
 

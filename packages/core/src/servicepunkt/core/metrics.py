@@ -3,6 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 PLUGIN_FAILURES = Counter("servicepunkt_plugin_failures", "Hooks that raised", ["plugin", "hook"])
+PLUGIN_SLOW = Counter("servicepunkt_plugin_slow", "Hooks that took longer than they may", ["plugin", "hook"])
 REQUESTS = Histogram("servicepunkt_request_seconds", "Requests by route template", ["method", "route", "status"])
 NOTICES = Counter("servicepunkt_notices", "Notices by channel and resulting state", ["channel", "state"])
 ATTEMPTS = Counter("servicepunkt_notice_attempts", "Messages handed to a provider by outcome", ["channel", "outcome"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -33,10 +33,15 @@ from servicepunkt.core.notices.store import notice
 from servicepunkt.core.people.ready import PeopleReady
 from servicepunkt.core.people.store import account
 from servicepunkt.core.plugins import hookimpl
+from servicepunkt.core.plugins.store import delete_failures, plugin_failure
 from servicepunkt.core.protocols import Retention
 from servicepunkt.core.retention import erase_expired
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.tenancy.store import tenant
+
+if TYPE_CHECKING:
+    from servicepunkt.core.conformance.model import Rule
+    from servicepunkt.core.plugins.new import Pattern
 
 servicepunkt_api = "1"
 HERE = Path(__file__).parent
@@ -47,13 +52,28 @@ def commands() -> Sequence[click.Command]:
     from servicepunkt.core.catalogue.cli import catalogue
     from servicepunkt.core.commands import COMMANDS
     from servicepunkt.core.hours.cli import hours_command
+    from servicepunkt.core.plugins.cli import plugin
 
-    return (*COMMANDS, catalogue, hours_command)
+    return (*COMMANDS, plugin, catalogue, hours_command)
 
 
 @hookimpl
 def catalogue_formats() -> Sequence[Format]:
     return FORMATS
+
+
+@hookimpl
+def plugin_patterns() -> Sequence[Pattern]:
+    from servicepunkt.core.plugins.new import OWN
+
+    return OWN
+
+
+@hookimpl
+def conformance_rules() -> Sequence[Rule]:
+    from servicepunkt.core.conformance import data, rules, words
+
+    return (*rules.RULES, *words.RULES, *data.RULES)
 
 
 @hookimpl
@@ -64,7 +84,8 @@ def migrations() -> Path:
 @hookimpl
 def tables() -> Sequence[Any]:
     own = (tenant, account, audit_entry, catalogue_revision, data_key, notice, notice_attempt, provider_weight)
-    return (*own, *SOURCE_TABLES, *NATIONAL_TABLES, search_miss, catalogue_edit, catalogue_link)
+    more = (search_miss, catalogue_edit, catalogue_link, plugin_failure)
+    return (*own, *SOURCE_TABLES, *NATIONAL_TABLES, *more)
 
 
 @hookimpl
@@ -101,6 +122,7 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG
         "notice_attempt": Retention(30, delete_attempts),
         "search_miss": Retention(180, delete_misses),
         "catalogue_edit": Retention(730, delete_ended),
+        "plugin_failure": Retention(7, delete_failures),
     }
 
 

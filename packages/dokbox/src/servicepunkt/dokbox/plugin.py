@@ -18,7 +18,9 @@ from servicepunkt.dokbox.settings import DokboxSettings, mistakes
 if TYPE_CHECKING:
     import click
 
+    from servicepunkt.core.conformance import Rule
     from servicepunkt.core.db.session import Transaction
+    from servicepunkt.core.plugins.new import Pattern
 
 servicepunkt_api = "1"
 HERE = Path(__file__).parent
@@ -43,6 +45,29 @@ def commands() -> Sequence[click.Command]:
     from servicepunkt.dokbox.cli import box
 
     return (box,)
+
+
+@hookimpl
+def plugin_patterns() -> Sequence[Pattern]:
+    from servicepunkt.core.plugins.new import Pattern
+
+    board = Pattern(
+        kind="board",
+        about="a kind of lock board, with the frames of its maker's sheet",
+        then="Write your sheet's frames into `board.py`; the box and its commissioning find the kind by its name.",
+        folder=HERE / "patterns" / "board",
+        needs=("servicepunkt-dokbox[service]",),
+        group="servicepunkt.boards",
+        reference="board:KIND",
+    )
+    return (board,)
+
+
+@hookimpl
+def conformance_rules() -> Sequence[Rule]:
+    from servicepunkt.dokbox.conformance import RULES
+
+    return RULES
 
 
 @hookimpl

@@ -46,6 +46,7 @@ box = tenant_table(
     sa.Column("troubles", JSONB, nullable=False, server_default="[]"),
     sa.Column("life", sa.Integer, nullable=False, server_default="1"),
     key=("id",),
+    kept="a thing of the town, as its tenant file has it",
 )
 
 deposit = tenant_table(
@@ -98,6 +99,7 @@ box_event = tenant_table(
     sa.ForeignKeyConstraint(["tenant_id", "box"], ["box.tenant_id", "box.id"]),
     sa.Index("ix_box_event_deposit", "tenant_id", "deposit", "seq"),
     key=("box", "life", "seq"),
+    kept="the journal of the box, which is a chain; it names deposits by their ids, and no person",
 )
 
 box_command = tenant_table(
@@ -108,6 +110,7 @@ box_command = tenant_table(
     sa.Column("created_at", Instant, nullable=False),
     sa.ForeignKeyConstraint(["tenant_id", "box"], ["box.tenant_id", "box.id"]),
     key=("box", "seq"),
+    kept="a command is deleted as soon as its box has dealt with it",
 )
 
 TABLES = (box, deposit, box_event, box_command, box_trust)

@@ -150,10 +150,3 @@ async def state_gate(connection: Connection, handler: BaseRouteHandler) -> None:
         await _visitor(connection)
     except NotSignedInError:
         raise (NotOpenError if ctx.state == "draft" else PausedError) from None
-
-
-async def plugin_gate(connection: Connection, handler: BaseRouteHandler) -> None:
-    """A route of a plugin that the tenant has not switched on does not exist for that tenant."""
-    name = handler.opt.get("plugin", "core")
-    if name != "core" and not tenant_of(connection).allows(str(name)):
-        raise NotFoundError

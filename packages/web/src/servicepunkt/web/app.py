@@ -17,8 +17,10 @@ from servicepunkt.core.catalogue.search.service import CatalogueSearch
 from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ServicepunktError
+from servicepunkt.core.plugins.service import failures_written
 from servicepunkt.web import access, assets, health
 from servicepunkt.web.frame import build_frame
+from servicepunkt.web.gate import OPT, PluginGate
 from servicepunkt.web.paper import Press
 from servicepunkt.web.problems import Problems
 from servicepunkt.web.requests import CarefulRequest, PlainAddresses, PlainTokens
@@ -53,7 +55,8 @@ def create_litestar(deployment: Deployment) -> Litestar:
         app.state["press"] = Press(deployment.settings.home / "cache" / "fonts")
         closing: list[Callable[[], Awaitable[None]]] = []
         app.state["at_shutdown"] = closing
-        yield
+        async with failures_written(deployment):
+            yield
         for close in closing:
             await close()
 
@@ -79,7 +82,7 @@ def create_litestar(deployment: Deployment) -> Litestar:
             Exception: problems.unknown,
         },
         csrf_config=csrf,
-        middleware=[PlainAddresses(), PlainTokens(csrf)],
+        middleware=[PluginGate(), PlainAddresses(), PlainTokens(csrf)],
         before_request=keep_choices,
         request_class=CarefulRequest,
         request_max_body_size=MAX_BODY,
@@ -91,13 +94,8 @@ def create_litestar(deployment: Deployment) -> Litestar:
 
 
 def plugin_routers(deployment: Deployment) -> list[Router]:
-    """One router for each plugin; its gates make its routes exist only where the tenant wants them, and is open."""
+    """One router for each plugin, named so that the gate knows whose it is; all keep to the state of the tenant."""
     return [
-        Router(
-            path="",
-            route_handlers=list(answer.value),
-            guards=[access.plugin_gate, access.state_gate],
-            opt={"plugin": answer.plugin},
-        )
+        Router(path="", route_handlers=list(answer.value), guards=[access.state_gate], opt={OPT: answer.plugin})
         for answer in deployment.plugins.startup("routes")
     ]

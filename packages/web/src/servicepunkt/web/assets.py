@@ -14,6 +14,7 @@ from litestar.params import FromPath, QueryParameter
 
 from servicepunkt.core.errors import NotFoundError
 from servicepunkt.web.frame import Frame
+from servicepunkt.web.tenancy import TENANT_KEY
 
 FOR_EVER = "public, max-age=31536000, immutable"
 FOR_A_WHILE = "public, max-age=300"
@@ -42,8 +43,9 @@ def static_file(
     name: FromPath[str],
     v: Annotated[str | None, QueryParameter(max_length=64)] = None,
 ) -> Response[bytes]:
-    """A file of a plugin's static folder. Raises NotFoundError for anything outside of it."""
+    """A file of a plugin's static folder. Raises NotFoundError for anything outside of it, and where it is off."""
     frame: Frame = request.app.state["frame"]
+    frame.gate(request.scope.get(TENANT_KEY), plugin)
     folder = frame.static_folders.get(plugin)
     path = _inside(folder, name) if folder else None
     if path is None or path.stat().st_size > MAX_FILE:

@@ -24,6 +24,7 @@ from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.texts import Texts
 from servicepunkt.web.branding import branding_of
+from servicepunkt.web.gate import SHELL, Gate, require_shown, show_all
 from servicepunkt.web.parts import Key, Part, Parts
 from servicepunkt.web.security import NONCE_KEY
 from servicepunkt.web.settings import WebSettings
@@ -85,10 +86,22 @@ def name_of_language(code: str, locale: str) -> str:
 
 
 class Frame:
-    """Renders pages. One for a process; the box controller has one of its own with fewer plugins."""
+    """Renders pages. One for a process; the box controller has one of its own with fewer plugins.
 
-    def __init__(self, templates: Mapping[str, Path], static: Mapping[str, Path], texts: Texts) -> None:
+    `gate` is asked for the tenant and the plugin before a template or a file is shown; a box, which has no tenants,
+    shows all that it has.
+    """
+
+    def __init__(
+        self,
+        templates: Mapping[str, Path],
+        static: Mapping[str, Path],
+        texts: Texts,
+        *,
+        gate: Gate = show_all,
+    ) -> None:
         self.texts = texts
+        self.gate = gate
         self.static_folders = dict(static)
         self._environment = jinja2.Environment(
             loader=jinja2.PrefixLoader({name: jinja2.FileSystemLoader(folder) for name, folder in templates.items()}),
@@ -105,7 +118,8 @@ class Frame:
     def page(
         self, request: Request[Any, Any, Any], template: str, *, status: int = 200, **values: Any
     ) -> Response[str]:
-        """An HTML answer. Template variables: see `context`."""
+        """An HTML answer. Template variables: see `context`. Raises NotFoundError where the plugin is off."""
+        self.gate(request.scope.get(TENANT_KEY), template.partition("/")[0])
         body = self._environment.get_template(template).render(self.context(request), **values)
         return Response(body, media_type="text/html", status_code=status)
 
@@ -117,6 +131,7 @@ class Frame:
         `key`: everything that `make`, which gives its variables, depends on. The reader's language, the prefix of
         addresses and whether it is for a terminal are added to it; other variables of `context` are not there.
         """
+        self.gate(request.scope.get(TENANT_KEY), template.partition("/")[0])
         prefix, place = str(request.scope.get(PREFIX_KEY, "")), place_of(request)
         locale = language(request)
 
@@ -156,7 +171,7 @@ class Frame:
             "foreign": Foreign(locale),
             "locale": locale,
             "place": place,
-            "static": self.static,
+            "static": lambda name: ("" if name.startswith(f"{SHELL}/") else prefix) + self.static(name),
             "terminal": place == TERMINAL,
             "url": lambda path: prefix + path,
         }
@@ -169,9 +184,9 @@ class Frame:
         return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
 
 
-def build_frame(plugins: PluginHost, texts: Texts) -> Frame:
+def build_frame(plugins: PluginHost, texts: Texts, *, gate: Gate = require_shown) -> Frame:
     """The frame with the templates and static files of all plugins."""
-    return Frame(_folders(plugins, "templates"), _folders(plugins, "static_files"), texts)
+    return Frame(_folders(plugins, "templates"), _folders(plugins, "static_files"), texts, gate=gate)
 
 
 def _folders(plugins: PluginHost, hook: str) -> dict[str, Path]:

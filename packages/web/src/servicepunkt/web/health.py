@@ -23,8 +23,11 @@ async def live() -> dict[str, str]:
 
 
 @get("/health/ready", opt=OPEN, include_in_schema=False)
-async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
-    """The database answers and has the tables that this version needs."""
+async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
+    """The database answers and has the tables that this version needs.
+
+    Plugins that went wrong in this process within a day are named with how often; that is no reason to stop it.
+    """
     deployment: Deployment = request.app.state["deployment"]
     try:
         async with deployment.database.platform("readiness") as connection:
@@ -32,7 +35,17 @@ async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
         current = await asyncio.to_thread(at_head, deployment.settings.database_url, deployment.plugins)
     except (sa.exc.SQLAlchemyError, psycopg.Error):
         return Response({"status": "database unreachable"}, status_code=503)
-    return Response({"status": "ok" if current else "database behind"}, status_code=200 if current else 503)
+    said = {"status": "ok" if current else "database behind", "plugins": failing(deployment)}
+    return Response(said, status_code=200 if current else 503)
+
+
+def failing(deployment: Deployment) -> dict[str, dict[str, int]]:
+    """How often hooks failed and were slow, by plugin, of all tenants together."""
+    found: dict[str, dict[str, int]] = {}
+    for one in deployment.plugins.failures.lately():
+        of_plugin = found.setdefault(one.plugin, {"failed": 0, "slow": 0})
+        of_plugin[one.fault] += one.count
+    return found
 
 
 @get("/metrics", opt=OPEN, include_in_schema=False, sync_to_thread=False)

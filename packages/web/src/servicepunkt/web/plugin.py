@@ -20,6 +20,9 @@ from servicepunkt.web.settings import TerminalSettings, WebSettings
 if TYPE_CHECKING:
     import click
 
+    from servicepunkt.core.conformance import Rule
+    from servicepunkt.core.plugins.new import Pattern
+
 servicepunkt_api = "1"
 HERE = Path(__file__).parent
 
@@ -29,6 +32,35 @@ def commands() -> Sequence[click.Command]:
     from servicepunkt.web.cli import device
 
     return (device,)
+
+
+@hookimpl
+def plugin_patterns() -> Sequence[Pattern]:
+    from servicepunkt.core.plugins.new import Pattern
+
+    return (
+        Pattern(
+            kind="partner",
+            about="a partner with a tile and a page on terminals, a page for staff and a section of the tenant file",
+            then="Pages are in `pages.py` and `templates/`; whatever a person reads has its German in `locale/de.po`.",
+            folder=HERE / "patterns" / "partner",
+            needs=("servicepunkt-web",),
+        ),
+        Pattern(
+            kind="tile",
+            about="a tile on the start page of terminals",
+            then="The section of its name in the tenant file says where it leads and at which points it is shown.",
+            folder=HERE / "patterns" / "tile",
+            needs=("servicepunkt-web",),
+        ),
+    )
+
+
+@hookimpl
+def conformance_rules() -> Sequence[Rule]:
+    from servicepunkt.web.conformance import RULES
+
+    return RULES
 
 
 @hookimpl
@@ -117,10 +149,14 @@ def device_kinds() -> Sequence[DeviceKind]:
 
 @hookimpl
 def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG001
-    """Help calls name nobody; they are kept for as long as somebody may ask how often help was wanted."""
-    from servicepunkt.web.help.store import delete_closed
+    """Help calls name nobody; they are kept for as long as somebody may ask how often help was wanted.
 
-    return {"help_call": Retention(90, delete_closed)}
+    Sessions that ended are deleted when somebody signs in, and at night where nobody does.
+    """
+    from servicepunkt.web.help.store import delete_closed
+    from servicepunkt.web.sessions.store import delete_older
+
+    return {"help_call": Retention(90, delete_closed), "session": Retention(1, delete_older)}
 
 
 @hookimpl

@@ -20,6 +20,7 @@ from servicepunkt.core.errors import (
 )
 from servicepunkt.web.forms import DOES_NOT_FIT, sentence_of
 from servicepunkt.web.frame import Frame, language, local_path
+from servicepunkt.web.gate import is_hidden
 from servicepunkt.web.sessions.model import NotSignedInError
 from servicepunkt.web.tenancy import PREFIX_KEY
 
@@ -101,7 +102,8 @@ class Problems:
         return self._answer(request, error)
 
     def framework(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
-        return self.known(request, from_http(error, page=not wants_json(request)))
+        hidden = error.status_code == 405 and is_hidden(request)
+        return self.known(request, NotFoundError() if hidden else from_http(error, page=not wants_json(request)))
 
     def unknown(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         log.error("request_crashed", exc_info=error)

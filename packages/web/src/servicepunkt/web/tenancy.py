@@ -2,7 +2,7 @@
 
 Order: `/t/<slug>/...`, then the host name; a request with a device token takes the tenant that the token names,
 and is refused when path or host say another one. No client header but Host is believed. What belongs to the
-platform (health, metrics, static files) has no tenant.
+platform (health, metrics) has no tenant; static files may have one, which then says whose it may see.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.tenancy.model import TenantContext, use
 from servicepunkt.web.devices.model import tenant_of_token
 
-PLATFORM_PATHS = ("/health/", "/metrics", "/static/")
+PLATFORM_PATHS = ("/health/", "/metrics")
 TENANT_KEY = "servicepunkt_tenant"
 PREFIX_KEY = "servicepunkt_prefix"
 

@@ -22,11 +22,12 @@ metadata = MetaData(
 Instant = DateTime(timezone=True)
 
 
-def tenant_table(name: str, *parts: Any, key: tuple[str, ...]) -> Table:
+def tenant_table(name: str, *parts: Any, key: tuple[str, ...], kept: str = "") -> Table:
     """A table whose rows belong to one tenant; its primary key is (tenant_id, *key).
 
     Foreign keys between tenant tables, indexes and unique constraints must lead with tenant_id too; the catalogue
-    test says so for every table.
+    test says so for every table. `kept` says why no retention rule names the table; such rows hold nothing of a person
+    that outlives its purpose.
     """
     return Table(
         name,
@@ -34,7 +35,7 @@ def tenant_table(name: str, *parts: Any, key: tuple[str, ...]) -> Table:
         Column(TENANT, Integer, ForeignKey("tenant.id"), nullable=False),
         *parts,
         PrimaryKeyConstraint(TENANT, *key),
-        info={"tenant": True},
+        info={"tenant": True, "kept": kept},
     )
 
 

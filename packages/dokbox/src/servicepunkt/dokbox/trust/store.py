@@ -20,6 +20,7 @@ box_trust = tenant_table(
     sa.Column("asked_at", sa.BigInteger, nullable=False),
     sa.ForeignKeyConstraint(["tenant_id", "box"], ["box.tenant_id", "box.id"]),
     key=("box",),
+    kept="public keys of a thing",
 )
 
 

@@ -20,6 +20,7 @@ from servicepunkt.core.errors import InvalidInputError, NotFoundError, Servicepu
 from servicepunkt.tenants.demo.phone import Incoming
 from servicepunkt.web import assets
 from servicepunkt.web.frame import build_frame
+from servicepunkt.web.gate import show_all
 from servicepunkt.web.problems import Problems
 from servicepunkt.web.qr import qr_once
 from servicepunkt.web.security import SecurityHeaders
@@ -133,7 +134,7 @@ async def terminal(request: WebRequest, slug: FromPath[str], point: FromPath[str
 
 def create_desk(demo: Demo) -> ASGIApp:
     """The ASGI application of the desk."""
-    frame = build_frame(demo.deployment.plugins, demo.deployment.texts)
+    frame = build_frame(demo.deployment.plugins, demo.deployment.texts, gate=show_all)
     problems = Problems(frame)
 
     async def startup(app: Litestar) -> None:

@@ -15,6 +15,7 @@ from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import NotFoundError
 from servicepunkt.core.hours.model import Calendar, Span, spans
+from servicepunkt.core.plugins import service as plugin_service
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.texts import spoken_date, spoken_time
 from servicepunkt.web import access
@@ -49,6 +50,15 @@ class CheckSeen(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     well: bool
     sentence: str
+
+
+class PluginSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A plugin that failed lately: at which hooks, how often, and since which moment."""
+
+    name: str
+    hooks: list[str]
+    count: int
+    since: str
 
 
 class TaskSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +154,22 @@ async def checks_seen(deployment: Deployment, ctx: TenantContext) -> list[CheckS
             well, sentence = False, "This check could not be carried out."
         found.append(CheckSeen(name=check.name, well=well, sentence=sentence))
     return found
+
+
+async def plugins_seen(deployment: Deployment, ctx: TenantContext, locale: str) -> list[PluginSeen]:
+    """The plugins that failed lately in any process; those that were slow are for operators."""
+    now = deployment.clock.now()
+    found = [one for one in await plugin_service.lately(deployment, ctx) if one.fault == "failed"]
+    return [
+        PluginSeen(
+            name=name,
+            hooks=[one.hook for one in of_plugin],
+            count=sum(one.count for one in of_plugin),
+            since=spoken_moment(min(one.since for one in of_plugin), now, locale, ctx),
+        )
+        for name in sorted({one.plugin for one in found})
+        for of_plugin in [[one for one in found if one.plugin == name]]
+    ]
 
 
 async def tasks_seen(deployment: Deployment, ctx: TenantContext, permissions: frozenset[str]) -> list[TaskSeen]:

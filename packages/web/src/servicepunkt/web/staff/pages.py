@@ -16,7 +16,7 @@ from servicepunkt.core.people.model import SignInError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.web import access
 from servicepunkt.web.forms import convert, typed
-from servicepunkt.web.frame import Frame, local_path
+from servicepunkt.web.frame import Frame, language, local_path
 from servicepunkt.web.help import service as help_service
 from servicepunkt.web.navigation import cookie, see_other
 from servicepunkt.web.sessions import model as sessions
@@ -110,6 +110,7 @@ async def start(
         calls=None if calls is None else await overview.calls_seen(request, calls),
         devices=await overview.devices_seen(request) if visitor.may("devices.manage") else None,
         checks=await overview.checks_seen(deployment, ctx) if visitor.may("health.read") else None,
+        plugins=await overview.plugins_seen(deployment, ctx, language(request)) if visitor.may("health.read") else [],
         points=await overview.points_today(request),
     )
 

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 import msgspec
 
@@ -76,6 +76,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     records: int = MAX_RECORDS
 
 
+@runtime_checkable
 class Write(Protocol):
     """Writes a catalogue. With a `day`, what is not valid on it stays out where the format is for the public."""
 
