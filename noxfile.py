@@ -51,6 +51,8 @@ PEERS = {
     "gammu": ("gammu",),
     "swtpm": ("swtpm",),
     "tpm2_nvdefine": ("tpm2-tools",),
+    "/usr/lib/postgresql/15/bin/postgres": ("postgresql-15",),
+    "/usr/sbin/pgbouncer": ("pgbouncer",),
 }
 
 # What some tests need from PyPI and no environment of ours can hold, since both are imported as `osdp`: an environment
@@ -110,6 +112,18 @@ def tests(session: nox.Session) -> None:
             remedy = f"sudo apt-get install {' '.join(PEERS[name])}" if name in PEERS else "see why pip failed above"
             session.warn(f"To run them: {remedy}")
             session.warn("=" * 80)
+
+
+@nox.session
+def postgres15(session: nox.Session) -> None:
+    """Run the tests on Debian's PostgreSQL 15 in place of the embedded one; what comes after -- goes to pytest."""
+    install(session, "dev")
+    install_assets(session)
+    programs = Path("/usr/lib/postgresql/15/bin")
+    if str(programs / "postgres") in missing_peers(session):
+        session.error("PostgreSQL 15 is not on this computer: sudo apt-get install postgresql-15")
+    shared = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+    session.run("pytest", *shared, *session.posargs, env={"SERVICEPUNKT_TEST_POSTGRES": str(programs)})
 
 
 @nox.session(venv_backend="none")
@@ -308,7 +322,7 @@ def npm() -> list[str]:
 
 
 def is_present(name: str) -> bool:
-    """Whether the machine has this program or, for a name with .so in it, this shared library."""
+    """Whether the machine has this program (by name or path) or, for a name with .so in it, this shared library."""
     if ".so" not in name:
         return shutil.which(name) is not None
     try:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import click
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from servicepunkt.core import deployment as deployments
@@ -74,19 +75,21 @@ def db_upgrade() -> None:
 @db.command("check")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def db_check_command(as_json: bool) -> None:
-    """Check revisions and the protection of every tenant table."""
+    """Check revisions, the protection of every tenant table, the roles, the server and its replica."""
     with deployments.configured() as settings:
-        plugins = deployments.load_plugins(settings)
-        current = migrate.at_head(settings.database_url, plugins)
-        found = db_check.violations(settings.database_url)
+        url = settings.listening_url
+        current = migrate.at_head(url, deployments.load_plugins(settings))
+        found = db_check.violations(url) + db_check.server_faults(url)
+        if settings.replica_database_url:
+            found += db_check.replica_faults(url, settings.replica_database_url)
     if as_json:
         write_json({"at_head": current, "violations": [{"rule": rule, "name": name} for rule, name in found]})
     else:
         out.print("Revision: " + ("newest" if current else "[red]behind, run `servicepunkt db upgrade`[/]"))
         for rule, name in found:
-            out.print(f"[red]{rule}[/]: {name}")
+            out.print(f"[red]{rule}[/]: {escape(name)}")
         if not found:
-            out.print("Every tenant table is protected.")
+            out.print("Every tenant table is protected; roles and server are sound.")
     if found or not current:
         sys.exit(1)
 

@@ -114,3 +114,19 @@ class MissingLibraryError(SettingsError):
     code = "SP0015"
     staff = "A library that this needs is not installed."
     next_step = "Install it and start again."
+
+
+class MissingProgramError(SettingsError):
+    """A program of PostgreSQL is needed in the server's version, and is not on this computer."""
+
+    code = "SP0060"
+    staff = "A program of PostgreSQL that this needs is not on this computer."
+    next_step = "Install PostgreSQL of the server's version, or name its folder in SERVICEPUNKT_POSTGRES_PROGRAMS."
+
+
+class ProgramFailedError(ServicepunktError):
+    """A program of PostgreSQL ended with a fault; the sentence holds its last words."""
+
+    code = "SP0061"
+    staff = "A program of PostgreSQL ended with a fault."
+    next_step = "Read what it said, mend the cause and start again; nothing was half replaced."
