@@ -17,6 +17,7 @@ from servicepunkt.core import deployment as deployments
 from servicepunkt.core import jobs
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.db import check as db_check
+from servicepunkt.core.db import distribute as distribution
 from servicepunkt.core.db import migrate
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import NotFoundError, SettingsError
@@ -66,10 +67,14 @@ def db() -> None:
 def db_upgrade() -> None:
     """Bring the tables of every installed package to the newest revision."""
     with deployments.configured() as settings:
-        if not settings.owner_database_url:
-            raise SettingsError("SERVICEPUNKT_OWNER_DATABASE_URL names no role that owns the tables")
+        _require_owner(settings)
         migrate.upgrade(settings.owner_database_url, deployments.load_plugins(settings))
     out.print("The database is at the newest revision.")
+
+
+def _require_owner(settings: Settings) -> None:
+    if not settings.owner_database_url:
+        raise SettingsError("SERVICEPUNKT_OWNER_DATABASE_URL names no role that owns the tables")
 
 
 @db.command("check")
@@ -92,6 +97,21 @@ def db_check_command(as_json: bool) -> None:
             out.print("Every tenant table is protected; roles and server are sound.")
     if found or not current:
         sys.exit(1)
+
+
+@db.command("distribute")
+@click.option("--dry-run", is_flag=True, help="Write the statements, change nothing.")
+def db_distribute(dry_run: bool) -> None:
+    """Distribute the tables over the nodes of a Citus cluster by tenant; again after an upgrade with new tables."""
+    with deployments.configured() as settings:
+        _require_owner(settings)
+        if dry_run:
+            plan = distribution.planned(settings.owner_database_url)
+            for statement in (*plan.owner, *plan.application):
+                click.echo(f"{statement};")
+            return
+        plan = distribution.distribute(settings.owner_database_url, settings.listening_url)
+    out.print(f"{len(plan.owner) + len(plan.application)} statements; the database is distributed by tenant.")
 
 
 @click.group("audit")

@@ -130,3 +130,19 @@ class ProgramFailedError(ServicepunktError):
     code = "SP0061"
     staff = "A program of PostgreSQL ended with a fault."
     next_step = "Read what it said, mend the cause and start again; nothing was half replaced."
+
+
+class NoCitusError(SettingsError):
+    """The database is to be distributed and is no Citus."""
+
+    code = "SP0062"
+    staff = "The extension citus is not in this database."
+    next_step = "Load Citus on every node, run CREATE EXTENSION citus, add the nodes, and start again."
+
+
+class UndistributableError(SettingsError):
+    """A foreign key leads where Citus takes none."""
+
+    code = "SP0063"
+    staff = "A foreign key cannot be kept in a distributed database."
+    next_step = "Change the plugin's tables so that the key stays among tenants' tables or leads to a shared one."
