@@ -44,7 +44,7 @@ default_pool_size = 1
 
 
 @pytest.fixture(scope="module")
-def pooler(absent: Any, folder: Path, primary: Urls) -> Iterator[str]:
+def pooler(absent: Any, debian: Path, folder: Path, primary: Urls) -> Iterator[str]:
     """A pgbouncer with one session of the server for each role; the application's URL through it."""
     program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
     if not program:
@@ -53,10 +53,10 @@ def pooler(absent: Any, folder: Path, primary: Urls) -> Iterator[str]:
     place.mkdir()
     (place / "users").write_text('"servicepunkt_app" ""\n')
     (place / "ini").write_text(CONFIGURATION.format(server=folder / "cluster", folder=place, port=PORT))
-    if account():
-        shutil.chown(place, account())
+    if account(debian):
+        shutil.chown(place, account(debian))
     process = subprocess.Popen(
-        [str(program), "-q", str(place / "ini")], user=account(), extra_groups=[] if os.geteuid() == 0 else None
+        [str(program), "-q", str(place / "ini")], user=account(debian), extra_groups=[] if os.geteuid() == 0 else None
     )
     url = primary.application.partition("?")[0] + f"?host={place}&port={PORT}"
     try:

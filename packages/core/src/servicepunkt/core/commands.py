@@ -67,12 +67,12 @@ def db() -> None:
 def db_upgrade() -> None:
     """Bring the tables of every installed package to the newest revision."""
     with deployments.configured() as settings:
-        _require_owner(settings)
+        require_owner(settings)
         migrate.upgrade(settings.owner_database_url, deployments.load_plugins(settings))
     out.print("The database is at the newest revision.")
 
 
-def _require_owner(settings: Settings) -> None:
+def require_owner(settings: Settings) -> None:
     if not settings.owner_database_url:
         raise SettingsError("SERVICEPUNKT_OWNER_DATABASE_URL names no role that owns the tables")
 
@@ -104,7 +104,7 @@ def db_check_command(as_json: bool) -> None:
 def db_distribute(dry_run: bool) -> None:
     """Distribute the tables over the nodes of a Citus cluster by tenant; again after an upgrade with new tables."""
     with deployments.configured() as settings:
-        _require_owner(settings)
+        require_owner(settings)
         if dry_run:
             plan = distribution.planned(settings.owner_database_url)
             for statement in (*plan.owner, *plan.application):

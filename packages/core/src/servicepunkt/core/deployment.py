@@ -68,7 +68,12 @@ def configured(settings: Settings | None = None) -> Iterator[Settings]:
         yield settings
         return
     with embedded_postgres(settings.home) as urls:
-        yield msgspec.structs.replace(settings, database_url=urls.application, owner_database_url=urls.owner)
+        yield msgspec.structs.replace(
+            settings,
+            database_url=urls.application,
+            owner_database_url=urls.owner,
+            backup_database_url=urls.superuser,
+        )
 
 
 @asynccontextmanager

@@ -28,6 +28,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     owner_database_url    the role that owns the tables: migrations and `tenant apply`; not needed by serve and worker
     direct_database_url   the application's role past a pooler, for LISTEN; with it `database_url` leads to the pooler
     replica_database_url  the application's role on a copy from which published revisions are read
+    backup_database_url   a role with REPLICATION, for backups of the whole server; not needed by serve and worker
+    postgres_programs     folder of PostgreSQL's programs in the server's version; without it they are looked for
     master_key            reference to 32 bytes in hexadecimal; without it a file below `home` is made
     public_url            how people reach the centre, for QR codes and links
     secure_cookies        cookies only over HTTPS; switch off only on loopback
@@ -43,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     owner_database_url: str = ""
     direct_database_url: str = ""
     replica_database_url: str = ""
+    backup_database_url: str = ""
+    postgres_programs: str = ""
     master_key: str = ""
     public_url: str = "http://127.0.0.1:8600"
     secure_cookies: bool = True

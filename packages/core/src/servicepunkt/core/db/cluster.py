@@ -19,7 +19,8 @@ from pathlib import Path
 from servicepunkt.core.db import embedded
 from servicepunkt.core.errors import MissingProgramError, ProgramFailedError
 
-ACCOUNTS = ("postgres", "pgserver", "nobody")
+#: The distribution's account, and that of the wheel.
+ACCOUNTS = ("postgres", "pgserver")
 SUPERUSER = "postgres"
 START_SECONDS = 600
 #: Where distributions keep the programs of a version.
@@ -32,10 +33,13 @@ class Cluster:
     def __init__(self, folder: Path, programs: Path) -> None:
         self.folder = folder
         self.programs = programs
-        self.account = account()
-        folder.mkdir(parents=True, exist_ok=True)
-        if self.account:
-            shutil.chown(folder, self.account)
+        self.account = account(programs)
+        # The path of a socket may have 107 bytes.
+        self.sockets = folder if len(bytes(folder.resolve())) < 90 else Path(tempfile.mkdtemp(prefix="servicepunkt-"))
+        for made in (folder, self.sockets):
+            made.mkdir(parents=True, exist_ok=True)
+            if self.account:
+                shutil.chown(made, self.account)
 
     @property
     def data(self) -> Path:
@@ -44,7 +48,7 @@ class Cluster:
     @property
     def conninfo(self) -> str:
         """For the superuser, in libpq's form."""
-        return f"host={self.folder} user={SUPERUSER} dbname=postgres"
+        return f"host={self.sockets} user={SUPERUSER} dbname=postgres"
 
     def run(self, program: str, *arguments: str, password: str = "") -> str:
         """Run one of PostgreSQL's programs as the cluster's account; what it said. Raises ProgramFailedError."""
@@ -63,15 +67,23 @@ class Cluster:
 
     def start(self, settings: Mapping[str, str] | None = None, *, wait: int = START_SECONDS) -> None:
         """Start the server with these settings; returns when it takes connections, after at most `wait` seconds."""
-        given = {"listen_addresses": "", "unix_socket_directories": str(self.folder), **(settings or {})}
+        given = {"listen_addresses": "", "unix_socket_directories": str(self.sockets), **(settings or {})}
         options = " ".join(f"-c {name}='{value}'" for name, value in given.items())
         log = str(self.folder / "log")
         self.run("pg_ctl", "start", "-w", "-t", str(wait), "-D", str(self.data), "-l", log, "-o", options)
 
     def stop(self, mode: str = "fast") -> None:
         """`immediate` is a crash: the next start recovers from the log of writes."""
-        if (self.data / "postmaster.pid").exists():
+        if self.runs():
             self.run("pg_ctl", "stop", "-w", "-D", str(self.data), "-m", mode)
+
+    def runs(self) -> bool:
+        """Whether the server is there. A file that outlived its server may name somebody else's process by now."""
+        file = self.data / "postmaster.pid"
+        if not file.exists():
+            return False
+        process = Path("/proc", file.read_text().split("\n", 1)[0])
+        return process.exists() and str(self.data) in (process / "cmdline").read_bytes().decode(errors="replace")
 
     @contextmanager
     def running(self, settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
@@ -83,12 +95,13 @@ class Cluster:
             self.stop("immediate")
 
 
-def account() -> str | None:
-    """The user under which PostgreSQL runs: one's own, unless that is root."""
+def account(programs: Path) -> str | None:
+    """The user under which PostgreSQL runs: one's own, unless that is root; then the one whose programs these are."""
     if os.geteuid() != 0:
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}
-    return next((name for name in ACCOUNTS if name in known), None)
+    wanted = reversed(ACCOUNTS) if programs == embedded.programs() else ACCOUNTS
+    return next((name for name in wanted if name in known), "nobody")
 
 
 def programs_of(major: int, named: str = "") -> Path:

@@ -18,10 +18,12 @@ DATABASE = "servicepunkt"
 
 
 class Urls(msgspec.Struct, frozen=True):
-    """SQLAlchemy URLs: `application` for serve and worker, `owner` for migrations and tenant files."""
+    """SQLAlchemy URLs: `application` for serve and worker, `owner` for migrations and tenant files, `superuser` for
+    backups."""
 
     application: str
     owner: str
+    superuser: str
 
 
 @contextmanager
@@ -47,8 +49,8 @@ def embedded_postgres(home: Path) -> Iterator[Urls]:
 
 def urls_at(host: Path) -> Urls:
     """The URLs of the roles at a server that listens in this folder and trusts who may read it."""
-    made = {role: f"postgresql+psycopg://{role}@/{DATABASE}?host={host}" for role in (APPLICATION, OWNER)}
-    return Urls(application=made[APPLICATION], owner=made[OWNER])
+    made = [f"postgresql+psycopg://{role}@/{DATABASE}?host={host}" for role in (APPLICATION, OWNER, "postgres")]
+    return Urls(*made)
 
 
 def programs() -> Path:
