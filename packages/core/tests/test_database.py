@@ -210,7 +210,7 @@ def test_the_catalogue_test_can_fail(urls: Urls, statement: str, rule: str) -> N
         connection.execute(statement)  # type: ignore[arg-type]
         connection.execute("SET LOCAL ROLE servicepunkt_owner")
         found = []
-        for name, query in {**check.QUERIES, **check.ROLES, **check.SERVER}.items():
+        for name, query in {**check.QUERIES, **check.ROLE_QUERIES, **check.SERVER_QUERIES}.items():
             rows = connection.execute(query, {"role": "servicepunkt_app", "jobs": "procrastinate_%"}).fetchall()
             found += [name for _ in rows]
         assert any(rule in name for name in found)

@@ -174,6 +174,7 @@ async def test_a_job_is_deferred_through_the_pooler_and_heard_of_past_it(
             app.run_worker_async(fetch_job_polling_interval=3600.0, install_signal_handlers=False)
         )
         try:
+            await asyncio.to_thread(someone_listens, deployment.settings.direct_database_url)
             for number in range(8):
                 work.done.clear()
                 async with deployment.database.tenant(tenants[number % 2]) as tx:
@@ -182,6 +183,14 @@ async def test_a_job_is_deferred_through_the_pooler_and_heard_of_past_it(
         finally:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
+
+
+def someone_listens(url: str) -> None:
+    with psycopg.connect(conninfo(url), autocommit=True) as connection:
+        deadline = time.monotonic() + PATIENCE
+        while connection.execute("SELECT FROM pg_stat_activity WHERE query LIKE 'LISTEN%'").fetchone() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
 
 def test_the_revision_is_known_through_the_pooler(pooler: str, deployment: Deployment) -> None:

@@ -63,9 +63,11 @@ def source_of(url: str, programs: str = "") -> Source:
 def take(source: Source, folder: Path, clock: Clock) -> str:
     """A copy of the whole server below `folder`/base, verified; its name."""
     base = Cluster(folder / "base", source.programs)
-    part = base.folder / PART
+    part = base.folder / f".{model.name_of(clock.now())}{PART}"
     with alone(folder):
-        clear(part)
+        for left in base.folder.glob(f".*{PART}"):
+            # Of somebody who was killed; PostgreSQL's program may still be writing there, the next one clears it away.
+            shutil.rmtree(left, ignore_errors=True)
         base.run(
             "pg_basebackup",
             *("--dbname", source.conninfo, "--pgdata", str(part), "--checkpoint", "fast", "--wal-method", "stream"),

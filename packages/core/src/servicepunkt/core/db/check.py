@@ -77,7 +77,7 @@ QUERIES = {
         SELECT conname FROM pg_constraint WHERE NOT convalidated AND connamespace = 'public'::regnamespace""",
 }
 
-ROLES = {
+ROLE_QUERIES = {
     "role of the application that may bypass row-level security": """
         SELECT rolname FROM pg_roles WHERE rolname IN (current_user, %(role)s) AND (rolsuper OR rolbypassrls)""",
     "role of the application that may make roles or databases, or copy the server": """
@@ -94,7 +94,7 @@ ROLES = {
         SELECT current_database() WHERE has_database_privilege(%(role)s, current_database(), 'CREATE')""",
 }
 
-SERVER = {
+SERVER_QUERIES = {
     "server older than PostgreSQL 15": """
         SELECT current_setting('server_version') WHERE current_setting('server_version_num')::int < 150000""",
     "encoding other than UTF8": """
@@ -114,12 +114,12 @@ SERVER = {
 
 def violations(url: str) -> list[tuple[str, str]]:
     """Every (rule, name of what breaks it) of tables and roles; an empty list is a sound database."""
-    return _broken(url, {**QUERIES, **ROLES})
+    return _broken(url, {**QUERIES, **ROLE_QUERIES})
 
 
 def server_faults(url: str) -> list[tuple[str, str]]:
     """The same of the server, as the application sees it."""
-    return _broken(url, SERVER)
+    return _broken(url, SERVER_QUERIES)
 
 
 def _broken(url: str, rules: dict[str, str]) -> list[tuple[str, str]]:
