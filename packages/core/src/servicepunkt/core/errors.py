@@ -140,6 +140,14 @@ class NoCitusError(SettingsError):
     next_step = "Load Citus on every node, run CREATE EXTENSION citus, add the nodes, and start again."
 
 
+class BusyTablesError(ServicepunktError):
+    """The tables were in use whenever the upgrade wanted to change them."""
+
+    code = "SP0065"
+    staff = "The tables could not be changed, because somebody else has held them all the time."
+    next_step = "Look for a transaction that stays open (pg_stat_activity), end it, and start again."
+
+
 class UndistributableError(SettingsError):
     """A foreign key leads where Citus takes none."""
 
