@@ -53,6 +53,8 @@ PEERS = {
     "tpm2_nvdefine": ("tpm2-tools",),
     "/usr/lib/postgresql/15/bin/postgres": ("postgresql-15",),
     "/usr/sbin/pgbouncer": ("pgbouncer",),
+    "/usr/sbin/nginx": ("nginx-light",),
+    "promtool": ("prometheus",),
 }
 
 # What some tests need from PyPI and no environment of ours can hold, since both are imported as `osdp`: an environment
@@ -194,6 +196,34 @@ def wheels(session: nox.Session) -> None:
     for project in PROJECTS:
         if not session.posargs or project.name in session.posargs:
             try_wheel(session, project)
+
+
+@nox.session
+def sbom(session: nox.Session) -> None:
+    """Write dist/sbom.json: what a deployment consists of, with versions and licences (CycloneDX)."""
+    folder = Path(session.create_tmp()) / "deployment"
+    make_environment(session, folder)
+    python = folder / "bin" / "python"
+    run_pip_install(session, python, "--require-hashes", "-r", str(LOCK))
+    own = [str(project) for project in PROJECTS if project.parent.name == "packages"]
+    run_pip_install(session, python, "--no-deps", *own)
+    session.install("-c", str(CONSTRAINTS), *nox.project.dependency_groups(ROOT_PYPROJECT, "sbom"))
+    (ROOT / "dist").mkdir(exist_ok=True)
+    written = ROOT / "dist" / "sbom.json"
+    session.run(
+        "cyclonedx-py", "environment", "--spec-version", "1.6", "--output-reproducible", "--of", "JSON",
+        "--output-file", str(written), str(python),
+    )  # fmt: skip
+    listed = json.loads(written.read_text())
+    for component in listed["components"]:
+        # Where our own folders were when it was written is nobody's business.
+        found = component.get("externalReferences", [])
+        component["externalReferences"] = [place for place in found if not place["url"].startswith("file:")]
+    written.write_text(json.dumps(listed, indent=2) + "\n")
+    known = {component["name"] for component in listed["components"]}
+    if absent := {metadata(project)["name"] for project in PROJECTS if project.parent.name == "packages"} - known:
+        session.error(f"{written.name} lacks {', '.join(sorted(absent))}")
+    session.log(f"{written.relative_to(ROOT)}: {len(known)} components")
 
 
 @nox.session
