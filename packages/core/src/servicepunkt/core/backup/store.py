@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
+from servicepunkt.core.backup.model import BackupError
 from servicepunkt.core.db.distribute import read_layout
 from servicepunkt.core.db.migrate import conninfo
 
@@ -26,7 +27,8 @@ LOCK_WAIT = "2s"
 def at_rest(owner_url: str) -> Iterator[tuple[psycopg.Connection, str]]:
     """A connection that sees one moment between two transactions, and the place of that moment in the log of writes.
 
-    Writers wait for as long as it takes to look: the locks are gone when the moment is known.
+    Writers wait for as long as it takes to look: the locks are gone when the moment is known. Raises BackupError where
+    somebody's transaction stays open: nobody shall wait behind us for him.
     """
     with psycopg.connect(conninfo(owner_url)) as reader:
         with psycopg.connect(conninfo(owner_url)) as still:
@@ -35,7 +37,10 @@ def at_rest(owner_url: str) -> Iterator[tuple[psycopg.Connection, str]]:
             # Also the queue, whose rows change with those of tenants.
             names = sql.SQL(", ").join(sql.Identifier(name) for name in _tables(reader))
             reader.rollback()
-            still.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(names))
+            try:
+                still.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(names))
+            except psycopg.errors.LockNotAvailable as error:
+                raise BackupError("a transaction stays open, so that there is no moment of rest; try again") from error
             row = still.execute("SELECT pg_export_snapshot(), pg_current_wal_insert_lsn()").fetchone()
             snapshot, place = row or ("", "")
             reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
