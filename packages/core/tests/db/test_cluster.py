@@ -38,6 +38,16 @@ def test_what_was_committed_survives_a_crash_and_nothing_listens_afterwards(fold
         psycopg.connect(cluster.conninfo)
 
 
+def test_a_long_path_is_no_obstacle_and_nothing_stays(folder: Path) -> None:
+    cluster = Cluster(folder / ("long" * 25), PROGRAMS)
+    cluster.create()
+    with cluster.running():
+        psycopg.connect(cluster.conninfo).close()
+        sockets = cluster.sockets
+        assert sockets != cluster.folder
+    assert not sockets.exists()
+
+
 def test_a_program_that_fails_is_quoted_and_one_that_is_absent_is_named(folder: Path) -> None:
     cluster = Cluster(folder / "one", PROGRAMS)
     with pytest.raises(ProgramFailedError, match=r"pg_ctl ended with 1: .*no-such-option"):

@@ -23,6 +23,8 @@ from servicepunkt.core.errors import MissingProgramError, ProgramFailedError
 ACCOUNTS = ("postgres", "pgserver")
 SUPERUSER = "postgres"
 START_SECONDS = 600
+#: The path of a socket may have 107 bytes; one that would be longer lies in a temporary folder.
+SOCKET_FOLDER = 85
 #: Where distributions keep the programs of a version.
 PLACES = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin")
 
@@ -34,12 +36,13 @@ class Cluster:
         self.folder = folder
         self.programs = programs
         self.account = account(programs)
-        # The path of a socket may have 107 bytes.
-        self.sockets = folder if len(bytes(folder.resolve())) < 90 else Path(tempfile.mkdtemp(prefix="servicepunkt-"))
-        for made in (folder, self.sockets):
-            made.mkdir(parents=True, exist_ok=True)
-            if self.account:
-                shutil.chown(made, self.account)
+        self.sockets = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._give(folder)
+
+    def _give(self, folder: Path) -> None:
+        if self.account:
+            shutil.chown(folder, self.account)
 
     @property
     def data(self) -> Path:
@@ -67,6 +70,9 @@ class Cluster:
 
     def start(self, settings: Mapping[str, str] | None = None, *, wait: int = START_SECONDS) -> None:
         """Start the server with these settings; returns when it takes connections, after at most `wait` seconds."""
+        if len(bytes(self.sockets.resolve())) > SOCKET_FOLDER:
+            self.sockets = Path(tempfile.mkdtemp(prefix="servicepunkt-"))
+            self._give(self.sockets)
         given = {"listen_addresses": "", "unix_socket_directories": str(self.sockets), **(settings or {})}
         options = " ".join(f"-c {name}='{value}'" for name, value in given.items())
         log = str(self.folder / "log")
@@ -76,6 +82,9 @@ class Cluster:
         """`immediate` is a crash: the next start recovers from the log of writes."""
         if self.runs():
             self.run("pg_ctl", "stop", "-w", "-D", str(self.data), "-m", mode)
+        if self.sockets != self.folder:
+            shutil.rmtree(self.sockets, ignore_errors=True)
+            self.sockets = self.folder
 
     def runs(self) -> bool:
         """Whether the server is there. A file that outlived its server may name somebody else's process by now."""
