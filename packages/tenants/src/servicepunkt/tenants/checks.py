@@ -29,7 +29,7 @@ from servicepunkt.core.catalogue.model import (
     staff_hours,
 )
 from servicepunkt.core.declarations import TenantDraft
-from servicepunkt.core.hours.model import Calendar, Hours, HoursError, Span, midnight, parse, spans
+from servicepunkt.core.hours.model import Calendar, Hours, HoursError, midnight, parse, spans
 from servicepunkt.core.hours.week import Times, usual_week
 from servicepunkt.core.line115 import line115_of
 from servicepunkt.core.rules import Broken, Rule, Term, closest, rule
@@ -40,6 +40,7 @@ from servicepunkt.tenants.places import Path
 Found = Iterator[tuple[str, Broken]]
 Entry = TypeVar("Entry", bound=msgspec.Struct)
 AHEAD = timedelta(days=60)
+A_WEEK = timedelta(days=7)
 SOON = timedelta(days=90)
 AGS = re.compile(r"^\d{8}\Z")
 HOST_NAME = re.compile(r"^(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z")
@@ -224,8 +225,11 @@ def _is_possible(catalogue: Catalogue, service: Service, offer: Offer, day: date
     return is_current(catalogue, service, offer, max([day, *later]))
 
 
-def _open(hours: Hours, calendar: Calendar, day: date) -> tuple[Span, ...]:
-    return spans(hours, calendar, midnight(day, calendar), midnight(day + AHEAD, calendar))
+def _opens(hours: Hours, calendar: Calendar, day: date) -> bool:
+    """Whether it is open at all in the coming days; most places are within a week, and that is found sooner."""
+    return any(
+        spans(hours, calendar, midnight(day, calendar), midnight(day + ahead, calendar)) for ahead in (A_WEEK, AHEAD)
+    )
 
 
 def calendar_of(draft: TenantDraft) -> Calendar:
@@ -244,8 +248,8 @@ def _points(draft: TenantDraft) -> Found:
             yield f"points.{point.id}", NO_OFFERS()
         if not point.help_phone:
             yield f"points.{point.id}", NO_HELP()
-        opened = _open(point_hours(catalogue, point), calendar, draft.day)
-        if opened and point.staffed and not _open(staff_hours(catalogue, point), calendar, draft.day):
+        opened = _opens(point_hours(catalogue, point), calendar, draft.day)
+        if opened and point.staffed and not _opens(staff_hours(catalogue, point), calendar, draft.day):
             yield f"points.{point.id}.staffed", NEVER_STAFFED()
         if line is not None and (alone := uncovered(point_hours(catalogue, point), line, draft.day)):
             yield f"points.{point.id}", LINE_CLOSED(when=alone)
