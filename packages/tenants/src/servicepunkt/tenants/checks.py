@@ -209,7 +209,7 @@ def _offers(draft: TenantDraft) -> Found:
             yield f"{place}.provider", PROVIDER_GONE(name=provider.id, day=provider.valid_until.isoformat())
         if offer.staffed and not point.staffed and not point.staffed_exceptions:
             yield f"{place}.staffed", STAFF_UNKNOWN()
-        elif _is_possible(catalogue, service, offer, draft.day) and not _open(
+        elif _is_possible(catalogue, service, offer, draft.day) and not _opens(
             offer_hours(catalogue, offer), calendar, draft.day
         ):
             yield place, NEVER_OPEN(days=AHEAD.days)
