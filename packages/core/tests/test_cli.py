@@ -46,11 +46,13 @@ def test_the_kernel_brings_its_commands(plugins: PluginHost) -> None:
         "db",
         "db upgrade",
         "db check",
+        "db distribute",
         "audit",
         "audit export",
         "audit verify",
         "plugin",
         "plugin list",
+        *("backup", "backup take", "backup follow", "backup rehearse", "restore"),
         "catalogue",
         *(
             f"catalogue {name}"
