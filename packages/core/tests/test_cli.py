@@ -46,6 +46,7 @@ def test_the_kernel_brings_its_commands(plugins: PluginHost) -> None:
         "db",
         "db upgrade",
         "db check",
+        "db distribute",
         "audit",
         "audit export",
         "audit verify",
@@ -53,6 +54,7 @@ def test_the_kernel_brings_its_commands(plugins: PluginHost) -> None:
         "plugin list",
         "plugin check",
         "plugin new",
+        *("backup", "backup take", "backup follow", "backup rehearse", "restore"),
         "catalogue",
         *(
             f"catalogue {name}"

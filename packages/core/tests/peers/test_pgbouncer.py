@@ -167,19 +167,29 @@ async def _locked(deployment: Deployment, ctx: TenantContext) -> bool:
 async def test_a_job_is_deferred_through_the_pooler_and_heard_of_past_it(
     deployment: Deployment, tenants: list[TenantContext], work: Work
 ) -> None:
+    """As often as a driver takes to prepare a statement; the last one by a worker that has nothing to do."""
+
+    async def defer(number: int) -> None:
+        async with deployment.database.tenant(tenants[number % 2]) as tx:
+            await work.single.defer(tx, case=uuid4())
+
+    for number in range(8):
+        await defer(number)
     app = build_app(deployment)
     async with app.open_async():
+        await app.run_worker_async(wait=False, install_signal_handlers=False)
+        assert work.done.is_set()
+        work.done.clear()
         # Looks only when it is told: were the notice lost, nothing would happen for an hour.
         working = asyncio.create_task(
             app.run_worker_async(fetch_job_polling_interval=3600.0, install_signal_handlers=False)
         )
         try:
             await asyncio.to_thread(someone_listens, deployment.settings.direct_database_url)
-            for number in range(8):
-                work.done.clear()
-                async with deployment.database.tenant(tenants[number % 2]) as tx:
-                    await work.single.defer(tx, case=uuid4())
-                await asyncio.wait_for(work.done.wait(), PATIENCE)
+            await asyncio.wait([working], timeout=0.5)
+            assert not work.done.is_set()
+            await defer(8)
+            await asyncio.wait_for(work.done.wait(), PATIENCE)
         finally:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
