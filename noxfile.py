@@ -244,6 +244,15 @@ def power_loss(session: nox.Session) -> None:
 
 
 @nox.session
+def isolation(session: nox.Session) -> None:
+    """Probe every route as everybody in every position with another tenant's identifiers; `-- FILE` keeps the tally."""
+    install(session, "dev")
+    install_assets(session)
+    report = {"SERVICEPUNKT_TEST_ISOLATION_REPORT": session.posargs[0]} if session.posargs else {}
+    session.run("pytest", "tests/isolation", "-q", "-s", env={"SERVICEPUNKT_TEST_ISOLATION": "all", **report})
+
+
+@nox.session
 def simulate(session: nox.Session) -> None:
     """Simulate boxes for years in virtual time: `-- --years N --seeds A..B`; `-- --mutants` plants known faults."""
     install(session, "dev")

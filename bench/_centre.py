@@ -53,6 +53,8 @@ class Centre:
             SERVICEPUNKT_HOME=str(self.home),
             SERVICEPUNKT_DATABASE_URL=database_url or self.settings.database_url,
             SERVICEPUNKT_SECURE_COOKIES="false",
+            SERVICEPUNKT_TENANT_REQUESTS="0",
+            SERVICEPUNKT_ADDRESS_REQUESTS="0",
         )
 
     @contextmanager

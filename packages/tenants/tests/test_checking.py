@@ -116,6 +116,7 @@ def test_a_small_town_is_in_order(wrong: Wrong) -> None:
         ('plugins = ["web"]', 'plugins = ["web", "web"]', "SP1042", "tenant.plugins"),
         ("[line115]", "[dokbox]\n[line115]", "SP1041", "dokbox"),
         ("[line115]", '[web]\nsmtp_password = "x"\n[line115]', "SP1043", "web.smtp_password"),
+        ("[line115]", "[limits]\npoints = 0\n[line115]", "SP1191", "limits.points"),
         ("[line115]", "[terminl]\n[line115]", "SP1022", "terminl"),
         ('hours = "Mo-Su 00:00-24:00"', 'hours = "Mo-Su"\ncoverage = "ful"', "SP1014", "line115.coverage"),
         ('hours = "Mo-Su 00:00-24:00"', 'hours = "Mo 25:00"', "SP2132", "line115.hours"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -38,6 +37,7 @@ from servicepunkt.core.testing import FixedClock, database_server, empty_databas
 from servicepunkt.web import plugin as web_plugin
 from servicepunkt.web.app import create_app
 from servicepunkt.web.devices import service as devices
+from servicepunkt.web.testing import alive
 
 PASSWORD = "a long sentence to sign in"
 HERE = "harbour"
@@ -332,20 +332,6 @@ class Town:
         transport = ASGITransport(self.app, raise_app_exceptions=False)
         async with AsyncClient(transport=transport, base_url=base_url) as client:
             yield Visit(client, self)
-
-
-@asynccontextmanager
-async def alive(app: Any) -> AsyncIterator[None]:
-    """The lifespan of an ASGI application, which httpx leaves to others."""
-    to_app: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-    from_app: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-    task = asyncio.create_task(app({"type": "lifespan", "state": {}}, to_app.get, from_app.put))
-    for moment in ("startup", "shutdown"):
-        await to_app.put({"type": f"lifespan.{moment}"})
-        assert (await from_app.get())["type"] == f"lifespan.{moment}.complete"
-        if moment == "startup":
-            yield
-    await task
 
 
 TOKEN = re.compile(r'name="_csrf_token" value="([^"]+)"')

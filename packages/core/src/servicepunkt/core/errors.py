@@ -80,6 +80,11 @@ class TooManyRequestsError(ServicepunktError):
     staff = "The rate limit was reached."
     next_step = "Please wait a moment and try again."
 
+    def __init__(self, staff: str | None = None, *, seconds: int = 0) -> None:
+        """`seconds`: after how many another request is answered; 0 where nobody can say."""
+        super().__init__(staff)
+        self.seconds = seconds
+
 
 class NoTenantError(ServicepunktError):
     """A query or a hook was tried without a tenant context: always a fault of ours."""

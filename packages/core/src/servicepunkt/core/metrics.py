@@ -9,6 +9,7 @@ NOTICES = Counter("servicepunkt_notices", "Notices by channel and resulting stat
 ATTEMPTS = Counter("servicepunkt_notice_attempts", "Messages handed to a provider by outcome", ["channel", "outcome"])
 RECEIPTS = Counter("servicepunkt_notice_receipts", "Delivery receipts by what they say", ["channel", "outcome"])
 PROVIDER_WEIGHT = Gauge("servicepunkt_provider_weight", "Points of a provider after a move", ["tenant", "provider"])
+REFUSED = Counter("servicepunkt_requests_over_limit", "Requests that a rate limit refused")
 SIGN_INS = Counter("servicepunkt_sign_ins", "Sign-in attempts by outcome", ["outcome"])
 JOB_FAILURES = Counter("servicepunkt_job_failures", "Background jobs that raised", ["job"])
 BOX_LAST_SEEN = Gauge("servicepunkt_box_last_seen_timestamp", "Time of a box's last heartbeat", ["tenant", "box"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from servicepunkt.core import line115
+from servicepunkt.core import line115, quotas
 from servicepunkt.core.audit.store import audit_entry
 from servicepunkt.core.catalogue.editing.publishing import publish_due
 from servicepunkt.core.catalogue.editing.store import catalogue_edit, delete_ended
@@ -55,7 +55,7 @@ def commands() -> Sequence[click.Command]:
     from servicepunkt.core.hours.cli import hours_command
     from servicepunkt.core.plugins.cli import plugin
 
-    return (*COMMANDS, *BACKUP, plugin, catalogue, hours_command)
+    return (*COMMANDS, plugin, *BACKUP, catalogue, hours_command)
 
 
 @hookimpl
@@ -105,6 +105,7 @@ def tenant_sections() -> Sequence[TenantSection]:
         TenantSection("notices", NoticeSettings, check=_notice_mistakes),
         TenantSection("catalogue", CatalogueSettings),
         TenantSection(line115.SECTION, line115.Line115),
+        TenantSection(quotas.SECTION, quotas.LimitSettings, check=quotas.mistakes),
     )
 
 

@@ -7,7 +7,7 @@ import secrets
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import platformdirs
@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     phone_url             the rehearsal telephone that shows SMS, only for demonstrations
     plugins               names of the plugins to load, separated by commas; without it all that are installed
     log_level             DEBUG, INFO, WARNING, ERROR or CRITICAL
+    tenant_requests       requests a second that one process answers for one tenant's visitors; 0 for no limit
+    address_requests      the same for one address of a network; what is left over is saved up for ten seconds
     smtp_url              mail server: smtp://host:port/?sender=address (with STARTTLS), or smtps://; see the channel
     """
 
@@ -54,6 +56,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     phone_url: str = ""
     plugins: str = ""
     log_level: LogLevel = "INFO"
+    tenant_requests: Annotated[float, msgspec.Meta(ge=0)] = 200.0
+    address_requests: Annotated[float, msgspec.Meta(ge=0)] = 20.0
     smtp_url: str = ""
 
     @property

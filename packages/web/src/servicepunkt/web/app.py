@@ -19,8 +19,9 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ServicepunktError
 from servicepunkt.core.plugins.service import failures_written
 from servicepunkt.web import access, assets, health
-from servicepunkt.web.frame import build_frame
+from servicepunkt.web.frame import Frame, build_frame
 from servicepunkt.web.gate import OPT, PluginGate
+from servicepunkt.web.limits.edge import Limits
 from servicepunkt.web.paper import Press
 from servicepunkt.web.problems import Problems
 from servicepunkt.web.requests import CarefulRequest, PlainAddresses, PlainTokens
@@ -34,14 +35,15 @@ MAX_BODY = 256 * 1024
 
 def create_app(deployment: Deployment) -> ASGIApp:
     """The ASGI application of a deployment."""
-    litestar = create_litestar(deployment)
-    tenants = TenantMiddleware(litestar, deployment, litestar)
+    frame = build_frame(deployment.plugins, deployment.texts)
+    limits = Limits(create_litestar(deployment, frame), deployment, Problems(frame))
+    tenants = TenantMiddleware(limits, deployment, limits)
     return SecurityHeaders(tenants, secure=deployment.settings.secure_cookies)
 
 
-def create_litestar(deployment: Deployment) -> Litestar:
-    """The framework's application, without the middleware that resolves tenants."""
-    frame = build_frame(deployment.plugins, deployment.texts)
+def create_litestar(deployment: Deployment, frame: Frame | None = None) -> Litestar:
+    """The framework's application, without the middleware that resolves tenants and keeps their limits."""
+    frame = frame or build_frame(deployment.plugins, deployment.texts)
     problems = Problems(frame)
 
     @asynccontextmanager

@@ -35,6 +35,18 @@ CONTRAST_COOKIE = "sp_view"
 TERMINAL = "/k"
 LANGUAGE_NAMES = {"de": "Deutsch", "en": "English", "de-x-leicht": "Leichte Sprache"}
 
+#: What `context` says of a reader of whom nothing is known.
+NOBODY: Mapping[str, Any] = {
+    "ctx": None,
+    "csrf": "",
+    "languages": (),
+    "legal": WebSettings(),
+    "nonce": "",
+    "path": "/",
+    "view": "",
+    "visitor": None,
+}
+
 
 class Foreign:
     """Notes in which languages texts stand on a page that its reader has not chosen."""
@@ -142,6 +154,12 @@ class Frame:
 
         return self._parts.get((template, locale, prefix, place, *key), made)
 
+    @lru_cache(maxsize=256)  # noqa: B019 - one frame lives as long as the process
+    def kept_page(self, template: str, locale: str, prefix: str, place: str, **values: Any) -> str:
+        """A page that is the same for everybody at one kind of place, without a form's token: made once."""
+        context = {**self._reading(locale, prefix, place), "bar": _bar(prefix), **NOBODY, **values}
+        return self._environment.get_template(template).render(context)
+
     def context(self, request: Request[Any, Any, Any]) -> dict[str, Any]:
         """What every template is given."""
         ctx: TenantContext | None = request.scope.get(TENANT_KEY)  # type: ignore[assignment]
@@ -203,7 +221,10 @@ def language(request: Request[Any, Any, Any]) -> str:
 
 def terminal_bar(request: Request[Any, Any, Any], *, idle: int = 60, warn: int = 30) -> dict[str, str | int]:
     """The variable `bar` of `web/terminal.html`; `idle` 0 never ends."""
-    prefix = str(request.scope.get(PREFIX_KEY, ""))
+    return _bar(str(request.scope.get(PREFIX_KEY, "")), idle=idle, warn=warn)
+
+
+def _bar(prefix: str, *, idle: int = 60, warn: int = 30) -> dict[str, str | int]:
     paths = {name: f"{prefix}/k/{name}" for name in ("search", "help", "end")}
     return {"start": f"{prefix}/k", **paths, "idle": idle, "warn": warn}
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import structlog
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
@@ -19,13 +20,14 @@ from servicepunkt.core.errors import (
     TooLargeError,
 )
 from servicepunkt.web.forms import DOES_NOT_FIT, sentence_of
-from servicepunkt.web.frame import Frame, language, local_path
+from servicepunkt.web.frame import Frame, language, local_path, place_of
 from servicepunkt.web.gate import is_hidden
 from servicepunkt.web.sessions.model import NotSignedInError
 from servicepunkt.web.tenancy import PREFIX_KEY
 
 log = structlog.get_logger("servicepunkt.web")
 ADDRESS_DOES_NOT_FIT = "The address of this page holds something that does not fit."
+PROBLEM = "application/problem+json"
 API = re.compile(r"(/t/[^/]*)?/api(/|$)")
 
 
@@ -114,20 +116,34 @@ class Problems:
         title, step = self._frame.texts.error(locale, error)
         mistakes = error.mistakes if isinstance(error, InvalidInputError) else []
         if wants_json(request):
-            body: dict[str, Any] = {
-                "type": f"urn:servicepunkt:error:{error.code}",
-                "title": title,
-                "status": error.status,
-                "code": error.code,
-                "detail": error.staff if mistakes else error.staff_sentence,
-                "next_step": step,
-            }
+            body = self._as_json(locale, error)
             if mistakes:
                 body["errors"] = [{"place": place, "message": message} for place, message in mistakes]
-            return Response(body, status_code=error.status, media_type="application/problem+json")
+            return Response(body, status_code=error.status, media_type=PROBLEM)
         return self._frame.page(
             request, "web/problem.html", status=error.status, title=title, step=step, code=error.code, mistakes=mistakes
         )
+
+    def _as_json(self, locale: str, error: ServicepunktError) -> dict[str, Any]:
+        title, step = self._frame.texts.error(locale, error)
+        return {
+            "type": f"urn:servicepunkt:error:{error.code}",
+            "title": title,
+            "status": error.status,
+            "code": error.code,
+            "detail": error.staff if isinstance(error, InvalidInputError) else error.staff_sentence,
+            "next_step": step,
+        }
+
+    def kept(self, request: Request[Any, Any, Any], kind: type[ServicepunktError]) -> tuple[bytes, str]:
+        """(body, media type) of an answer that costs next to nothing: for refusals before anything is looked up."""
+        locale, error = language(request), kind()
+        if wants_json(request):
+            return msgspec.json.encode(self._as_json(locale, error)), PROBLEM
+        prefix, (title, step) = str(request.scope.get(PREFIX_KEY, "")), self._frame.texts.error(locale, error)
+        values = {"title": title, "step": step, "code": error.code, "mistakes": ()}
+        page = self._frame.kept_page("web/problem.html", locale, prefix, place_of(request), **values)
+        return page.encode(), "text/html; charset=utf-8"
 
 
 def wants_json(request: Request[Any, Any, Any]) -> bool:

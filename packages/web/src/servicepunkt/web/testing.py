@@ -14,8 +14,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +101,20 @@ def _port(server: uvicorn.Server, thread: threading.Thread) -> int:
     raise RuntimeError("the test server did not start")
 
 
+@asynccontextmanager
+async def alive(app: Any) -> AsyncIterator[None]:
+    """The lifespan of an ASGI application, which httpx leaves to others."""
+    to_app: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    from_app: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    task = asyncio.create_task(app({"type": "lifespan", "state": {}}, to_app.get, from_app.put))
+    for moment in ("startup", "shutdown"):
+        await to_app.put({"type": f"lifespan.{moment}"})
+        assert (await from_app.get())["type"] == f"lifespan.{moment}.complete"
+        if moment == "startup":
+            yield
+    await task
+
+
 def require_chromium() -> None:
     """Skip the test loudly where Debian's Chromium is missing, or fail if peers are required."""
     import pytest
@@ -179,6 +193,7 @@ __all__ = [
     "LANDSCAPE",
     "OVERLAPS",
     "PORTRAIT",
+    "alive",
     "axe_violations",
     "browser",
     "overlaps",

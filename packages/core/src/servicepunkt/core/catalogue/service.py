@@ -10,6 +10,7 @@ from datetime import datetime
 
 import msgspec
 
+from servicepunkt.core import quotas
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue import checks, store
 from servicepunkt.core.catalogue.model import Catalogue
@@ -55,8 +56,11 @@ async def publish(
 
     Over one that was brought back a new one is always written: from then on publication goes on by itself again.
     `origins`: from where each value of each entry came, by (kind, id) and path.
-    Raises InvalidInputError with every broken reference; then nothing is written.
+    Raises InvalidInputError with every broken reference, QuotaError for more points or offers than the tenant may
+    have; then nothing is written.
     """
+    for what, entries in (("points", catalogue.points), ("offers", catalogue.offers)):
+        quotas.keep_within(tx.ctx, what, len(entries))
     if found := checks.mistakes(catalogue):
         raise InvalidInputError(found)
     body = msgspec.json.encode(catalogue)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import argon2
 import pyotp
 
+from servicepunkt.core import quotas
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.errors import InvalidInputError
@@ -37,7 +38,7 @@ def _nobody() -> str:
 async def create_account(
     tx: Transaction, *, at: datetime, actor: str, login: str, name: str, password: str, roles: tuple[str, ...]
 ) -> Account:
-    """Raises InvalidInputError with every mistake."""
+    """Raises InvalidInputError with every mistake, QuotaError when the tenant has as many as it may."""
     login = login.strip().lower()
     mistakes = [("password", sentence) for sentence in model.password_mistakes(password, login)]
     mistakes += [("roles", f"There is no role {role!r}.") for role in roles if role not in model.ROLES]
@@ -47,6 +48,8 @@ async def create_account(
         mistakes.append(("login", "This login is taken."))
     if mistakes:
         raise InvalidInputError(mistakes)
+    await tx.lock("accounts")
+    quotas.keep_within(tx.ctx, "accounts", await store.count(tx) + 1)
     hashed = await asyncio.to_thread(_hasher.hash, password)
     account = Account(id=new_id(), login=login, name=name, password_hash=hashed, roles=roles, created_at=at)
     await store.insert(tx, account)

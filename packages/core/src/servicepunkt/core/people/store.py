@@ -49,6 +49,12 @@ async def all_accounts(tx: Transaction) -> list[Account]:
     return await tx.all(Account, query)
 
 
+async def count(tx: Transaction) -> int:
+    """How many there are, those that are switched off as well."""
+    query = sa.select(sa.func.count()).select_from(account).where(account.c.tenant_id == tx.tenant_id)
+    return int(await tx.scalar(query))
+
+
 async def update(tx: Transaction, account_id: UUID, **values: Any) -> None:
     statement = sa.update(account).where(account.c.tenant_id == tx.tenant_id, account.c.id == account_id)
     await tx.execute(statement.values(**values))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from servicepunkt.core import quotas
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.declarations import DeviceKind
@@ -32,7 +33,10 @@ def kinds(deployment: Deployment, ctx: TenantContext) -> dict[str, DeviceKind]:
 async def announce(
     deployment: Deployment, ctx: TenantContext, *, actor: str, kind: str, target: str, label: str
 ) -> tuple[Device, str]:
-    """Make a device that waits for its one-time code; returns it with the code, which is shown once."""
+    """Make a device that waits for its one-time code; returns it with the code, which is shown once.
+
+    Raises InvalidInputError with every mistake, QuotaError when the tenant has as many as it may.
+    """
     mistakes = []
     if kind not in kinds(deployment, ctx):
         mistakes.append(("kind", "There is no such kind of device."))
@@ -54,6 +58,8 @@ async def announce(
         created_at=now,
     )
     async with deployment.database.tenant(ctx) as tx:
+        await tx.lock("devices")
+        quotas.keep_within(ctx, "devices", await store.count(tx) + 1)
         await store.insert(tx, device)
         await audit.record(
             tx,

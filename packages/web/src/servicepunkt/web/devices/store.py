@@ -97,6 +97,12 @@ async def all_devices(tx: Transaction) -> list[Device]:
     return await tx.all(Device, query)
 
 
+async def count(tx: Transaction) -> int:
+    """How many there are that are not switched off."""
+    query = sa.select(sa.func.count()).select_from(device)
+    return int(await tx.scalar(query.where(device.c.tenant_id == tx.tenant_id, device.c.state != "revoked")))
+
+
 async def update(tx: Transaction, device_id: UUID, **values: Any) -> None:
     statement = sa.update(device).where(device.c.tenant_id == tx.tenant_id, device.c.id == device_id)
     await tx.execute(statement.values(**values))

@@ -16,6 +16,7 @@ from typing import TypeVar
 import msgspec
 import sqlalchemy as sa
 
+from servicepunkt.core import quotas
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue import checks
 from servicepunkt.core.catalogue.formats.model import (
@@ -39,6 +40,7 @@ from servicepunkt.core.catalogue.sources.composition import (
 from servicepunkt.core.catalogue.sources.store import RecordRow, ReportRow, RunRow, SourceRow
 from servicepunkt.core.db.session import Database, Transaction
 from servicepunkt.core.errors import ConflictError, InvalidInputError, ServicepunktError
+from servicepunkt.core.quotas import QuotaError
 from servicepunkt.core.tenancy.model import TenantContext
 
 BATCH = 500  # records in one transaction
@@ -98,9 +100,10 @@ async def import_files(
     """Read the files into a new run and put it into force for its source; what is published is not touched.
 
     A run of the same files that ended in the midst is taken up where it ended. Raises SourceError for a file that
-    cannot be read on, and LossError for one that lacks too much: the run has failed, and the records that counted
-    before count on. Raises InvalidInputError for a source's name that is reserved and for a file that the format does
-    not have, ConflictError while the source is imported by somebody else.
+    cannot be read on, LossError for one that lacks too much, and QuotaError for more records than the tenant may have:
+    the run has failed, and the records that counted before count on. Raises InvalidInputError for a source's name that
+    is reserved and for a file that the format does not have, ConflictError while the source is imported by somebody
+    else.
     """
     _check(wanted)
     digest = await asyncio.to_thread(_digest, wanted.files)
@@ -121,10 +124,11 @@ async def _import(
                     position += len(batch)
                     await store.update_run(tx, run.run, position=position)
                 progress(position)
+                quotas.keep_within(ctx, "records", position)
         async with database.tenant(ctx) as tx:
             await _put_into_force(tx, wanted, run.run, before=before, position=position, actor=actor)
             counts = await store.counts(tx, run.run)
-    except (SourceError, LossError) as error:
+    except (SourceError, LossError, QuotaError) as error:
         await _fail(database, ctx, run, error.staff_sentence)
         raise
     return Outcome(run=run.run, source=wanted.source, counts=counts, resumed_at=run.position)
@@ -375,6 +379,7 @@ async def _put_into_force(
     await store.save_source(tx, row)
     if before is not None:
         await store.drop_records(tx, before.run)
+    quotas.keep_within(tx.ctx, "records", await store.count_imported(tx))
     for old in (await store.runs(tx, source=wanted.source, limit=KEPT_RUNS * 2))[KEPT_RUNS:]:
         await store.drop_report(tx, old.run)
     await audit.record(

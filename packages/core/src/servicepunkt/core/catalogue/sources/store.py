@@ -254,6 +254,13 @@ async def count_records(tx: Transaction, number: int) -> int:
     return int(await tx.scalar(query.where(table.c.tenant_id == tx.tenant_id, table.c.run == number)))
 
 
+async def count_imported(tx: Transaction) -> int:
+    """How many records all sources have together, with what an import that goes on has read so far."""
+    table = catalogue_record
+    query = sa.select(sa.func.count()).select_from(table).where(table.c.tenant_id == tx.tenant_id)
+    return int(await tx.scalar(query))
+
+
 async def records(tx: Transaction, number: int) -> list[RecordRow]:
     """The records of a run in the order of the source."""
     table = catalogue_record

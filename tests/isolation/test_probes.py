@@ -1,0 +1,182 @@
+"""Ten thousand probes and more: nothing of the other tenant is ever seen or changed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import msgspec
+import pytest
+
+from isolation import twins
+from isolation.campaign import Campaign, ask, written
+from isolation.rows import Rows, superuser
+from isolation.twins import Twin, canaries
+from servicepunkt.core import jobs
+from servicepunkt.core.audit import service as audit
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.notices import store as notices
+from servicepunkt.core.plugins import PluginHost
+from servicepunkt.core.testing import database_server, empty_database, make_tenant, open_deployment
+from servicepunkt.web.app import create_app
+from servicepunkt.web.testing import alive
+
+#: `nox -s isolation` leaves nothing out, and writes what it found into this file.
+EVERY = os.environ.get("SERVICEPUNKT_TEST_ISOLATION") == "all"
+REPORT = os.environ.get("SERVICEPUNKT_TEST_ISOLATION_REPORT", "")
+CANARY = "zq%beta"
+#: Columns of text that hold no canary: names that both tenants have, states, kinds, digests, numbers; nothing that
+#: somebody has written.
+WITHOUT_WORDS = {
+    "account": "login password_hash roles",
+    "audit_entry": "action details hash previous subject",
+    "box": "head id point troubles vault",
+    "box_command": "box",
+    "box_event": "box deposit event state",
+    "box_trust": "box",
+    "catalogue_edit": "path service state",
+    "catalogue_link": "digest status",
+    "catalogue_record": "digest id kind",
+    "catalogue_report": "decision kind record",
+    "catalogue_revision": "digest",
+    "catalogue_run": "format state",
+    "catalogue_source": "format layer name",
+    "data_key": "purpose",
+    "deposit": "alert box kind locale reference state",
+    "device": "kind state target",
+    "help_call": "point state",
+    "notice": "channel locale sealed_context state template",
+    "notice_attempt": "outcome provider receipt reference",
+    "plugin_failure": "fault hook plugin",
+    "provider_weight": "provider",
+}
+
+
+class Town:
+    """Two twins on one server, and what only `beta` has."""
+
+    def __init__(self, deployment: Deployment, rows: Rows, alpha: Twin, beta: Twin, lone: dict[str, str]) -> None:
+        self.deployment, self.rows, self.alpha, self.beta, self.lone = deployment, rows, alpha, beta, lone
+
+
+@pytest.fixture(scope="module")
+def plugins() -> PluginHost:
+    host = PluginHost()
+    host.load_installed()
+    return host
+
+
+@pytest.fixture(scope="module")
+def urls(plugins: PluginHost) -> Iterator[Any]:
+    with tempfile.TemporaryDirectory(prefix="servicepunkt-") as folder, database_server(Path(folder), plugins) as made:
+        yield made
+
+
+@pytest.fixture
+async def deployment(urls: Any, plugins: PluginHost, tmp_path: Path) -> AsyncIterator[Deployment]:
+    empty_database(urls.owner)
+    async with open_deployment(urls, tmp_path, plugins) as made:
+        yield made
+
+
+@pytest.fixture
+async def town(deployment: Deployment, urls: Any) -> AsyncIterator[Town]:
+    alpha = await twins.twin(deployment, urls.owner, "alpha")
+    beta = await twins.twin(deployment, urls.owner, "beta")
+    lone = await twins.more(deployment, beta)
+    with superuser(urls.owner) as connection:
+        yield Town(deployment, Rows(connection), alpha, beta, lone)
+
+
+async def test_the_twins_have_the_same_ids_and_a_canary_in_every_text(town: Town) -> None:
+    same = {name for name in town.alpha.ids if town.alpha.ids[name] == town.beta.ids[name]}
+    assert same >= {"deposit", "terminal", "box", "call", "edit", "account", "notice", "run", "revision"}
+    assert not {name for name in town.lone if town.lone[name] == town.alpha.ids[name]}
+    expected = {f"{table}.{column}" for table, columns in WITHOUT_WORDS.items() for column in columns.split()}
+    assert town.rows.columns_without(town.beta.ctx.id, CANARY) == expected
+    empty = [name for name, digest in town.rows.digests(town.beta.ctx.id).items() if digest.startswith("0/")]
+    assert empty == []
+
+
+async def test_nothing_crosses(town: Town) -> None:
+    tally = await Campaign(town.deployment, town.rows, town.alpha, town.beta, town.lone).run(every=EVERY)
+    print(f"isolation: {tally.total} probes, answers {dict(sorted(tally.answers.items()))}")
+    if REPORT:
+        await asyncio.to_thread(Path(REPORT).write_bytes, msgspec.json.encode(tally))
+    assert tally.leaks == []
+    assert tally.total >= 10_000
+    # Refusals alone would prove little: everybody has been let in somewhere, and something was done.
+    assert tally.answers[200] > 1000
+    assert tally.changed > 100
+
+
+async def test_no_job_reaches_another_tenants_rows(town: Town) -> None:
+    """Each job, for alpha, with ids that only beta has, and with those that both have."""
+    before = town.rows.digests(town.beta.ctx.id)
+    every = [entry for answer in town.deployment.plugins.startup("jobs") for entry in answer.value]
+    with written() as log:
+        said = [await _perform(town, entry, ids) for entry in every for ids in (town.lone, town.alpha.ids)]
+    assert len(said) >= 12
+    assert town.rows.digests(town.beta.ctx.id) == before
+    assert not canaries("beta", with_public=True).search("".join([*said, log.getvalue()]).encode())
+
+
+async def _perform(town: Town, entry: jobs.Job, ids: dict[str, str]) -> str:
+    """As a worker does; a job that finds nothing for these ids may say so, and what it says is given back."""
+    attempt = {"provider": "first", "reference": "reference-1", "outcome": "delivered", "looked": 0}
+    arguments = {
+        name: value for name, value in {"notice_id": ids["notice"], **attempt}.items() if name in _names(entry)
+    }
+    try:
+        await jobs._perform(town.deployment, town.alpha.ctx, entry, arguments)
+    except Exception as error:  # noqa: BLE001 - what matters is what it has done
+        return repr(error)
+    return ""
+
+
+def _names(entry: jobs.Job) -> tuple[str, ...]:
+    code = entry.function.__code__
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+async def test_a_job_asks_for_the_row_of_its_own_tenant(town: Town) -> None:
+    """The notice of one tenant is never sent as another's: not even its state moves."""
+    async with town.deployment.database.tenant(town.alpha.ctx) as tx:
+        assert await notices.find(tx, UUID(town.lone["notice"])) is None
+        assert await notices.find(tx, UUID(town.alpha.ids["notice"])) is not None
+
+
+async def test_an_export_of_the_audit_trail_is_one_tenants(town: Town) -> None:
+    async with town.deployment.database.tenant(town.alpha.ctx) as tx:
+        lines = [line async for line in audit.export(tx)]
+    verdict = audit.verify_export(lines)
+    assert verdict.faults == []
+    assert verdict.entries > 10
+    assert not canaries("beta", with_public=True).search(b"".join(lines))
+    assert canaries("alpha", with_public=True).search(b"".join(lines))
+
+
+async def test_a_plugin_that_is_off_does_not_exist(deployment: Deployment, urls: Any) -> None:
+    gamma = await twins.twin(deployment, urls.owner, "gamma")
+    await make_tenant(deployment, urls.owner, "gamma", plugins=["web"], settings={})
+    cookies = gamma.cookies[twins.EVERYTHING] | gamma.cookies["terminal"]
+    headers = {"cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+    app = create_app(deployment)
+    client = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
+
+    async def get(path: str, **more: str) -> httpx.Response:
+        request = httpx.Request("GET", f"http://{gamma.host}{gamma.prefix}{path}", headers=headers | more)
+        return await ask(client, request)
+
+    async with alive(app):
+        assert (await get("/staff")).status_code == 200
+        for path in ("/staff/deposits", "/staff/deposits/new", "/staff/boxes", "/k/box/box-1"):
+            assert (await get(path)).status_code == 404, path
+        assert (await get("/api/v1/box/config", authorization=f"Bearer {gamma.box_token}")).status_code == 404
+        assert "Einlagen" not in (await get("/staff")).text

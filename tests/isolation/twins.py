@@ -1,0 +1,349 @@
+"""Two tenants whose rows have the same ids and names; what is text in the second one's rows holds a canary.
+
+Ids are given out anew for each tenant in the same order, so that the deposit, the device, the edit and the call of one
+carry the UUIDs of the other. What only the second tenant has comes after that: it has ids that the first one lacks.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from servicepunkt.core import ids
+from servicepunkt.core.catalogue import links
+from servicepunkt.core.catalogue import service as catalogue
+from servicepunkt.core.catalogue.editing import service as editing
+from servicepunkt.core.catalogue.editing import store as editing_store
+from servicepunkt.core.catalogue.model import Address, Catalogue, Host, Offer, Partner, Point, Service, Theme
+from servicepunkt.core.catalogue.search import misses
+from servicepunkt.core.catalogue.sources import importing
+from servicepunkt.core.catalogue.sources import store as sources
+from servicepunkt.core.db import metadata
+from servicepunkt.core.db.session import Transaction
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.notices import provider_store
+from servicepunkt.core.notices import service as notices
+from servicepunkt.core.notices import store as notice_store
+from servicepunkt.core.people import service as people
+from servicepunkt.core.people.model import ROLES
+from servicepunkt.core.plugins import store as plugin_store
+from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.core.testing import make_tenant
+from servicepunkt.dokbox import service as dokbox
+from servicepunkt.dokbox import store as boxes
+from servicepunkt.dokbox.configuration import SyncBoxes
+from servicepunkt.dokbox.policy import DocumentPolicy
+from servicepunkt.dokbox.settings import BoxSettings, DokboxSettings
+from servicepunkt.dokbox.trust import store as trust
+from servicepunkt.web.devices import service as devices
+from servicepunkt.web.devices.model import Device
+from servicepunkt.web.help import service as help_calls
+from servicepunkt.web.sessions import service as sessions
+
+PUBLIC_KEY = bytes.fromhex("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f")
+PASSWORD = "a long sentence of nobody"
+#: The same in both tenants.
+BOX, POINT, SERVICE, THEME, LOGIN, DOCUMENT = "box-1", "point", "service", "theme", "boss", "C01X00T47"
+EVERYTHING = "all roles"
+
+
+def public(slug: str, place: str) -> str:
+    """A canary that anybody may read at the tenant's own address, and nowhere else."""
+    return f"Zqopen{slug}{place}"
+
+
+def private(slug: str, place: str) -> str:
+    """A canary that only the tenant's own people may ever read."""
+    return f"Zqshut{slug}{place}"
+
+
+def canaries(slug: str, *, with_public: bool) -> re.Pattern[bytes]:
+    """What no answer, header or log may hold, in whatever case: the search, for one, writes small letters."""
+    kinds = "open|shut" if with_public else "shut"
+    return re.compile(f"zq(?:{kinds}){slug}".encode(), re.IGNORECASE)
+
+
+class Twin:
+    """One tenant with what could leak, the cookies of its people and terminals, and the token of its box."""
+
+    def __init__(self, ctx: TenantContext) -> None:
+        self.ctx = ctx
+        self.cookies: dict[str, dict[str, str]] = {"nobody": {}}
+        self.box_token = ""
+        self.ids: dict[str, str] = {}
+
+    @property
+    def slug(self) -> str:
+        return self.ctx.slug
+
+    @property
+    def prefix(self) -> str:
+        return f"/t/{self.slug}"
+
+    @property
+    def host(self) -> str:
+        return f"{self.slug}.example.org"
+
+
+@contextmanager
+def counted_ids(start: int) -> Iterator[None]:
+    """Ids that count from `start`, instead of random ones."""
+    numbers = itertools.count(start)
+    with pytest.MonkeyPatch.context() as patch:
+        # Version 7 and variant 2 (RFC 9562, 5.7), as PostgreSQL and readers of the ids expect.
+        patch.setattr(ids, "uuid7", lambda: UUID(int=0x0190_0000_0000_7000_8000_0000_0000_0000 + next(numbers)))
+        yield
+
+
+async def twin(deployment: Deployment, owner: str, slug: str) -> Twin:
+    """A tenant with rows in every table, the same ids in each that is made so."""
+    made = Twin(await make_tenant(deployment, owner, slug, **row_of(slug)))
+    with counted_ids(1):
+        await _fill(deployment, made, LOGIN)
+    return made
+
+
+async def more(deployment: Deployment, made: Twin) -> dict[str, str]:
+    """Another deposit, device, call, edit and account, with ids that the other tenant does not have."""
+    lone = Twin(made.ctx)
+    with counted_ids(1_000_000):
+        await _fill_people(deployment, lone, "lone-")
+        await _fill_work(deployment, lone, document="C01X00T48", language="de")
+        await _publish(deployment, lone, note="again")
+        async with deployment.database.tenant(made.ctx) as tx:
+            await _plant_run(tx, lone)
+    return lone.ids
+
+
+def row_of(slug: str) -> dict[str, Any]:
+    """The columns of the tenant's row: every text in it holds a canary, but for what addresses it."""
+    texts = {language: public(slug, f"box{language}") for language in ("de", "en")}
+    box = BoxSettings(id=BOX, point=POINT, name=texts, compartments=16)
+    documents = (DocumentPolicy(type="passport", name={language: public(slug, "kind") for language in ("de", "en")}),)
+    addresses = {name: f"https://town.example/{public(slug, name)}" for name in ("imprint", "privacy", "accessibility")}
+    dokbox_part = msgspec.to_builtins(DokboxSettings(boxes=(box,), documents=documents))
+    return {
+        "name": public(slug, "name"),
+        "hosts": [f"{slug}.example.org"],
+        "settings": {"dokbox": dokbox_part, "web": addresses},
+    }
+
+
+def town(slug: str, note: str = "") -> Catalogue:
+    """A catalogue with an entry of each kind; all of it is published. `note` makes another revision of it."""
+
+    def text(place: str) -> dict[str, str]:
+        return {language: public(slug, place) for language in ("de", "en")}
+
+    address = Address(street=public(slug, "street"), postcode="1", town=public(slug, "town"))
+    return Catalogue(
+        hosts=(Host(id="host", name=public(slug, "host"), kind="shop", hours="24/7"),),
+        points=(Point(id=POINT, name=text("point"), host="host", address=address),),
+        partners=(Partner(id="town", name=public(slug, "partner"), kind="authority"),),
+        themes=(Theme(id=THEME, name=text("theme"), intro=text(f"intro{note}")),),
+        services=(
+            Service(id=SERVICE, name=text("service"), themes=(THEME,), competence="town", summary=text("summary")),
+            Service(id=f"only-{slug}", name=text("only"), themes=(THEME,), competence="town", summary=text("lone")),
+        ),
+        offers=tuple(
+            Offer(service=name, point=POINT, provider="town", can=("inform",), non_digital=text("offer"))
+            for name in (SERVICE, f"only-{slug}")
+        ),
+    )
+
+
+async def _fill(deployment: Deployment, made: Twin, login: str) -> None:
+    await _publish(deployment, made)
+    await _fill_people(deployment, made, "")
+    await _fill_work(deployment, made)
+
+    async with deployment.database.tenant(made.ctx) as tx:
+        await _plant(tx, made)
+
+
+async def _publish(deployment: Deployment, made: Twin, note: str = "") -> None:
+    now = deployment.clock.now()
+    async with deployment.database.tenant(made.ctx) as tx:
+        await importing.put_files(tx, town(made.slug, note), at=now)
+        revision, _ = await catalogue.publish_sources(tx, at=now, actor=private(made.slug, "publisher"))
+        await SyncBoxes().applied(tx)
+    made.ids["revision"] = str(revision)
+
+
+async def _fill_people(deployment: Deployment, made: Twin, before: str) -> None:
+    """An account for each role and one for all, each signed in; a terminal and a box."""
+    wanted = {role: (role,) for role in ROLES} | {EVERYTHING: tuple(ROLES)}
+    password = f"{PASSWORD} of {made.slug}"
+    async with deployment.database.tenant(made.ctx) as tx:
+        accounts = {
+            role: await people.create_account(
+                tx,
+                at=deployment.clock.now(),
+                actor=private(made.slug, "creator"),
+                login=before + (LOGIN if role == EVERYTHING else role),
+                name=private(made.slug, f"{role.replace('_', '').replace(' ', '')}"),
+                password=password,
+                roles=roles,
+            )
+            for role, roles in (wanted.items() if not before else [(EVERYTHING, wanted[EVERYTHING])])
+        }
+    for role, account in accounts.items():
+        made.cookies[role] = {"sp_session": await sessions.start(deployment, made.ctx, account)}
+    made.ids["account"] = str(accounts[EVERYTHING].id)
+    terminal, token = await _enrol(deployment, made, "terminal", POINT)
+    made.cookies["terminal"] = {"sp_device": token}
+    box, made.box_token = await _enrol(deployment, made, "box", BOX)
+    made.ids |= {"terminal": str(terminal.id), "box": str(box.id)}
+
+
+async def _enrol(deployment: Deployment, made: Twin, kind: str, target: str) -> tuple[Device, str]:
+    actor, label = private(made.slug, "announcer"), private(made.slug, kind)
+    _, code = await devices.announce(deployment, made.ctx, actor=actor, kind=kind, target=target, label=label)
+    info = {"version": private(made.slug, "version")}
+    return await devices.enrol(deployment, made.ctx, code=code, public_key=PUBLIC_KEY, info=info)
+
+
+async def _fill_work(deployment: Deployment, made: Twin, *, document: str = DOCUMENT, language: str = "en") -> None:
+    """A deposit, a help call, an edit, a notice."""
+    slug, now = made.slug, deployment.clock.now()
+    wanted = dokbox.Announcement(box=BOX, kind="passport", document_number=document, phone="0151 12345678", locale="de")
+    deposit = await dokbox.announce(deployment, made.ctx, actor=private(slug, "clerk"), wanted=wanted)
+    made.ids |= {"deposit": str(deposit.id), "reference": deposit.reference}
+    async with deployment.database.tenant(made.ctx) as tx:
+        terminal = await devices.find(tx, UUID(made.ids["terminal"]))
+        assert terminal is not None
+        (edit,) = await editing.write(
+            tx, SERVICE, {f"summary/{language}": private(slug, "edit")}, actor=private(slug, "editor")
+        )
+        notice = await notices.create(
+            tx,
+            deployment.keyring,
+            at=now,
+            case=deposit.id,
+            kind="sms",
+            recipient="+4915112345678",
+            template="dokbox.code",
+            locale="de",
+            params={"point": private(slug, "params")},
+            source=private(slug, "source"),
+        )
+    call = await help_calls.call(deployment, made.ctx, terminal, topic=f"/k/{private(slug, 'topic')}")
+    made.ids |= {"edit": str(edit.id), "notice": str(notice.id), "call": str(call.id)}
+
+
+async def _plant(tx: Transaction, made: Twin) -> None:
+    """Rows that only work elsewhere leaves behind: a box's journal, runs of a source, links, questions, attempts."""
+    slug, now = made.slug, tx.now()
+
+    def word(place: str) -> str:
+        return private(slug, place)
+
+    rows: list[tuple[sa.Table, dict[str, Any]]] = [
+        (
+            boxes.box_event,
+            {
+                "box": BOX,
+                "seq": 1,
+                "at": now,
+                "event": "open_for_load",
+                "deposit": made.ids["deposit"],
+                "compartment": 7,
+                "state": "open_for_load",
+                "data": {"note": word("event")},
+                "previous": word("previous"),
+                "hash": word("hash"),
+                "received_at": now,
+            },
+        ),
+        (
+            trust.box_trust,
+            {
+                "box": BOX,
+                "device": UUID(made.ids["box"]),
+                "signing_key": word("signing").encode(),
+                "peppers": word("peppers").encode(),
+                "asked_at": 1,
+            },
+        ),
+        (
+            provider_store.notice_attempt,
+            {
+                "id": ids.new_id(),
+                "notice": UUID(made.ids["notice"]),
+                "provider": "first",
+                "at": now,
+                "outcome": "accepted",
+                "answers": True,
+                "reference": "reference-1",
+                "receipt": "",
+            },
+        ),
+        (
+            plugin_store.plugin_failure,
+            {
+                "plugin": "dokbox",
+                "hook": "terminal_tiles",
+                "fault": "failed",
+                "count": 1,
+                "since": now,
+                "last": now,
+                "error": word("error"),
+            },
+        ),
+        (
+            provider_store.provider_weight,
+            {"provider": "first", "weight": 7, "moved_at": now, "reason": word("weight")},
+        ),
+    ]
+    for table, values in rows:
+        await tx.execute(table.insert().values(tenant_id=made.ctx.id, **values))
+    await _plant_run(tx, made)
+    # What a later step of the same row would write.
+    edit = sa.update(editing_store.catalogue_edit).where(editing_store.catalogue_edit.c.tenant_id == made.ctx.id)
+    await tx.execute(edit.values(approver=word("approver"), remark=word("remark"), reason=word("reason")))
+    notice = sa.update(notice_store.notice).where(notice_store.notice.c.tenant_id == made.ctx.id)
+    await tx.execute(notice.values(provider=word("provider"), reference=word("reference")))
+    await misses.write(tx, word("question").lower(), 7, now.date())
+    url = f"https://town.example/{word('link')}"
+    await tx.execute(
+        links.catalogue_link.insert().values(
+            tenant_id=made.ctx.id,
+            digest=links.digest_of(url),
+            url=url,
+            checked_at=now,
+            status="404",
+            failing_since=now,
+        )
+    )
+
+
+async def _plant_run(tx: Transaction, made: Twin) -> None:
+    """An import that failed, with its report."""
+    slug, now, number = made.slug, tx.now(), await sources.next_run(tx)
+    run = {"source": private(slug, "source"), "format": "csv", "digest": private(slug, "digest"), "state": "failed"}
+    told = {"actor": private(slug, "importer"), "reason": private(slug, "failure")}
+    report = {"place": private(slug, "place"), "kind": "service", "record": SERVICE, "decision": "refused"}
+    await tx.execute(
+        sources.catalogue_run.insert().values(
+            tenant_id=made.ctx.id, run=number, **run, **told, position=1, started_at=now, ended_at=now
+        )
+    )
+    await tx.execute(
+        sources.catalogue_report.insert().values(
+            tenant_id=made.ctx.id, run=number, number=1, **report, reason=private(slug, "reason")
+        )
+    )
+    made.ids["run"] = str(number)
+
+
+def tenant_tables() -> list[sa.Table]:
+    """Every table whose rows belong to a tenant."""
+    return [table for table in metadata.sorted_tables if table.info.get("tenant")]
