@@ -67,6 +67,15 @@ PEER_ENVIRONMENTS = {
 # The same for npm: the folder of a package.json with its lock, and the variable that names where it was installed.
 PEER_MODULES = {"SERVICEPUNKT_PEER_SMSC": ROOT / "packages" / "core" / "tests" / "peers" / "smsc"}
 
+# Which tests look for a lock that was taken away, in one process each: what is a lock of one area's may be another's
+# unreached one.
+MUTANT_TESTS = (
+    ["packages/core/tests", "--ignore=packages/core/tests/peers"],
+    ["packages/dokbox/tests/centre"],
+    ["packages/web/tests", "--ignore=packages/web/tests/test_browser.py"],
+    ["tests/isolation"],
+)
+
 # Interpreters are the machine's own; uv would otherwise fetch missing ones from a place few machines reach.
 os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
 
@@ -250,6 +259,17 @@ def isolation(session: nox.Session) -> None:
     install_assets(session)
     report = {"SERVICEPUNKT_TEST_ISOLATION_REPORT": session.posargs[0]} if session.posargs else {}
     session.run("pytest", "tests/isolation", "-q", "-s", env={"SERVICEPUNKT_TEST_ISOLATION": "all", **report})
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Take every lock between tenants away, one at a time; a test has to notice. `-- FILE` keeps what was found."""
+    install(session, "dev")
+    install_assets(session)
+    report = ["--mutant-report", session.posargs[0]] if session.posargs else []
+    environment = {"PYTHONPATH": str(ROOT / "tests")}
+    for folders in MUTANT_TESTS:
+        session.run("pytest", "-q", "-p", "isolation.mutants", *report, *folders, env=environment)
 
 
 @nox.session

@@ -47,23 +47,23 @@ class Centre:
         with psycopg.connect(self.superuser) as connection:
             return str(connection.info.parameter_status("server_version"))
 
-    def environment(self, *, database_url: str = "") -> dict[str, str]:
-        """What a process of the product is told."""
+    def environment(self, *, database_url: str = "", limited: bool = False) -> dict[str, str]:
+        """What a process of the product is told. Only with `limited` it refuses who asks too much: a load is one."""
+        limits = {} if limited else {"SERVICEPUNKT_TENANT_REQUESTS": "0", "SERVICEPUNKT_ADDRESS_REQUESTS": "0"}
         return processes.clean_environment(
             SERVICEPUNKT_HOME=str(self.home),
             SERVICEPUNKT_DATABASE_URL=database_url or self.settings.database_url,
             SERVICEPUNKT_SECURE_COOKIES="false",
-            SERVICEPUNKT_TENANT_REQUESTS="0",
-            SERVICEPUNKT_ADDRESS_REQUESTS="0",
+            **limits,
         )
 
     @contextmanager
-    def serving(self, *, database_url: str = "") -> Iterator[tuple[int, Popen[bytes]]]:
+    def serving(self, *, database_url: str = "", limited: bool = False) -> Iterator[tuple[int, Popen[bytes]]]:
         """`servicepunkt serve` with its port, ready to answer."""
         port = processes.free_port()
         with processes.running(
             [sys.executable, "-m", "servicepunkt.core", "serve", "--port", str(port)],
-            environment=self.environment(database_url=database_url),
+            environment=self.environment(database_url=database_url, limited=limited),
             log=self.home / "serve.log",
         ) as process:
             asyncio.run(processes.answers(port, "/health/ready", process))

@@ -18,6 +18,7 @@ NAMES = (
     "bus",
     "start",
     "tenants",
+    "flood",
     "guard",
     "hours",
     "search",

@@ -25,10 +25,10 @@ from servicepunkt.web.testing import alive
 class Tally(msgspec.Struct):
     """What a campaign has found."""
 
-    routes: Counter[str] = msgspec.field(default_factory=Counter)
-    who: Counter[str] = msgspec.field(default_factory=Counter)
-    positions: Counter[str] = msgspec.field(default_factory=Counter)
-    answers: Counter[int] = msgspec.field(default_factory=Counter)
+    routes: dict[str, int] = msgspec.field(default_factory=Counter)
+    who: dict[str, int] = msgspec.field(default_factory=Counter)
+    positions: dict[str, int] = msgspec.field(default_factory=Counter)
+    answers: dict[int, int] = msgspec.field(default_factory=Counter)
     changed: int = 0
     leaks: list[str] = []
 
@@ -87,6 +87,8 @@ class Campaign:
         said = b"".join(name + value for name, value in answer.headers.raw) + answer.content
         if (self._shut if probe.foreign else self._all).search(said):
             self.tally.leaks.append(f"leak: {probe}")
+        if answer.is_success and not probe.admitted and probe.ruled:
+            self.tally.leaks.append(f"let in: {probe}")
         if answer.status_code >= 500:
             self.tally.leaks.append(f"{answer.status_code}: {probe}")
         if probe.verb in UNSAFE and answer.status_code < 400:

@@ -18,6 +18,7 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
 from isolation.twins import BOX, DOCUMENT, EVERYTHING, LOGIN, POINT, SERVICE, THEME, Twin
+from servicepunkt.core.people.model import ROLES
 
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -31,7 +32,8 @@ FEW = ("nobody", EVERYTHING, "terminal", "box")
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """One request. `position`: where the other tenant stands in it."""
+    """One request. `position`: where the other tenant stands in it; `ruled`, `admitted`: whether the
+    route has a rule, and lets them in."""
 
     route: str
     verb: str
@@ -40,6 +42,8 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     host: str
     headers: Mapping[str, str]
+    ruled: bool = False
+    admitted: bool = True
     query: str = ""
     body: bytes = b""
 
@@ -52,11 +56,23 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """A path template with one handler's verb and the names of what it takes from the query."""
+    """A path template with one handler's verb, the names of what it takes from the query, and its rule."""
 
     template: str
     verb: str
-    names: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    rule: str = ""
+
+    def admits(self, who: str) -> bool:
+        """Whether the rule lets somebody in, who is named as `Twin.cookies` does."""
+        kind, _, wanted = self.rule.partition(":")
+        match kind:
+            case "permission":
+                return who == EVERYTHING or wanted in ROLES.get(who, ())
+            case "device":
+                return who == "box" if wanted in ("box", "*") else who == wanted
+            case _:
+                return True
 
 
 def routes(app: Litestar) -> list[Route]:
@@ -66,7 +82,10 @@ def routes(app: Litestar) -> list[Route]:
         for handler in getattr(route, "route_handlers", []):
             if isinstance(handler, HTTPRouteHandler):
                 names = tuple(inspect.signature(handler.fn).parameters)
-                found += [Route(template=route.path, verb=str(verb), names=names) for verb in handler.http_methods]
+                rule = next((rule for guard in handler.resolve_guards() if (rule := getattr(guard, "rule", ""))), "")
+                found += [
+                    Route(template=route.path, verb=str(verb), names=names, rule=rule) for verb in handler.http_methods
+                ]
     return sorted(found, key=lambda one: (one.template, one.verb))
 
 
@@ -97,7 +116,7 @@ class Smuggler:
 
     def other_verbs(self, template: str, verbs: frozenset[str]) -> Iterator[Probe]:
         """The verbs that the template does not have, and OPTIONS."""
-        route = Route(template=template, verb="", names=())
+        route = Route(template=template, verb="")
         for verb, who, position in product(VERBS, FEW, ("path", "foreign path")):
             if verb not in verbs - {"OPTIONS"}:
                 yield self._probe(route, who, position, verb)
@@ -127,6 +146,8 @@ class Smuggler:
             path=(side.prefix if has_prefix else "") + path,
             host=self._beta.host if position in ("foreign host", "header") else self._alpha.host,
             headers=self._headers(who, position, program=program),
+            ruled=bool(route.rule),
+            admitted=route.admits(who) and position not in FOREIGN,
             query=urlencode(self._query(route, position), doseq=True),
             body=self._body(route.template, position, program=program) if verb in UNSAFE else b"",
         )

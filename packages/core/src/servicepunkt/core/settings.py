@@ -56,7 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     phone_url: str = ""
     plugins: str = ""
     log_level: LogLevel = "INFO"
-    tenant_requests: Annotated[float, msgspec.Meta(ge=0)] = 200.0
+    tenant_requests: Annotated[float, msgspec.Meta(ge=0)] = 100.0
     address_requests: Annotated[float, msgspec.Meta(ge=0)] = 20.0
     smtp_url: str = ""
 

@@ -1,10 +1,11 @@
 """The edge of the application: whoever asks too much is refused before anything is looked up for them.
 
-Everybody who has not signed in shares the tenant's bucket, and everybody behind one address a smaller one, so that
-neither one visitor nor one tenant takes what others need. Who has signed in and terminals that were recognised have a
-bucket each: a crowd of visitors does not keep staff from their work. Boxes and other devices with a token of their own
-are never refused, because their events must arrive; until such a token is recognised it draws on a bucket of its
-address that visitors do not share. What belongs to the platform (health, metrics, static files) has no limit.
+Everybody who has not signed in shares the tenant's bucket and waits in the tenant's line, and everybody behind one
+address shares a smaller bucket, so that neither one visitor nor one tenant takes what others need. Who has signed in
+and terminals that were recognised have a bucket each: a crowd of visitors does not keep staff from their work. Boxes
+and other devices with a token of their own are never refused, because their events must arrive; until such a token is
+recognised it draws on a bucket of its address that visitors do not share. What belongs to the platform (health,
+metrics, static files) has no limit.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from servicepunkt.web.access import DEVICE_KEY, VISITOR_KEY
 from servicepunkt.web.devices import model as devices
 from servicepunkt.web.devices.model import Device
 from servicepunkt.web.limits.model import Buckets, Proven
+from servicepunkt.web.limits.turns import LineFullError, Turns
 from servicepunkt.web.problems import Problems
 from servicepunkt.web.sessions import model as sessions
 from servicepunkt.web.tenancy import PLATFORM_PATHS, TENANT_KEY
@@ -53,6 +55,7 @@ class Limits:
         self._monotonic = monotonic
         # Two stores: addresses are made up easily, and must not push tenants out.
         self._tenants, self._addresses = Buckets(), Buckets()
+        self._turns = Turns()
         self._proven = Proven()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,26 +65,40 @@ class Limits:
         request: Request[Any, Any, Any] = Request(scope, receive, send)
         ctx: TenantContext | None = scope.get(TENANT_KEY)  # type: ignore[assignment]
         given = credentials_of(request, ctx)
-        if wait := self._wait(request, ctx, given):
+        known, wait = self._wait(request, ctx, given)
+        if wait:
             REFUSED.inc()
             await _refuse(self._problems, request, math.ceil(wait))
-            return
-        await self._app(scope, receive, send)
-        self._learn(scope, given)
+        elif known or "token" in given or not self._settings.tenant_requests:
+            await self._app(scope, receive, send)
+            self._learn(scope, given)
+        else:
+            await self._in_turn(request, ctx)
+            self._learn(scope, given)
 
-    def _wait(self, request: Request[Any, Any, Any], ctx: TenantContext | None, given: Mapping[str, bytes]) -> float:
-        """Seconds until this request would be answered; 0.0 for now."""
+    async def _in_turn(self, request: Request[Any, Any, Any], ctx: TenantContext | None) -> None:
+        try:
+            async with self._turns.turn(ctx.id if ctx else 0):
+                await self._app(request.scope, request.receive, request.send)
+        except LineFullError:
+            REFUSED.inc()
+            await _refuse(self._problems, request, 1)
+
+    def _wait(
+        self, request: Request[Any, Any, Any], ctx: TenantContext | None, given: Mapping[str, bytes]
+    ) -> tuple[bool, float]:
+        """Whether this was recognised lately, and seconds until it would be answered; 0.0 for now."""
         now, section = self._monotonic(), ctx.section(SECTION, LimitSettings) if ctx else LimitSettings()
         of_address = _chosen(section.requests_of_address, self._settings.address_requests)
         for credential in given.values():
             free = self._proven.get(credential, now)
             if free is not None:
-                return 0.0 if free else self._addresses.take(credential, of_address, now)
+                return True, 0.0 if free else self._addresses.take(credential, of_address, now)
         tenant_id, by_token = ctx.id if ctx else 0, "token" in given
         wait = self._addresses.take((tenant_id, address_of(request), by_token), of_address, now)
         if wait or by_token or ctx is None:
-            return wait
-        return self._tenants.take(tenant_id, _chosen(section.requests, self._settings.tenant_requests), now)
+            return False, wait
+        return False, self._tenants.take(tenant_id, _chosen(section.requests, self._settings.tenant_requests), now)
 
     def _learn(self, scope: Scope, given: Mapping[str, bytes]) -> None:
         """Which credential was worth something is known once the answer is made."""
