@@ -53,11 +53,11 @@ class Campaign:
         self._shut = canaries(beta.slug, with_public=False)
         self.tally = Tally()
 
-    async def run(self, *, every: bool) -> Tally:
-        """The probes of every route, see `Smuggler.probes`; at each route's end no row of `beta` may have changed."""
+    async def run(self, *, every: bool, below: str = "/") -> Tally:
+        """The probes of every route below a path, see `Smuggler.probes`; after each no row of `beta` may differ."""
         self._rows.keep(self._alpha.ctx.id)
         before = self._rows.digests(self._beta.ctx.id)
-        known = routes(create_litestar(self._deployment))
+        known = [one for one in routes(create_litestar(self._deployment)) if one.template.startswith(below)]
         app = create_app(self._deployment)
         client = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
         async with alive(app):
