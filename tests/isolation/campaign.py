@@ -87,7 +87,7 @@ class Campaign:
         said = b"".join(name + value for name, value in answer.headers.raw) + answer.content
         if (self._shut if probe.foreign else self._all).search(said):
             self.tally.leaks.append(f"leak: {probe}")
-        if answer.is_success and not probe.admitted and probe.ruled:
+        if probe.ruled and not probe.admitted and _lets_in(answer):
             self.tally.leaks.append(f"let in: {probe}")
         if answer.status_code >= 500:
             self.tally.leaks.append(f"{answer.status_code}: {probe}")
@@ -105,6 +105,11 @@ class Campaign:
 
     def _judge_log(self, lines: str) -> None:
         self.tally.leaks += [f"log: {line}" for line in lines.splitlines() if self._all.search(line.encode())]
+
+
+def _lets_in(answer: httpx.Response) -> bool:
+    """Whether something was shown or done; who is not signed in is sent to where that is done."""
+    return answer.is_success or (answer.is_redirect and "/staff/sign-in" not in answer.headers["location"])
 
 
 async def ask(client: httpx.ASGITransport, request: httpx.Request) -> httpx.Response:

@@ -157,6 +157,7 @@ async def test_no_job_reaches_another_tenants_rows(town: Town) -> None:
     with written() as log:
         said = [await _perform(town, entry, ids) for entry in every for ids in (town.lone, town.alpha.ids)]
     assert len(said) >= 12
+    assert not [one for one in said if "Tenant" in one]  # a statement that the guard had to refuse
     assert town.rows.digests(town.beta.ctx.id) == before
     assert not canaries("beta", with_public=True).search("".join([*said, log.getvalue()]).encode())
 
