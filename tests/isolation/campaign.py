@@ -87,7 +87,7 @@ class Campaign:
         said = b"".join(name + value for name, value in answer.headers.raw) + answer.content
         if (self._shut if probe.foreign else self._all).search(said):
             self.tally.leaks.append(f"leak: {probe}")
-        if probe.ruled and not probe.admitted and _lets_in(answer):
+        if probe.ruled and not probe.admitted and not _refuses(answer):
             self.tally.leaks.append(f"let in: {probe}")
         if answer.status_code >= 500:
             self.tally.leaks.append(f"{answer.status_code}: {probe}")
@@ -107,14 +107,17 @@ class Campaign:
         self.tally.leaks += [f"log: {line}" for line in lines.splitlines() if self._all.search(line.encode())]
 
 
-def _lets_in(answer: httpx.Response) -> bool:
-    """Whether something was shown or done; who is not signed in is sent to where that is done."""
-    return answer.is_success or (answer.is_redirect and "/staff/sign-in" not in answer.headers["location"])
+def _refuses(answer: httpx.Response) -> bool:
+    """Whether the gate has answered, and not what stands behind it: who is not signed in is sent to where that is done,
+    and where a token names another tenant nobody is served."""
+    nowhere = answer.status_code == 404 and "authorization" in answer.request.headers
+    return answer.status_code == 403 or nowhere or "/staff/sign-in" in answer.headers.get("location", "")
 
 
 async def ask(client: httpx.ASGITransport, request: httpx.Request) -> httpx.Response:
     """The whole answer. Without the client around it: that would keep cookies of its own."""
     answer = await client.handle_async_request(request)
+    answer.request = request
     await answer.aread()
     return answer
 
