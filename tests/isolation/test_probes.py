@@ -20,11 +20,16 @@ from isolation.rows import Rows, superuser
 from isolation.twins import Twin, canaries
 from servicepunkt.core import jobs
 from servicepunkt.core.audit import service as audit
+from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.notices import store as notices
+from servicepunkt.core.people import store as people
 from servicepunkt.core.plugins import PluginHost
+from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import database_server, empty_database, make_tenant, open_deployment
 from servicepunkt.web.app import create_app
+from servicepunkt.web.sessions import service as sessions
+from servicepunkt.web.sessions.model import Session, Visitor
 from servicepunkt.web.testing import alive
 
 #: `nox -s isolation` leaves nothing out, and writes what it found into this file.
@@ -104,8 +109,12 @@ async def test_the_twins_have_the_same_ids_and_a_canary_in_every_text(town: Town
     assert empty == []
 
 
+def _campaign(town: Town) -> Campaign:
+    return Campaign(town.deployment, town.rows, town.alpha, town.beta, town.lone)
+
+
 async def test_nothing_crosses(town: Town) -> None:
-    tally = await Campaign(town.deployment, town.rows, town.alpha, town.beta, town.lone).run(every=EVERY)
+    tally = await _campaign(town).run(every=EVERY)
     print(f"isolation: {tally.total} probes, answers {dict(sorted(tally.answers.items()))}")
     if REPORT:
         await asyncio.to_thread(Path(REPORT).write_bytes, msgspec.json.encode(tally))
@@ -116,6 +125,33 @@ async def test_nothing_crosses(town: Town) -> None:
     assert tally.changed > 100
 
 
+async def test_the_probes_see_words_of_the_other_tenant(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = CatalogueReader.current
+
+    async def wrong(reader: CatalogueReader, ctx: TenantContext) -> Any:
+        return await read(reader, town.beta.ctx)
+
+    monkeypatch.setattr(CatalogueReader, "current", wrong)
+    tally = await _campaign(town).run(every=False, below="/theme/")
+    assert tally.leaks
+    assert all(leak.startswith("leak: ") for leak in tally.leaks)
+
+
+async def test_the_probes_see_a_changed_row_and_an_open_route(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def all_let_in(deployment: Deployment, ctx: TenantContext, cookie: str) -> Visitor:
+        async with deployment.database.tenant(town.beta.ctx) as tx:
+            account = await people.by_id(tx, UUID(town.lone["account"]))
+            await people.update(tx, UUID(town.lone["account"]), failures=account.failures + 1)
+        at = deployment.clock.now()
+        return Visitor(account=account, session=Session(key=b"", account=account.id, started_at=at, seen_at=at))
+
+    monkeypatch.setattr(sessions, "visitor", all_let_in)
+    leaks = (await _campaign(town).run(every=False, below="/staff/attest")).leaks
+    assert [leak for leak in leaks if leak.startswith("let in: ")]
+    # One guard less, and nothing else: an answer of the page behind it, whichever, is seen.
+    assert [leak for leak in leaks if leak.startswith("rows of account changed: /staff/attest")]
+
+
 async def test_no_job_reaches_another_tenants_rows(town: Town) -> None:
     """Each job, for alpha, with ids that only beta has, and with those that both have."""
     before = town.rows.digests(town.beta.ctx.id)
@@ -123,6 +159,7 @@ async def test_no_job_reaches_another_tenants_rows(town: Town) -> None:
     with written() as log:
         said = [await _perform(town, entry, ids) for entry in every for ids in (town.lone, town.alpha.ids)]
     assert len(said) >= 12
+    assert not [one for one in said if "Tenant" in one]  # a statement that the guard had to refuse
     assert town.rows.digests(town.beta.ctx.id) == before
     assert not canaries("beta", with_public=True).search("".join([*said, log.getvalue()]).encode())
 
