@@ -253,6 +253,14 @@ def power_loss(session: nox.Session) -> None:
 
 
 @nox.session
+def patterns(session: nox.Session) -> None:
+    """Install a written plugin of each kind, run its own tests and the rules; CI does so with two kinds."""
+    install(session, "dev")
+    install_assets(session)
+    session.run("pytest", "tests/test_plugin_new.py", "-q", *session.posargs, env={"SERVICEPUNKT_TEST_PATTERNS": "all"})
+
+
+@nox.session
 def isolation(session: nox.Session) -> None:
     """Probe every route as everybody in every position with another tenant's identifiers; `-- FILE` keeps the tally."""
     install(session, "dev")

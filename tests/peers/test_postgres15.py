@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path("/usr/lib/postgresql/15/bin")
-PART = ("audit", "tenancy", "db/test_leaks.py", "db/test_steps.py", "test_database.py", "test_jobs.py")
+PART = ("tenancy", "db/test_leaks.py", "test_database.py")
 
 
 def test_the_databases_own_tests_on_15() -> None:

@@ -17,7 +17,7 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.dokbox.settings import DokboxSettings
 from servicepunkt.tenants import areas, service, starting
 
-ROUNDS = 8
+ROUNDS = 5
 TOWN = areas.municipalities()["09473159"]
 
 
