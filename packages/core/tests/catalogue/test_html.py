@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -164,7 +166,9 @@ def test_blocks_of_html_are_paragraphs_headings_and_items() -> None:
 def test_blocks_hold_every_word_and_no_tag(markup_: str) -> None:
     text = clean(markup_)
     said = "".join("".join(one.text.split()) for one in blocks(text))
-    assert all(word in said for word in plain(text).split())
+    # On paper the address of a link stands behind its words, also where the next letter touches them.
+    words = re.sub(r"\(example\.org[^()]*\)", "", said)
+    assert all(word in words for word in plain(text).split())
     if is_html(text):
         assert "<p>" not in said
         assert "</" not in said
