@@ -205,6 +205,7 @@ class _Finder(MetaPathFinder):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--mutants", type=int, default=0, help="how many, drawn by the seed; 0 for all")
+    parser.addoption("--mutant-module", default="", help="only those of modules that begin so")
     parser.addoption("--seed", type=int, default=1)
     parser.addoption(
         "--mutant-report",
@@ -234,7 +235,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
 
 def _drawn(session: pytest.Session) -> list[int]:
     wanted, known = session.config.getoption("--mutants"), _caught_before(session)
-    numbers = [number for number, one in enumerate(board.mutants) if one not in known]
+    module = session.config.getoption("--mutant-module")
+    numbers = [n for n, one in enumerate(board.mutants) if one not in known and one.module.startswith(module)]
     if not wanted:
         return numbers
     # A sample is drawn from what these tests come by: which tests are given says what is to be looked at.

@@ -212,6 +212,11 @@ class Smuggler:
                 "forwarded": f"host={self._beta.host}",
                 "referer": f"https://{self._beta.host}{self._beta.prefix}/staff",
             }
+            # A token of one kind where another kind's is looked for.
+            if who == "terminal":
+                headers["authorization"] = f"Bearer {cookies['sp_device']}"
+            elif who == "box":
+                cookies["sp_device"] = self._alpha.box_token
         if position == "cookie":
             cookies |= {"tenant": self._beta.slug, "tenant_id": str(self._beta.ctx.id), "sp_tenant": self._beta.slug}
             cookies |= {"prefix": self._beta.prefix}

@@ -125,6 +125,13 @@ async def test_nothing_crosses(town: Town) -> None:
     assert tally.changed > 100
 
 
+@pytest.mark.parametrize("below", ["/api/v1/box", "/k/box"])
+async def test_a_device_of_another_kind_is_not_let_in(town: Town, below: str) -> None:
+    tally = await _campaign(town).run(every=True, below=below)
+    assert tally.leaks == []
+    assert tally.total > 50
+
+
 async def test_the_probes_see_words_of_the_other_tenant(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     read = CatalogueReader.current
 

@@ -127,11 +127,6 @@ async def save_source(tx: Transaction, row: SourceRow) -> None:
     await tx.execute(made.on_conflict_do_update(index_elements=["tenant_id", "name"], set_=changed))
 
 
-async def forget_source(tx: Transaction, name: str) -> None:
-    table = catalogue_source
-    await tx.execute(sa.delete(table).where(table.c.tenant_id == tx.tenant_id, table.c.name == name))
-
-
 async def run(tx: Transaction, number: int) -> RunRow | None:
     table = catalogue_run
     return await tx.first(RunRow, sa.select(table).where(table.c.tenant_id == tx.tenant_id, table.c.run == number))
