@@ -45,6 +45,8 @@ class Well:
         return 0
 
     async def applied(self, tx: Any) -> None: ...
+    async def look(self, tx: Any) -> Sequence[Any]:
+        return ()
 
     @hookimpl
     def terminal_tiles(self) -> Sequence[TerminalTile]:
@@ -81,6 +83,14 @@ class Well:
     @hookimpl
     def tenant_applied(self) -> Any:
         return self
+
+    @hookimpl
+    def go_live_checks(self) -> Sequence[Any]:
+        return (self,)
+
+    @hookimpl
+    def retirement_checks(self) -> Sequence[Any]:
+        return (self,)
 
 
 def said_by(host: PluginHost, hook: str) -> list[str]:

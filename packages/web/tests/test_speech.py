@@ -202,7 +202,7 @@ def test_without_the_program_nobody_speaks(tmp_path: Path) -> None:
 
 
 def speaker_of(town: Town) -> Speaker:
-    found: Speaker = town.app._app._app.state["speech"]  # type: ignore[attr-defined]
+    found: Speaker = town.app._app._app._app.state["speech"]  # type: ignore[attr-defined]
     return found
 
 

@@ -146,7 +146,7 @@ async def test_terminals_do_not_wait_because_of_visitors(
     assert await edge.served("/t/alpha/k/help", 25, **terminal) == 20
 
 
-@pytest.mark.parametrize("path", ["/health/live", "/static/web/base.css", "/metrics"])
+@pytest.mark.parametrize("path", ["/health/live", "/static/web/base.css", "/t/alpha/static/web/base.css", "/metrics"])
 async def test_what_belongs_to_the_platform_has_no_limit(edge: Edge, alpha: TenantContext, path: str) -> None:
     await edge.served(ALPHA, 25)
     assert await edge.served(path, 25) == 25

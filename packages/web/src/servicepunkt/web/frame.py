@@ -37,6 +37,7 @@ LANGUAGE_NAMES = {"de": "Deutsch", "en": "English", "de-x-leicht": "Leichte Spra
 
 #: What `context` says of a reader of whom nothing is known.
 NOBODY: Mapping[str, Any] = {
+    "branding": branding_of(None),
     "ctx": None,
     "csrf": "",
     "languages": (),

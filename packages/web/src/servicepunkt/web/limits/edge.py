@@ -35,6 +35,8 @@ from servicepunkt.web.problems import Problems
 from servicepunkt.web.sessions import model as sessions
 from servicepunkt.web.tenancy import PLATFORM_PATHS, TENANT_KEY
 
+# A page asks for several files at once, and they come from memory.
+FREE_PATHS = (*PLATFORM_PATHS, "/static/")
 BEARER = "Bearer "
 
 
@@ -59,7 +61,7 @@ class Limits:
         self._proven = Proven()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or scope["path"].startswith(PLATFORM_PATHS):
+        if scope["type"] != ScopeType.HTTP or scope["path"].startswith(FREE_PATHS):
             await self._app(scope, receive, send)
             return
         request: Request[Any, Any, Any] = Request(scope, receive, send)
