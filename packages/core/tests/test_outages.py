@@ -13,6 +13,7 @@ from servicepunkt.core import hookimpl
 from servicepunkt.core.declarations import StaffEntry, TerminalTile
 from servicepunkt.core.metrics import PLUGIN_SLOW
 from servicepunkt.core.notices.model import NoticeTemplate
+from servicepunkt.core.orders.listed import Listed
 from servicepunkt.core.plugins import PluginError, PluginHost
 from servicepunkt.core.plugins.failures import LATELY, MOST_KEPT, Failure, Failures
 from servicepunkt.core.plugins.host import SLOW_SECONDS
@@ -45,6 +46,8 @@ class Well:
         return 0
 
     async def applied(self, tx: Any) -> None: ...
+    async def look(self, tx: Any) -> Sequence[Any]:
+        return ()
 
     @hookimpl
     def terminal_tiles(self) -> Sequence[TerminalTile]:
@@ -73,6 +76,22 @@ class Well:
     @hookimpl
     def retention_rules(self) -> Mapping[str, Retention]:
         return {"well": Retention(7, self.erase)}
+
+    @hookimpl
+    def go_live_checks(self) -> Sequence[Any]:
+        return (self,)
+
+    @hookimpl
+    def retirement_checks(self) -> Sequence[Any]:
+        return (self,)
+
+    @hookimpl
+    def sales(self) -> Sequence[Any]:
+        return (Listed("ticket", "well", lambda _: ()),)
+
+    @hookimpl
+    def bookings(self) -> Sequence[Any]:
+        return (Listed("tour", "well", lambda _: ()),)
 
     @hookimpl
     def health_checks(self) -> Sequence[Any]:
