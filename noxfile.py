@@ -51,6 +51,10 @@ PEERS = {
     "gammu": ("gammu",),
     "swtpm": ("swtpm",),
     "tpm2_nvdefine": ("tpm2-tools",),
+    "/usr/lib/postgresql/15/bin/postgres": ("postgresql-15",),
+    "/usr/sbin/pgbouncer": ("pgbouncer",),
+    "/usr/sbin/nginx": ("nginx-light",),
+    "promtool": ("prometheus",),
 }
 
 # What some tests need from PyPI and no environment of ours can hold, since both are imported as `osdp`: an environment
@@ -110,6 +114,18 @@ def tests(session: nox.Session) -> None:
             remedy = f"sudo apt-get install {' '.join(PEERS[name])}" if name in PEERS else "see why pip failed above"
             session.warn(f"To run them: {remedy}")
             session.warn("=" * 80)
+
+
+@nox.session
+def postgres15(session: nox.Session) -> None:
+    """Run the tests on Debian's PostgreSQL 15 in place of the embedded one; what comes after -- goes to pytest."""
+    install(session, "dev")
+    install_assets(session)
+    programs = Path("/usr/lib/postgresql/15/bin")
+    if str(programs / "postgres") in missing_peers(session):
+        session.error("PostgreSQL 15 is not on this computer: sudo apt-get install postgresql-15")
+    shared = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+    session.run("pytest", *shared, *session.posargs, env={"SERVICEPUNKT_TEST_POSTGRES": str(programs)})
 
 
 @nox.session(venv_backend="none")
@@ -180,6 +196,34 @@ def wheels(session: nox.Session) -> None:
     for project in PROJECTS:
         if not session.posargs or project.name in session.posargs:
             try_wheel(session, project)
+
+
+@nox.session
+def sbom(session: nox.Session) -> None:
+    """Write dist/sbom.json: what a deployment consists of, with versions and licences (CycloneDX)."""
+    folder = Path(session.create_tmp()) / "deployment"
+    make_environment(session, folder)
+    python = folder / "bin" / "python"
+    run_pip_install(session, python, "--require-hashes", "-r", str(LOCK))
+    own = [str(project) for project in PROJECTS if project.parent.name == "packages"]
+    run_pip_install(session, python, "--no-deps", *own)
+    session.install("-c", str(CONSTRAINTS), *nox.project.dependency_groups(ROOT_PYPROJECT, "sbom"))
+    (ROOT / "dist").mkdir(exist_ok=True)
+    written = ROOT / "dist" / "sbom.json"
+    session.run(
+        "cyclonedx-py", "environment", "--spec-version", "1.6", "--output-reproducible", "--of", "JSON",
+        "--output-file", str(written), str(python),
+    )  # fmt: skip
+    listed = json.loads(written.read_text())
+    for component in listed["components"]:
+        # Where our own folders were when it was written is nobody's business.
+        found = component.get("externalReferences", [])
+        component["externalReferences"] = [place for place in found if not place["url"].startswith("file:")]
+    written.write_text(json.dumps(listed, indent=2) + "\n")
+    known = {component["name"] for component in listed["components"]}
+    if absent := {metadata(project)["name"] for project in PROJECTS if project.parent.name == "packages"} - known:
+        session.error(f"{written.name} lacks {', '.join(sorted(absent))}")
+    session.log(f"{written.relative_to(ROOT)}: {len(known)} components")
 
 
 @nox.session
@@ -308,7 +352,7 @@ def npm() -> list[str]:
 
 
 def is_present(name: str) -> bool:
-    """Whether the machine has this program or, for a name with .so in it, this shared library."""
+    """Whether the machine has this program (by name or path) or, for a name with .so in it, this shared library."""
     if ".so" not in name:
         return shutil.which(name) is not None
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import NotFoundError, PluginOffError, ServicepunktError, SettingsError
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.settings import Settings
-from servicepunkt.core.testing import empty_database, make_tenant, open_deployment
+from servicepunkt.core.testing import empty_database, make_tenant, open_deployment, wait_for_disk
 
 pytestmark = pytest.mark.usefixtures("environment")
 
@@ -138,15 +138,39 @@ def test_a_file_that_is_no_chain_ends_with_one_and_a_missing_one_with_two(run: R
 # --- db -------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def durable(urls: Urls) -> Iterator[None]:
+    """The server as one that is not a test's own."""
+    wait_for_disk(urls, True)
+    yield
+    wait_for_disk(urls, False)
+
+
+@pytest.mark.usefixtures("durable")
 def test_a_sound_database_passes(run: Run) -> None:
     result = run("db", "check")
     assert (result.exit_code, result.output.splitlines()) == (
         0,
-        ["Revision: newest", "Every tenant table is protected."],
+        ["Revision: newest", "Every tenant table is protected; roles and server are sound."],
     )
     assert json.loads(run("db", "check", "--json").output) == {"at_head": True, "violations": []}
 
 
+def test_a_server_that_forgets_fails_the_check(run: Run) -> None:
+    result = run("db", "check")
+    assert result.exit_code == 1
+    named = [line.rpartition(": ")[2] for line in result.output.splitlines() if "may be lost" in line]
+    assert sorted(named) == ["fsync", "full_page_writes", "synchronous_commit"]
+
+
+def test_a_replica_is_looked_at_where_there_is_one(run: Run, urls: Urls, environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SERVICEPUNKT_REPLICA_DATABASE_URL", urls.application)
+    assert "replica that is no replica" in run("db", "check").output
+    environment.setenv("SERVICEPUNKT_REPLICA_DATABASE_URL", "postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+    assert "replica that does not answer" in run("db", "check").output
+
+
+@pytest.mark.usefixtures("durable")
 def test_an_unprotected_table_fails_the_check_and_is_named(run: Run, urls: Urls) -> None:
     def owner(statement: str) -> None:
         with psycopg.connect(conninfo(urls.owner)) as connection:

@@ -187,14 +187,30 @@ def test_catalogue_of_the_database_is_sound(urls: Urls) -> None:
         ("ALTER TABLE notice ADD COLUMN at timestamp", "without zone"),
         ("CREATE TABLE odd (id serial)", "identity or serial"),
         ("GRANT DELETE ON audit_entry TO servicepunkt_app", "can be changed"),
+        ("GRANT UPDATE ON catalogue_revision TO servicepunkt_app", "can be changed"),
+        ("REVOKE SELECT ON notice FROM servicepunkt_app", "may not read"),
+        ("GRANT TRUNCATE ON notice TO servicepunkt_app", "may empty"),
+        ("GRANT SELECT ON tenant TO PUBLIC", "every role"),
+        ("CREATE FUNCTION odd() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'", "its owner's rights"),
+        ("ALTER TABLE notice ADD CONSTRAINT odd CHECK (attempts < 9) NOT VALID", "not checked"),
+        ("CREATE TABLE odd (state text); ALTER TABLE odd OWNER TO servicepunkt_app", "owned by"),
+        ("ALTER ROLE servicepunkt_app BYPASSRLS", "bypass row-level security"),
+        ("ALTER ROLE servicepunkt_app SUPERUSER", "bypass row-level security"),
+        ("ALTER ROLE servicepunkt_app CREATEROLE", "may make roles"),
+        ("ALTER ROLE servicepunkt_app REPLICATION", "copy the server"),
+        ("GRANT servicepunkt_owner TO servicepunkt_app", "member of another"),
+        ("GRANT CREATE ON SCHEMA public TO servicepunkt_app", "may make tables"),
+        ("GRANT CREATE ON DATABASE servicepunkt TO servicepunkt_app", "may make schemas"),
+        ("SET LOCAL timezone TO 'Europe/Berlin'", "other than UTC"),
     ],
 )
 def test_the_catalogue_test_can_fail(urls: Urls, statement: str, rule: str) -> None:
-    connection = psycopg.connect(conninfo(urls.owner))
+    connection = psycopg.connect(conninfo(urls.owner).replace("servicepunkt_owner", "postgres"))
     try:
         connection.execute(statement)  # type: ignore[arg-type]
+        connection.execute("SET LOCAL ROLE servicepunkt_owner")
         found = []
-        for name, query in check.QUERIES.items():
+        for name, query in {**check.QUERIES, **check.ROLE_QUERIES, **check.SERVER_QUERIES}.items():
             rows = connection.execute(query, {"role": "servicepunkt_app", "jobs": "procrastinate_%"}).fetchall()
             found += [name for _ in rows]
         assert any(rule in name for name in found)

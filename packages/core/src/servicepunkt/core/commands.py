@@ -10,11 +10,13 @@ from typing import BinaryIO
 import click
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 
 from servicepunkt.core import deployment as deployments
 from servicepunkt.core import jobs
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.db import check as db_check
+from servicepunkt.core.db import distribute as distribution
 from servicepunkt.core.db import migrate
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import NotFoundError, PluginOffError, SettingsError
@@ -73,30 +75,51 @@ def db() -> None:
 def db_upgrade() -> None:
     """Bring the tables of every installed package to the newest revision."""
     with deployments.configured() as settings:
-        if not settings.owner_database_url:
-            raise SettingsError("SERVICEPUNKT_OWNER_DATABASE_URL names no role that owns the tables")
+        require_owner(settings)
         migrate.upgrade(settings.owner_database_url, deployments.load_plugins(settings))
     out.print("The database is at the newest revision.")
+
+
+def require_owner(settings: Settings) -> None:
+    if not settings.owner_database_url:
+        raise SettingsError("SERVICEPUNKT_OWNER_DATABASE_URL names no role that owns the tables")
 
 
 @db.command("check")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def db_check_command(as_json: bool) -> None:
-    """Check revisions and the protection of every tenant table."""
+    """Check revisions, the protection of every tenant table, the roles, the server and its replica."""
     with deployments.configured() as settings:
-        plugins = deployments.load_plugins(settings)
-        current = migrate.at_head(settings.database_url, plugins)
-        found = db_check.violations(settings.database_url)
+        url = settings.listening_url
+        current = migrate.at_head(url, deployments.load_plugins(settings))
+        found = db_check.violations(url) + db_check.server_faults(url)
+        if settings.replica_database_url:
+            found += db_check.replica_faults(url, settings.replica_database_url)
     if as_json:
         write_json({"at_head": current, "violations": [{"rule": rule, "name": name} for rule, name in found]})
     else:
         out.print("Revision: " + ("newest" if current else "[red]behind, run `servicepunkt db upgrade`[/]"))
         for rule, name in found:
-            out.print(f"[red]{rule}[/]: {name}")
+            out.print(f"[red]{rule}[/]: {escape(name)}")
         if not found:
-            out.print("Every tenant table is protected.")
+            out.print("Every tenant table is protected; roles and server are sound.")
     if found or not current:
         sys.exit(1)
+
+
+@db.command("distribute")
+@click.option("--dry-run", is_flag=True, help="Write the statements, change nothing.")
+def db_distribute(dry_run: bool) -> None:
+    """Distribute the tables over the nodes of a Citus cluster by tenant; again after an upgrade with new tables."""
+    with deployments.configured() as settings:
+        require_owner(settings)
+        if dry_run:
+            plan = distribution.planned(settings.owner_database_url)
+            for statement in (*plan.owner, *plan.application):
+                click.echo(f"{statement};")
+            return
+        plan = distribution.distribute(settings.owner_database_url, settings.listening_url)
+    out.print(f"{len(plan.owner) + len(plan.application)} statements; the database is distributed by tenant.")
 
 
 @click.group("audit")

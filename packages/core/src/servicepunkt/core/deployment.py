@@ -11,6 +11,7 @@ import msgspec
 
 from servicepunkt.core.clock import Clock
 from servicepunkt.core.db.embedded import embedded_postgres
+from servicepunkt.core.db.replica import Replica
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.keys.service import Keyring
 from servicepunkt.core.notices.providers import Providers
@@ -33,6 +34,7 @@ class Deployment:
         randomness: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self.settings = settings
+        self.replica = Replica(settings.replica_database_url) if settings.replica_database_url else None
         self.plugins = plugins
         self.database = database
         self.clock = clock or settings.clock
@@ -41,6 +43,13 @@ class Deployment:
         self.keyring = Keyring(settings.master_key_bytes(), randomness)
         self.providers = Providers()
         self.texts = Texts([answer.value for answer in plugins.startup("texts")])
+
+    async def close(self) -> None:
+        """End every connection: to the database, its replica and the providers of messages."""
+        await self.providers.close()
+        await self.database.close()
+        if self.replica:
+            await self.replica.close()
 
 
 def load_plugins(settings: Settings) -> PluginHost:
@@ -69,17 +78,20 @@ def configured(settings: Settings | None = None) -> Iterator[Settings]:
         yield settings
         return
     with embedded_postgres(settings.home) as urls:
-        yield msgspec.structs.replace(settings, database_url=urls.application, owner_database_url=urls.owner)
+        yield msgspec.structs.replace(
+            settings,
+            database_url=urls.application,
+            owner_database_url=urls.owner,
+            backup_database_url=urls.superuser,
+        )
 
 
 @asynccontextmanager
 async def running(settings: Settings, plugins: PluginHost | None = None) -> AsyncIterator[Deployment]:
     """A deployment whose database connections are closed at the end of the block."""
-    deployment = Deployment(
-        settings, plugins or load_plugins(settings), Database(settings.database_url, clock=settings.clock)
-    )
+    database = Database(settings.database_url, clock=settings.clock, pooled=bool(settings.direct_database_url))
+    deployment = Deployment(settings, plugins or load_plugins(settings), database)
     try:
         yield deployment
     finally:
-        await deployment.providers.close()
-        await deployment.database.close()
+        await deployment.close()

@@ -123,3 +123,43 @@ class PluginOffError(ServicepunktError):
     status = 404
     staff = "This plugin is off for the tenant."
     next_step = "Name it under `plugins` in the tenant file and apply that, or leave it."
+
+
+class MissingProgramError(SettingsError):
+    """A program of PostgreSQL is needed in the server's version, and is not on this computer."""
+
+    code = "SP0060"
+    staff = "A program of PostgreSQL that this needs is not on this computer."
+    next_step = "Install PostgreSQL of the server's version, or name its folder in SERVICEPUNKT_POSTGRES_PROGRAMS."
+
+
+class ProgramFailedError(ServicepunktError):
+    """A program of PostgreSQL ended with a fault; the sentence holds its last words."""
+
+    code = "SP0061"
+    staff = "A program of PostgreSQL ended with a fault."
+    next_step = "Read what it said, mend the cause and start again; nothing was half replaced."
+
+
+class NoCitusError(SettingsError):
+    """The database is to be distributed and is no Citus."""
+
+    code = "SP0062"
+    staff = "The extension citus is not in this database."
+    next_step = "Load Citus on every node, run CREATE EXTENSION citus, add the nodes, and start again."
+
+
+class BusyTablesError(ServicepunktError):
+    """The tables were in use whenever the upgrade wanted to change them."""
+
+    code = "SP0065"
+    staff = "The tables could not be changed, because somebody else has held them all the time."
+    next_step = "Look for a transaction that stays open (pg_stat_activity), end it, and start again."
+
+
+class UndistributableError(SettingsError):
+    """A foreign key leads where Citus takes none."""
+
+    code = "SP0063"
+    staff = "A foreign key cannot be kept in a distributed database."
+    next_step = "Change the plugin's tables so that the key stays among tenants' tables or leads to a shared one."

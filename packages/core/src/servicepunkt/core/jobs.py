@@ -86,7 +86,7 @@ _offline = procrastinate.App(connector=PsycopgConnector())
 
 def build_app(deployment: Deployment) -> procrastinate.App:
     """The worker's application with the jobs of every plugin. Raises PluginError for a job of another plugin."""
-    app = procrastinate.App(connector=PsycopgConnector(conninfo=conninfo(deployment.settings.database_url)))
+    app = procrastinate.App(connector=PsycopgConnector(conninfo=conninfo(deployment.settings.listening_url)))
     for answer in deployment.plugins.startup("jobs"):
         for entry in answer.value:
             if entry.plugin != answer.plugin:

@@ -12,3 +12,4 @@ PROVIDER_WEIGHT = Gauge("servicepunkt_provider_weight", "Points of a provider af
 SIGN_INS = Counter("servicepunkt_sign_ins", "Sign-in attempts by outcome", ["outcome"])
 JOB_FAILURES = Counter("servicepunkt_job_failures", "Background jobs that raised", ["job"])
 BOX_LAST_SEEN = Gauge("servicepunkt_box_last_seen_timestamp", "Time of a box's last heartbeat", ["tenant", "box"])
+REPLICA_MISSES = Counter("servicepunkt_replica_misses", "Readings that the replica did not answer", ["reason"])

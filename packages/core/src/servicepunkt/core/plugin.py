@@ -51,12 +51,13 @@ HERE = Path(__file__).parent
 
 @hookimpl
 def commands() -> Sequence[click.Command]:
+    from servicepunkt.core.backup.cli import COMMANDS as BACKUP
     from servicepunkt.core.catalogue.cli import catalogue
     from servicepunkt.core.commands import COMMANDS
     from servicepunkt.core.hours.cli import hours_command
     from servicepunkt.core.plugins.cli import plugin
 
-    return (*COMMANDS, plugin, catalogue, hours_command)
+    return (*COMMANDS, *BACKUP, plugin, catalogue, hours_command)
 
 
 @hookimpl

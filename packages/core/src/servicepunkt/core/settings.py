@@ -23,22 +23,30 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """SERVICEPUNKT_HOME, SERVICEPUNKT_DATABASE_URL and so on; the field name in capitals after the prefix.
 
-    home                the folder for what the deployment keeps itself: embedded database, master key
-    database_url        the application's role; without it the embedded PostgreSQL below `home` is started
-    owner_database_url  the role that owns the tables: migrations and `tenant apply`; not needed by serve and worker
-    master_key          reference to 32 bytes in hexadecimal; without it a file below `home` is made
-    public_url          how people reach the centre, for QR codes and links
-    secure_cookies      cookies only over HTTPS; switch off only on loopback
-    rehearsal_clock     file with a shift in seconds; only for demonstrations
-    phone_url           the rehearsal telephone that shows SMS, only for demonstrations
-    plugins             names of the plugins to load, separated by commas; without it all that are installed
-    log_level           DEBUG, INFO, WARNING, ERROR or CRITICAL
-    smtp_url            the mail server: smtp://host:port/?sender=address (with STARTTLS), or smtps://; see the channel
+    home                  the folder for what the deployment keeps itself: embedded database, master key
+    database_url          the application's role; without it the embedded PostgreSQL below `home` is started
+    owner_database_url    the role that owns the tables: migrations and `tenant apply`; not needed by serve and worker
+    direct_database_url   the application's role past a pooler, for LISTEN; with it `database_url` leads to the pooler
+    replica_database_url  the application's role on a copy from which published revisions are read
+    backup_database_url   a role with REPLICATION, for backups of the whole server; not needed by serve and worker
+    postgres_programs     folder of PostgreSQL's programs in the server's version; without it they are looked for
+    master_key            reference to 32 bytes in hexadecimal; without it a file below `home` is made
+    public_url            how people reach the centre, for QR codes and links
+    secure_cookies        cookies only over HTTPS; switch off only on loopback
+    rehearsal_clock       file with a shift in seconds; only for demonstrations
+    phone_url             the rehearsal telephone that shows SMS, only for demonstrations
+    plugins               names of the plugins to load, separated by commas; without it all that are installed
+    log_level             DEBUG, INFO, WARNING, ERROR or CRITICAL
+    smtp_url              mail server: smtp://host:port/?sender=address (with STARTTLS), or smtps://; see the channel
     """
 
     home: Path = Path(platformdirs.user_data_dir("servicepunkt"))
     database_url: str = ""
     owner_database_url: str = ""
+    direct_database_url: str = ""
+    replica_database_url: str = ""
+    backup_database_url: str = ""
+    postgres_programs: str = ""
     master_key: str = ""
     public_url: str = "http://127.0.0.1:8600"
     secure_cookies: bool = True
@@ -47,6 +55,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     plugins: str = ""
     log_level: LogLevel = "INFO"
     smtp_url: str = ""
+
+    @property
+    def listening_url(self) -> str:
+        """Where LISTEN works and statements may be prepared: behind a pooler each transaction has another session."""
+        return self.direct_database_url or self.database_url
 
     @property
     def clock(self) -> Clock:

@@ -146,7 +146,7 @@ def _wakeups(request: Request[Any, Any, Any], deployment: Deployment) -> Wakeups
     """The listener of this process, made when the first box asks and closed with the application."""
     found = request.app.state.get("dokbox_wakeups")
     if not isinstance(found, Wakeups):
-        found = request.app.state["dokbox_wakeups"] = Wakeups(deployment.settings.database_url)
+        found = request.app.state["dokbox_wakeups"] = Wakeups(deployment.settings.listening_url)
         request.app.state["at_shutdown"].append(found.close)
     return found
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
+from servicepunkt.core.catalogue.checks import NO_SUCH
 from servicepunkt.core.catalogue.model import Catalogue, is_valid, point_hours, staff_hours
 from servicepunkt.core.declarations import TenantDraft
 from servicepunkt.core.hours.model import Calendar, Span, midnight, spans
-from servicepunkt.core.rules import Broken, rule
+from servicepunkt.core.rules import Broken, Term, closest, rule
 from servicepunkt.dokbox.plan import Demand, line
 from servicepunkt.dokbox.policy import DocumentPolicy, Step
 from servicepunkt.dokbox.settings import BoxSettings, DokboxSettings, settings_of
@@ -23,7 +24,6 @@ REFUSED = 0.01
 #: Mean days until somebody comes whom nobody reminds; measured nowhere, the planner's own assumption.
 DWELL_DAYS = 5.0
 
-NO_POINT = rule("SP3121", "there is no point {name!r}", "The box stands at one of [[points]].")
 NO_BOX = rule(
     "SP3122",
     "{service!r} can be collected at {point!r}, and no box stands there",
@@ -51,9 +51,10 @@ NO_LAST_DAY = rule("SP3127", "{point!r} is never open: nothing could be collecte
 def mistakes(draft: TenantDraft) -> Found:
     """(place within the section, broken rule)."""
     settings, catalogue = settings_of(draft.ctx), draft.catalogue
+    known = [point.id for point in catalogue.points]
     for box in settings.boxes:
         if catalogue.point(box.point) is None:
-            yield f"boxes.{box.id}.point", NO_POINT(name=box.point)
+            yield f"boxes.{box.id}.point", NO_SUCH(kind=Term("point"), name=box.point, near=closest(box.point, known))
     yield from _collectable(settings, catalogue, draft.day)
     yield from _capacity(settings)
     for box in settings.boxes:
@@ -66,9 +67,9 @@ def _collectable(settings: DokboxSettings, catalogue: Catalogue, day: date) -> F
     for offer in catalogue.offers:
         if offer.can != ("collect",) or not is_valid(None, offer.valid_until, day):
             continue
-        if offer.point not in boxed:
+        if offer.point not in boxed and catalogue.point(offer.point) is not None:
             yield "boxes", NO_BOX(service=offer.service, point=offer.point)
-        elif not settings.documents:
+        if not settings.documents and offer.point in boxed:
             yield "documents", NO_POLICY(service=offer.service)
 
 
@@ -85,7 +86,7 @@ def _capacity(settings: DokboxSettings) -> Found:
 
 def _presence(box: BoxSettings, settings: DokboxSettings, draft: TenantDraft) -> Found:
     point = draft.catalogue.point(box.point)
-    if point is None:
+    if point is None or draft.catalogue.host(point.host) is None:
         return
     calendar = Calendar(draft.ctx.zone, draft.ctx.subdivision)
     opened = _weekly_hours(spans(point_hours(draft.catalogue, point), calendar, *_weeks(draft.day, calendar)))

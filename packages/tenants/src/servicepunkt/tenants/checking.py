@@ -24,7 +24,17 @@ from servicepunkt.tenants.model import MAIN, Mistake, Reading, TenantFile
 # Six digits and the check digits that a policy may add (policies of hand-over allow six to eight).
 LONGEST_CODE = "00000000"
 #: What may be only a consequence of something that could not be read.
-CONSEQUENCES = (decoding.MISSING_KEY, catalogue_checks.NO_SUCH, model.WRONG_SCHEMA)
+CONSEQUENCES = (
+    decoding.MISSING_KEY,
+    catalogue_checks.NO_SUCH,
+    model.WRONG_SCHEMA,
+    checks.LANGUAGE_MISSING,
+    checks.NO_COMPETENCE,
+    checks.NO_HELP,
+    checks.NO_THEME,
+    checks.NO_WAY_OFFLINE,
+    checks.STAFF_UNKNOWN,
+)
 #: What is missed when entries of a kind could not be decoded.
 MISSED = {checks.NO_OFFERS.code: "offers", checks.EMPTY_THEME.code: "services"}
 

@@ -23,7 +23,9 @@ FOLDERS = ("catalogue", "partners", "points")
 MAX_FILE = 2 * 1024 * 1024
 MAX_FILES = 200
 MOST_BROKEN_LINES = 50
+MOST_LEVELS = 32
 GROUP = "servicepunkt.tenant_packs"
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([\w.-]+)\s*\]?\]?\s*$")
 _AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 TOO_MANY = rule("SP1002", "more than {most} files")
@@ -107,7 +109,10 @@ def parse(text: str) -> tuple[Document, list[tuple[Place, Broken]]]:
     broken: list[tuple[Place, Broken]] = []
     while len(broken) < MOST_BROKEN_LINES:
         try:
-            return Document("\n".join(lines), tomllib.loads("\n".join(lines)), whole=not broken), broken
+            content = tomllib.loads("\n".join(lines))
+            if _is_deep(content):
+                raise RecursionError
+            return Document("\n".join(lines), content, whole=not broken), broken
         except RecursionError:
             return Document("", {}, whole=False), [*broken, (Place(1, 1), TOO_DEEP())]
         except ValueError as error:
@@ -115,8 +120,30 @@ def parse(text: str) -> tuple[Document, list[tuple[Place, Broken]]]:
             broken.append((place, NO_TOML(why=why)))
             if not lines[place.line - 1].strip():
                 break  # nothing is left there that could be taken out
-            lines[place.line - 1] = ""
+            lines[place.line - 1] = _mended(lines[place.line - 1])
     return Document("", {}, whole=False), broken
+
+
+def _mended(line: str) -> str:
+    """A header whose brackets are not right as it was meant, so that what follows stays in its table; else nothing."""
+    header = _HEADER.match(line)
+    meant = f"[[{header[2]}]]" if header and header[1] == "[[" else f"[{header[2]}]" if header else ""
+    return meant if meant != line.strip() else ""
+
+
+def _is_deep(content: Any) -> bool:
+    """Whether tables and lists lie in each other deeper than anybody means it."""
+    level = [content]
+    for _ in range(MOST_LEVELS):
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, dict) else one)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _where(said: str, lines: list[str]) -> tuple[Place, str]:

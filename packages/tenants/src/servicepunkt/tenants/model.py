@@ -6,7 +6,7 @@ The kernel's part of the file is declared here; each plugin declares its own sec
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -23,6 +23,8 @@ MAIN = "tenant.toml"
 WRONG_SCHEMA = rule("SP1011", "the file says schema = {schema}", "The number says which edition of the format it is.")
 NO_SECTION = rule("SP1022", "no installed plugin knows the section {name!r}")
 NO_LIST = rule("SP1023", "this is a list of tables: [[{name}]]")
+#: Kinds of entries that have no id and are called by their number.
+NUMBERED = ("offers", "responsibilities")
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 _LABEL = re.compile(r" \([^)]*\)")
 
@@ -91,14 +93,19 @@ class Reading(msgspec.Struct, frozen=True):
             path: Path = (section, *steps) if section else tuple(steps)
             return Mistake(MAIN, _walked(self.documents.get(MAIN, {}), path), said)
         kind, which, rest = str(steps[0]), steps[1], steps[2:]
-        number = which if isinstance(which, int) else _last(getattr(self.catalogue, kind), which)
+        number = (
+            int(which)
+            if kind in NUMBERED or isinstance(which, int)
+            else _last(getattr(self.catalogue, kind), str(which))
+        )
         file, index = self.origins[kind][number]
         return Mistake(file, _walked(self.documents[file], (kind, index, *rest)), said)
 
 
 def _last(entries: Sequence[Any], name: str) -> int:
     """The last entry of a name: where one stands twice, the second is the mistake."""
-    return max(number for number, one in enumerate(entries) if getattr(one, "id", getattr(one, "ars", "")) == name)
+    named = (number for number, one in enumerate(entries) if name in (getattr(one, "id", ""), getattr(one, "ars", "")))
+    return max(named, default=0)
 
 
 def _walked(document: Any, path: Path) -> Path:
@@ -145,11 +152,19 @@ def read(documents: Mapping[str, Mapping[str, Any]], schemas: Mapping[str, type[
                     origins[kind].append((name, index))
                 elif isinstance(value, dict):
                     lost.add((kind, str(value.get("id", ""))))
+        lost |= {entry for key, values in content.items() for entry in _meant(key, values)}
         if name != MAIN:
             found += (Mistake(name, (key,), UNKNOWN_KEY(name=key, near=closest(key, ENTRIES))) for key in content)
     sections, wrong_sections = _sections(main, schemas)
     catalogue = Catalogue(**{kind: tuple(entries) for kind, entries in lists.items()})
     return Reading(tenant, catalogue, sections, [*found, *wrong_sections], documents, origins, frozenset(lost))
+
+
+def _meant(key: str, values: Any) -> Iterator[tuple[str, str]]:
+    """The entries of a list whose name is misspelt, as (kind, id)."""
+    kind = closest(key, ENTRIES)
+    if kind and kind != key and isinstance(values, list):
+        yield from ((kind, str(value.get("id", ""))) for value in values if isinstance(value, dict))
 
 
 def _entries(values: Any, kind: str, file: str, found: list[Mistake]) -> list[tuple[int, Any]]:

@@ -48,7 +48,7 @@ def create_litestar(deployment: Deployment) -> Litestar:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         app.state["deployment"] = deployment
         app.state["frame"] = frame
-        app.state["catalogue"] = CatalogueReader(deployment.database)
+        app.state["catalogue"] = CatalogueReader(deployment.database, replica=deployment.replica)
         app.state["search"] = CatalogueSearch()
         app.state["misses"] = Misses()
         app.state["speech"] = Speaker(deployment.settings.home / "cache" / "speech")

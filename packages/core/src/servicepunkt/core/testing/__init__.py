@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,8 @@ import psycopg
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from servicepunkt.core.db.embedded import Urls, embedded_postgres
+from servicepunkt.core.db.cluster import Cluster
+from servicepunkt.core.db.embedded import DATABASE, Urls, create_roles, embedded_postgres, urls_at
 from servicepunkt.core.db.migrate import conninfo, upgrade
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.deployment import Deployment
@@ -22,6 +24,9 @@ from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.settings import Settings
 from servicepunkt.core.tenancy import store as tenancy_store
 from servicepunkt.core.tenancy.model import TenantContext
+
+#: Names the folder of the PostgreSQL programs that tests run instead of the embedded ones.
+TEST_POSTGRES = "SERVICEPUNKT_TEST_POSTGRES"
 
 
 class FixedClock:
@@ -56,20 +61,37 @@ class RecordingChannel:
 
 @contextmanager
 def database_server(home: Path, plugins: PluginHost) -> Iterator[Urls]:
-    """An embedded PostgreSQL with the tables of all `plugins`, which forgets everything in a power cut."""
-    with embedded_postgres(home) as urls:
-        _wait_for_no_disk(urls)
+    """A PostgreSQL with the tables of all `plugins`, which forgets everything in a power cut.
+
+    The embedded one, or a server of the programs in the folder that `SERVICEPUNKT_TEST_POSTGRES` names.
+    """
+    named = os.environ.get(TEST_POSTGRES)
+    with own_server(home, Path(named)) if named else embedded_postgres(home) as urls:
+        wait_for_disk(urls, False)
         upgrade(urls.owner, plugins)
         yield urls
 
 
-def _wait_for_no_disk(urls: Urls) -> None:
+@contextmanager
+def own_server(home: Path, programs: Path, **settings: str) -> Iterator[Urls]:
+    """A new server of these programs below `home`, with the product's roles and an empty database."""
+    home.chmod(0o711)  # for the account under which it runs when root starts it
+    cluster = Cluster(home / "cluster", programs)
+    cluster.create()
+    with cluster.running(settings):
+        create_roles(cluster.conninfo, DATABASE)
+        yield urls_at(cluster.folder)
+
+
+def wait_for_disk(urls: Urls, wanted: bool) -> None:
     """No test pulls the plug of this server, and waiting for the disk is most of what a small transaction does."""
     superuser = make_url(urls.owner).set(drivername="postgresql", username="postgres", database="postgres")
     with psycopg.connect(superuser.render_as_string(hide_password=False), autocommit=True) as connection:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+            connection.execute(f"ALTER SYSTEM SET {setting} = {'on' if wanted else 'off'}")
         connection.execute("SELECT pg_reload_conf()")
+        while connection.execute("SHOW full_page_writes").fetchone() != ("on" if wanted else "off",):
+            pass  # a session takes a new setting between two of its statements
 
 
 def empty_database(owner_url: str) -> None:
@@ -132,8 +154,7 @@ async def open_deployment(
     try:
         yield deployment
     finally:
-        await deployment.providers.close()
-        await deployment.database.close()
+        await deployment.close()
 
 
 __all__ = [
@@ -143,4 +164,5 @@ __all__ = [
     "empty_database",
     "make_tenant",
     "open_deployment",
+    "own_server",
 ]

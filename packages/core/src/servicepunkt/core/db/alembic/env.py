@@ -10,4 +10,6 @@ with engine.connect() as connection:
     context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=False)
     with context.begin_transaction():
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(115001)"))
+        # While a table is waited for, everybody else waits behind: rather give up, and try again.
+        connection.execute(sa.text("SET LOCAL lock_timeout TO '3s'"))
         context.run_migrations()
