@@ -87,11 +87,11 @@ class Well:
 
     @hookimpl
     def sales(self) -> Sequence[Any]:
-        return (Listed("ticket", "well", lambda _: ()),)
+        return (Listed("ticket", "well", ()),)
 
     @hookimpl
     def bookings(self) -> Sequence[Any]:
-        return (Listed("tour", "well", lambda _: ()),)
+        return (Listed("tour", "well", ()),)
 
     @hookimpl
     def health_checks(self) -> Sequence[Any]:

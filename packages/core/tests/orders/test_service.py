@@ -49,7 +49,7 @@ class Trams(Listed):
     """A partner that can go wrong at each of its methods, and counts what it has heard."""
 
     def __init__(self) -> None:
-        super().__init__("ticket", "trams", lambda _: CHOICES)
+        super().__init__("ticket", "trams", CHOICES)
         self.failing: dict[str, Callable[[], Any]] = {}
         self.placed: list[UUID] = []
         self.cancelled: list[UUID] = []
@@ -365,8 +365,8 @@ async def test_hook_sales(running: Deployment, ctx: TenantContext, off: TenantCo
 
 async def test_hook_bookings(urls: Urls, make_host: Any, clock: FixedClock, tmp_path: Path) -> None:
     begins = clock.now() + timedelta(days=2)
-    tours = Listed("tour", "guides", lambda _: (Choice(item="sat", words={}, at=begins, limit=12),))
-    undated = Listed("walk", "guides", lambda _: (Choice(item="sat", words={}),))
+    tours = Listed("tour", "guides", (Choice(item="sat", words={}, at=begins, limit=12),))
+    undated = Listed("walk", "guides", (Choice(item="sat", words={}),))
     host = make_host(guides={"bookings": lambda ctx: (tours, undated)})
     empty_database(urls.owner)
     async with open_deployment(urls, tmp_path, host, clock=clock) as deployment:

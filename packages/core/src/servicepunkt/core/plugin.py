@@ -74,9 +74,9 @@ def plugin_patterns() -> Sequence[Pattern]:
 
 @hookimpl
 def conformance_rules() -> Sequence[Rule]:
-    from servicepunkt.core.conformance import data, rules, words
+    from servicepunkt.core.conformance import data, orders, rules, words
 
-    return (*rules.RULES, *words.RULES, *data.RULES)
+    return (*rules.RULES, *words.RULES, *data.RULES, *orders.RULES)
 
 
 @hookimpl

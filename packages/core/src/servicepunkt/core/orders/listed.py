@@ -11,12 +11,12 @@ from servicepunkt.core.hours.model import Calendar
 from servicepunkt.core.orders.model import Choice, Chosen, Order, Quote
 from servicepunkt.core.tenancy.model import TenantContext
 
-Choices = Callable[[datetime], Sequence[Choice]]
+Choices = Sequence[Choice] | Callable[[datetime], Sequence[Choice]]
 KEPT = timedelta(hours=2)
 
 
 class Listed:
-    """A sale or booking (see `model.Sale`, `model.Booking`) of what `choices` says for an instant.
+    """A sale or booking (see `model.Sale`, `model.Booking`) of `choices`: always the same, or those of an instant.
 
     What is not paid is kept for `kept`, and never longer than until it begins; what is free until it begins.
     """
@@ -28,7 +28,7 @@ class Listed:
         self._kept = kept
 
     async def choices(self, at: datetime) -> Sequence[Choice]:
-        return self._choices(at)
+        return self._choices(at) if callable(self._choices) else self._choices
 
     async def quote(self, chosen: Sequence[Chosen], at: datetime) -> Quote:
         total = sum((one.price * one.count for one in chosen), start=Decimal(0))
