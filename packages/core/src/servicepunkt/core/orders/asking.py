@@ -41,6 +41,11 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True):
     offering: Sale
     seconds: float = PARTNER_SECONDS
 
+    @property
+    def is_booking(self) -> bool:
+        """Whether each choice has an instant."""
+        return self.hook == HOOKS["book"]
+
     async def choices(self) -> Sequence[Choice]:
         """What may be chosen now."""
         at = self.deployment.clock.now()
@@ -64,7 +69,7 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True):
         found: Sequence[Choice] = Shape(Sequence, Choice).read(answer)
         if len({one.item for one in found}) < len(found):
             raise AnswerError("two choices have one name")
-        if self.hook == HOOKS["book"] and any(one.at is None for one in found):
+        if self.is_booking and any(one.at is None for one in found):
             raise AnswerError("a booking without an instant")
         return found
 
