@@ -37,7 +37,7 @@ ROOT_PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 # The folder of every distribution of the repository.
 PROJECTS = [
     path.parent
-    for pattern in ("packages/*", "reference_kassel", "examples/*")
+    for pattern in ("packages/*", "reference_kassel/partners/*", "reference_kassel", "examples/*")
     for path in sorted(ROOT.glob(f"{pattern}/pyproject.toml"))
 ]
 # What some tests need and PyPI does not have: programs and shared libraries, with Debian's packages that bring them.

@@ -139,14 +139,14 @@ def of_a_plugin() -> dict[str, Any]:
     class Doors:
         """Everything that hooks return to be asked later."""
 
-        name = title = href = kind = "doors"
+        name = title = href = kind = service = provider = "doors"
 
         def __init__(self, host: str = "") -> None:
             self.host = host
 
         async def check(self, *_: Any) -> Any: ...
 
-        count = applied = settled = undelivered = send = erase = look = check
+        count = applied = settled = undelivered = send = erase = look = choices = quote = place = cancel = check
 
     async def work(deployment: Any, ctx: Any) -> None: ...
 
@@ -163,7 +163,7 @@ def of_a_plugin() -> dict[str, Any]:
         "open_doors": lambda bench: [],
         "erase_old_deposits": Doors().erase,
         **dict.fromkeys(("DepositPages", "BoxApi", "DepositsInTrouble", "SmtpChannel", "DepositNotices"), Doors),
-        **dict.fromkeys(("BoxesSeen", "BoxesReady", "BoxesEmpty", "SyncBoxes"), Doors),
+        **dict.fromkeys(("BoxesSeen", "BoxesReady", "BoxesEmpty", "SyncBoxes", "Tickets", "Tours"), Doors),
     }
 
 

@@ -39,6 +39,7 @@ from servicepunkt.web.editors import forms as editor_forms
 from servicepunkt.web.editors import seen as editor_pages
 from servicepunkt.web.editors import tasks as editor_tasks
 from servicepunkt.web.editors import words as editor_words
+from servicepunkt.web.orders import seen as orders_seen
 from servicepunkt.web.terminal import content, figures
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,7 +75,7 @@ def in_templates() -> Iterator[Said]:
 
 
 def in_tables() -> Iterator[Said]:
-    for module in (words, health, hours_words, editor_words):
+    for module in (words, health, hours_words, editor_words, orders_seen):
         for name, table in vars(module).items():
             if isinstance(table, dict) and name.isupper():
                 yield from ((package_of(module), name, said) for said in table.values() if isinstance(said, str))

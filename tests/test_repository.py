@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PROJECTS = sorted(
     path.parent
-    for pattern in ("packages/*", "reference_kassel", "examples/*")
+    for pattern in ("packages/*", "reference_kassel/partners/*", "reference_kassel", "examples/*")
     for path in ROOT.glob(f"{pattern}/pyproject.toml")
 )
 ROOMS = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml") if (path.parent / "src").is_dir())
@@ -135,6 +135,23 @@ def test_every_room_is_known_to_the_tools() -> None:
         assert any(f"servicepunkt.{room}" in layer for layer in tool["importlinter"]["contracts"][0]["layers"])
         assert f"packages/{room}/src" in tool["mypy"]["mypy_path"].split(":")
         assert room in tool["tox"]["env_list"][0]["product"][0]
+
+
+def test_every_partner_is_known_to_the_tools() -> None:
+    """A partner's plugin knows the kernel alone; the tenant's package brings it along."""
+    tool = pyproject(ROOT)["tool"]
+    partners = [project for project in PROJECTS if project.parent == ROOT / "reference_kassel" / "partners"]
+    needed = pyproject(ROOT / "reference_kassel")["project"]["dependencies"]
+    assert len(partners) > 6
+    for project in partners:
+        (module,) = (path.name for path in (project / "src").iterdir())
+        name = pyproject(project)["project"]["name"]
+        assert module in tool["importlinter"]["root_packages"]
+        assert module in tool["importlinter"]["contracts"][0]["layers"][1].split(" | ")
+        assert module in tool["importlinter"]["contracts"][2]["source_modules"]
+        assert f"-e ./reference_kassel/partners/{project.name}" in tool["tox"]["env_base"]["partners"]["deps"]
+        assert tool["uv"]["sources"][name] == {"workspace": True}
+        assert any(entry.startswith(f"{name}==") for entry in needed)
 
 
 def test_rooms_import_each_other_only_downwards() -> None:

@@ -10,6 +10,7 @@ import msgspec
 from pages.markdown import code, table, title
 from servicepunkt.core.catalogue.editing import model as edit_model
 from servicepunkt.core.notices import model as notice_model
+from servicepunkt.core.orders import model as order_model
 from servicepunkt.dokbox import model as deposit_model
 from servicepunkt.web.help import model as help_model
 
@@ -66,6 +67,14 @@ MACHINES = (
         "`servicepunkt.core.catalogue.editing.model`; a move that is not there is a conflict (SP0005).",
         edit_model.STATES,
         tuple((state, event, to) for (state, event), to in edit_model.MOVES.items()),
+    ),
+    Machine(
+        "order",
+        "Order",
+        "Something that a partner sells or books, ordered at a point. The table is `TRANSITIONS` of "
+        "`servicepunkt.core.orders.model`; a move that is not there is a conflict (SP0005).",
+        order_model.STATES,
+        simple_moves(order_model.TRANSITIONS),
     ),
     Machine(
         "help-call",

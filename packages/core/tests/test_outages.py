@@ -13,6 +13,7 @@ from servicepunkt.core import hookimpl
 from servicepunkt.core.declarations import StaffEntry, TerminalTile
 from servicepunkt.core.metrics import PLUGIN_SLOW
 from servicepunkt.core.notices.model import NoticeTemplate
+from servicepunkt.core.orders.listed import Listed
 from servicepunkt.core.plugins import PluginError, PluginHost
 from servicepunkt.core.plugins.failures import LATELY, MOST_KEPT, Failure, Failures
 from servicepunkt.core.plugins.host import SLOW_SECONDS
@@ -77,20 +78,28 @@ class Well:
         return {"well": Retention(7, self.erase)}
 
     @hookimpl
-    def health_checks(self) -> Sequence[Any]:
-        return (self,)
-
-    @hookimpl
-    def tenant_applied(self) -> Any:
-        return self
-
-    @hookimpl
     def go_live_checks(self) -> Sequence[Any]:
         return (self,)
 
     @hookimpl
     def retirement_checks(self) -> Sequence[Any]:
         return (self,)
+
+    @hookimpl
+    def sales(self) -> Sequence[Any]:
+        return (Listed("ticket", "well", ()),)
+
+    @hookimpl
+    def bookings(self) -> Sequence[Any]:
+        return (Listed("tour", "well", ()),)
+
+    @hookimpl
+    def health_checks(self) -> Sequence[Any]:
+        return (self,)
+
+    @hookimpl
+    def tenant_applied(self) -> Any:
+        return self
 
 
 def said_by(host: PluginHost, hook: str) -> list[str]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantSection, TerminalTile
     from servicepunkt.core.jobs import Job
     from servicepunkt.core.notices.model import NoticeChannel, NoticeTemplate
+    from servicepunkt.core.orders.model import Booking, Sale
     from servicepunkt.core.plugins.new import Pattern
     from servicepunkt.core.protocols import HealthCheck, NoticeListener, Readiness, Retention, StaffTask, TenantApplied
 
@@ -300,5 +301,27 @@ def retirement_checks(ctx: TenantContext) -> Sequence[Readiness]:
     Called by `tenant apply` before a tenant is retired, and by `tenant delete`. Since 0.1.
 
     Example: `return (BoxesEmpty(),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def sales(ctx: TenantContext) -> Sequence[Sale]:
+    """Sell or begin services of the catalogue at the tenant's points: tickets, contracts.
+
+    Called when the page of a service is rendered, and when something is ordered, paid or given up. Since 0.1.
+
+    Example: `return (Tickets(),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def bookings(ctx: TenantContext) -> Sequence[Booking]:
+    """Book services of the catalogue at the tenant's points: dates with seats.
+
+    Called when the page of a service is rendered, and when something is ordered, paid or given up. Since 0.1.
+
+    Example: `return (Tours(),)`
     """
     raise NotImplementedError

@@ -30,6 +30,8 @@ from servicepunkt.core.notices.receipts import take_later
 from servicepunkt.core.notices.service import deliver
 from servicepunkt.core.notices.settings import NoticeSettings, mistakes
 from servicepunkt.core.notices.store import notice
+from servicepunkt.core.orders import service as orders
+from servicepunkt.core.orders import store as order_store
 from servicepunkt.core.people.ready import PeopleReady
 from servicepunkt.core.people.store import account
 from servicepunkt.core.plugins import hookimpl
@@ -72,9 +74,9 @@ def plugin_patterns() -> Sequence[Pattern]:
 
 @hookimpl
 def conformance_rules() -> Sequence[Rule]:
-    from servicepunkt.core.conformance import data, rules, words
+    from servicepunkt.core.conformance import data, orders, rules, words
 
-    return (*rules.RULES, *words.RULES, *data.RULES)
+    return (*rules.RULES, *words.RULES, *data.RULES, *orders.RULES)
 
 
 @hookimpl
@@ -86,12 +88,12 @@ def migrations() -> Path:
 def tables() -> Sequence[Any]:
     own = (tenant, account, audit_entry, catalogue_revision, data_key, notice, notice_attempt, provider_weight)
     more = (search_miss, catalogue_edit, catalogue_link, plugin_failure)
-    return (*own, *SOURCE_TABLES, *NATIONAL_TABLES, *more)
+    return (*own, *SOURCE_TABLES, *NATIONAL_TABLES, *order_store.TABLES, *more)
 
 
 @hookimpl
 def jobs() -> Sequence[Job]:
-    return (deliver, take_later, erase_expired, publish_due, check_links)
+    return (deliver, take_later, erase_expired, publish_due, check_links, orders.expire, orders.tell)
 
 
 @hookimpl
@@ -119,12 +121,15 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG
     """Attempts name nobody; a receipt comes within days, and a statistic of a month is enough.
 
     Edits name accounts of editors; those that no longer hold are kept for as long as somebody may ask who wrote them.
+    Orders name nobody either; staff can look one up for as long as somebody may come with its reference.
     """
     return {
         "notice_attempt": Retention(30, delete_attempts),
         "search_miss": Retention(180, delete_misses),
         "catalogue_edit": Retention(730, delete_ended),
         "plugin_failure": Retention(7, delete_failures),
+        "partner_order": Retention(90, order_store.delete_ended),
+        "partner_stock": Retention(1, order_store.delete_past),
     }
 
 

@@ -86,6 +86,8 @@ def routes() -> Sequence[Any]:
     from servicepunkt.web.help import pages as help_pages
     from servicepunkt.web.notices import api as notice_api
     from servicepunkt.web.notices import pages as notice_pages
+    from servicepunkt.web.orders import pages as order_pages
+    from servicepunkt.web.orders import staff as order_staff
     from servicepunkt.web.staff import pages as staff_pages
     from servicepunkt.web.terminal import aloud, take_along
     from servicepunkt.web.terminal import competence as competence_pages
@@ -108,6 +110,8 @@ def routes() -> Sequence[Any]:
         *help_pages.HANDLERS,
         *notice_api.HANDLERS,
         *notice_pages.HANDLERS,
+        *order_pages.HANDLERS,
+        *order_staff.HANDLERS,
         *staff_pages.HANDLERS,
         *terminal_pages.HANDLERS,
         *search_pages.HANDLERS,
@@ -170,10 +174,14 @@ def go_live_checks(ctx: TenantContext) -> Sequence[Any]:
 def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[StaffEntry]:  # noqa: ARG001
     from servicepunkt.web.editors.tasks import HREF as CATALOGUE
     from servicepunkt.web.notices.tasks import HREF
+    from servicepunkt.web.orders.staff import HREF as ORDERS
+    from servicepunkt.web.orders.staff import PERMISSION
 
     entries = [StaffEntry("Overview", "/staff", order=0)]
     if "help.answer" in permissions:
         entries.append(StaffEntry("Help calls", "/staff/help", order=20))
+    if PERMISSION in permissions:
+        entries.append(StaffEntry("Orders", ORDERS, order=30))
     if "catalogue.read" in permissions:
         entries.append(StaffEntry("Answers", "/staff/answers", order=10))
         entries.append(StaffEntry("Catalogue", CATALOGUE, order=60))

@@ -37,7 +37,9 @@ ROLES: dict[str, frozenset[str]] = {
             "notices.read",
         }
     ),
-    "point_staff": frozenset({"staff.enter", "help.answer", "boxes.read", "deposits.attest", "health.read"}),
+    "point_staff": frozenset(
+        {"staff.enter", "help.answer", "boxes.read", "deposits.attest", "orders.settle", "health.read"}
+    ),
     "agent": frozenset({"staff.enter", "catalogue.read"}),
     "partner": frozenset({"staff.enter"}),
     "host": frozenset({"staff.enter", "host.read"}),

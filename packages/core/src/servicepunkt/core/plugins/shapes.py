@@ -66,8 +66,11 @@ def look_at(value: Any, kind: Any) -> Any:
 
 
 def members(protocol: type) -> tuple[str, ...]:
-    """The attributes and methods that a protocol names."""
-    return tuple(name for name in (*protocol.__annotations__, *vars(protocol)) if not name.startswith("_"))
+    """The attributes and methods that a protocol names, those of the protocols that it extends first."""
+    named = [
+        name for kind in reversed(protocol.__mro__) for name in (*vars(kind).get("__annotations__", ()), *vars(kind))
+    ]
+    return tuple(dict.fromkeys(name for name in named if not name.startswith("_")))
 
 
 def named(kind: Any) -> str:
@@ -111,9 +114,10 @@ def _names() -> dict[str, Any]:
     from servicepunkt.core.catalogue.formats import model as formats
     from servicepunkt.core.conformance import model as conformance
     from servicepunkt.core.notices import model as notices
+    from servicepunkt.core.orders import model as orders
     from servicepunkt.core.plugins import new
 
     found: dict[str, Any] = {"click": click, "sqlalchemy": sqlalchemy, "Callable": Callable}
-    for module in (declarations, protocols, formats, conformance, notices, jobs, new):
+    for module in (declarations, protocols, formats, conformance, notices, orders, jobs, new):
         found |= vars(module)
     return found

@@ -23,6 +23,7 @@ from servicepunkt.web.devices import model as devices
 from servicepunkt.web.devices.model import Device
 from servicepunkt.web.frame import CONTRAST_COOKIE, Frame, language, terminal_bar
 from servicepunkt.web.navigation import cookie, forget_cookies, public_address, see_other
+from servicepunkt.web.orders.links import order_links
 from servicepunkt.web.qr import qr_image
 from servicepunkt.web.sessions import model as sessions
 from servicepunkt.web.sessions import service as session_service
@@ -160,17 +161,20 @@ def first_day(sight: Sight, service: Service) -> str:
 
 def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str) -> Response[str]:
     """Raises NotFoundError."""
+
     service = public_service_of(sight, service_id)
     speaker: Speaker = request.app.state["speech"]
     offers = content.offers_of_service(sight, service)
     aloud = speaker.address(f"/service/{service.id}/speech.wav", sight.locale)
     address = public_address(request, f"/service/{service.id}") if sight.point else ""
     say = partial(access.deployment_of(request).texts.translate, sight.locale)
+    orders = order_links(request, sight, offers)
 
     def seen() -> dict[str, Any]:
         return {
             "service": service,
             "offers": offers,
+            "orders": orders,
             "over": content.is_over(sight, service),
             "holds_from": first_day(sight, service),
             "ways": content.non_digital_ways(offers),
@@ -192,7 +196,7 @@ def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str)
         }
 
     frame: Frame = request.app.state["frame"]
-    key = (*sight.key, service.id, aloud, address, *(one.key for one in offers))
+    key = (*sight.key, service.id, aloud, address, *orders, *(one.key for one in offers))
     return page(
         request,
         "web/service.html",

@@ -1,0 +1,1 @@
+"""Bulky waste for the Kassel Service Point."""

@@ -1,0 +1,1 @@
+"""Advice on e-mobility for the Kassel Service Point."""

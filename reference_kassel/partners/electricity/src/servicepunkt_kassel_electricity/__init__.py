@@ -1,0 +1,1 @@
+"""Electricity contracts for the Kassel Service Point."""

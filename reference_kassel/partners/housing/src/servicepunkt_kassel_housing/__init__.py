@@ -1,0 +1,1 @@
+"""Flats of GWG for the Kassel Service Point."""

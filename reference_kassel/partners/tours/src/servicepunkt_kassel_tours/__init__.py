@@ -1,0 +1,1 @@
+"""Guided tours for the Kassel Service Point."""

@@ -1,0 +1,1 @@
+"""Tram tickets for the Kassel Service Point."""

@@ -1,0 +1,1 @@
+"""Water meter readings for the Kassel Service Point."""
