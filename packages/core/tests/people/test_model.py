@@ -18,9 +18,11 @@ from servicepunkt.core.people.model import (
     ROLES,
     Account,
     after_failure,
+    grant_mistakes,
     is_locked,
     password_mistakes,
     permissions,
+    units,
 )
 
 NOW = datetime(2026, 11, 21, 18, 40, tzinfo=UTC)
@@ -68,6 +70,33 @@ def test_roles_add_up_and_an_unknown_one_allows_nothing() -> None:
     assert permissions(()) == frozenset()
     assert permissions(("mayor",)) == frozenset()
     assert permissions(("editor", "clerk", "mayor")) == ROLES["editor"] | ROLES["clerk"]
+
+
+def test_a_role_for_a_unit_is_no_role_elsewhere() -> None:
+    held = ("host@corner", "point_staff@north", "editor")
+    assert permissions(held) == ROLES["editor"]
+    assert permissions(held, "corner") == ROLES["editor"] | ROLES["host"]
+    assert permissions(("host@corner",)) == {"staff.enter"}
+    assert units(held, "host.read") == {"corner"}
+    assert units(held, "catalogue.edit") is None
+    assert units(held, "audit.read") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("grant", "right"),
+    [
+        ("host", True),
+        ("host@corner", True),
+        ("host@", False),
+        ("host@Corner", False),
+        ("host@a@b", False),
+        ("mayor", False),
+        ("mayor@corner", False),
+        ("city_admin@corner", False),
+    ],
+)
+def test_what_can_be_granted(grant: str, right: bool) -> None:
+    assert (grant_mistakes(grant) == []) is right
 
 
 def test_the_lock_begins_with_the_fifth_failure_and_doubles_to_an_hour() -> None:

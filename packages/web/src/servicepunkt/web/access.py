@@ -74,11 +74,16 @@ async def _visitor(connection: Connection) -> Visitor:
     return found
 
 
-def permission(name: str) -> Guard:
-    """Only people with this permission."""
+def permission(name: str, *, per_unit: bool = False) -> Guard:
+    """Only people with this permission in the whole tenant.
+
+    With `per_unit` also those who have it in one unit: the handler then asks `visitor.may(name, unit)` for what it
+    shows and does, or narrows it down by `visitor.units(name)`.
+    """
 
     async def guard(connection: Connection, handler: BaseRouteHandler) -> None:  # noqa: ARG001 - the framework's shape
-        if not (await _visitor(connection)).may(name):
+        visitor = await _visitor(connection)
+        if not visitor.may(name) and not (per_unit and visitor.units(name)):
             raise ForbiddenError
 
     guard.rule = f"permission:{name}"  # type: ignore[attr-defined]

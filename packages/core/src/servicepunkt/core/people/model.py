@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -47,6 +48,12 @@ ROLES: dict[str, frozenset[str]] = {
     "data_protection_officer": frozenset({"staff.enter", "audit.read", "retention.read"}),
 }
 
+#: Into the rooms for staff.
+ENTER = "staff.enter"
+#: Roles that can be held for one unit alone, and what kind of unit that is.
+UNIT_ROLES: dict[str, str] = {"host": "host", "partner": "organisation", "point_staff": "point"}
+UNIT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
 MAX_FAILURES = 5
 LOCK_FIRST = timedelta(minutes=1)
 LOCK_LONGEST = timedelta(hours=1)
@@ -79,9 +86,46 @@ class SignInError(ServicepunktError):
     next_step = "Check what you typed. After several attempts the account stays locked for a while."
 
 
-def permissions(roles: tuple[str, ...]) -> frozenset[str]:
-    """Everything that somebody with `roles` may do; an unknown role allows nothing."""
-    return frozenset().union(*(ROLES.get(role, frozenset()) for role in roles))
+class Grant(msgspec.Struct, frozen=True):
+    """A role as an account holds it: for one unit (a point, a house, a partner), or with `unit` "" for all.
+
+    Written `role` or `role@unit`.
+    """
+
+    role: str
+    unit: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Grant:
+        role, _, unit = text.partition("@")
+        return cls(role, unit)
+
+
+def grant_mistakes(text: str) -> list[str]:
+    """Why nobody can be given this."""
+    grant = Grant.parse(text)
+    if grant.role not in ROLES:
+        return [f"There is no role {grant.role!r}."]
+    if "@" in text and grant.role not in UNIT_ROLES:
+        return [f"The role {grant.role!r} is not for a unit, but for the whole tenant."]
+    if "@" in text and not UNIT.fullmatch(grant.unit):
+        return [f"{grant.unit!r} is no id of a unit."]
+    return []
+
+
+def permissions(roles: tuple[str, ...], unit: str | None = None) -> frozenset[str]:
+    """What somebody with `roles` may do in all units, and with `unit` in this one; unknown roles allow nothing.
+
+    What is held for one unit alone is no permission where no unit is named; but whoever holds anything comes in.
+    """
+    held = [(one.unit, ROLES.get(one.role, frozenset())) for one in map(Grant.parse, roles)]
+    return frozenset().union(*(may if of in ("", unit) else may & {ENTER} for of, may in held))
+
+
+def units(roles: tuple[str, ...], permission: str) -> frozenset[str] | None:
+    """The units in which somebody with `roles` may do this; None for all of them."""
+    held = {one.unit for one in map(Grant.parse, roles) if permission in ROLES.get(one.role, frozenset())}
+    return None if "" in held else frozenset(held)
 
 
 def after_failure(failures: int, now: datetime) -> tuple[int, datetime | None]:

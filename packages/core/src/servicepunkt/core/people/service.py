@@ -41,7 +41,7 @@ async def create_account(
     """Raises InvalidInputError with every mistake, QuotaError when the tenant has as many as it may."""
     login = login.strip().lower()
     mistakes = [("password", sentence) for sentence in model.password_mistakes(password, login)]
-    mistakes += [("roles", f"There is no role {role!r}.") for role in roles if role not in model.ROLES]
+    mistakes += [("roles", sentence) for role in roles for sentence in model.grant_mistakes(role)]
     if not login:
         mistakes.append(("login", "The login is missing."))
     elif await store.by_login(tx, login) is not None:

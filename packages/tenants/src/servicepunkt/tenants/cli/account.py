@@ -15,6 +15,7 @@ from servicepunkt.core.secrets import read_secret
 from servicepunkt.core.settings import Settings
 
 out = Console()
+ROLE_HELP = f"{', '.join(sorted(people_model.ROLES))}; {', '.join(sorted(people_model.UNIT_ROLES))} also as ROLE@UNIT."
 
 
 @click.group()
@@ -26,7 +27,7 @@ def account() -> None:
 @click.option("--tenant", "slug", required=True, help="Slug of the tenant.")
 @click.option("--login", required=True)
 @click.option("--name", required=True)
-@click.option("--role", "roles", multiple=True, required=True, type=click.Choice(sorted(people_model.ROLES)))
+@click.option("--role", "roles", multiple=True, required=True, help=ROLE_HELP)
 @click.option("--password", "reference", required=True, help="env:NAME or file:PATH, never the password itself.")
 def account_create(slug: str, login: str, name: str, roles: tuple[str, ...], reference: str) -> None:
     """Create an account."""

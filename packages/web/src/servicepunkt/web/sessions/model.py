@@ -9,7 +9,8 @@ from uuid import UUID
 import msgspec
 
 from servicepunkt.core.errors import ServicepunktError
-from servicepunkt.core.people.model import Account, permissions
+from servicepunkt.core.people import model as people
+from servicepunkt.core.people.model import Account
 
 COOKIE = "sp_session"
 IDLE = timedelta(minutes=30)
@@ -41,15 +42,30 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def permissions(self) -> frozenset[str]:
-        return permissions(self.account.roles)
+        """What this person may do in the whole tenant."""
+        return people.permissions(self.roles)
+
+    @property
+    def somewhere(self) -> frozenset[str]:
+        """What this person may do in one unit at least."""
+        return frozenset().union(*(people.permissions((role,), people.Grant.parse(role).unit) for role in self.roles))
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return self.account.roles
 
     @property
     def actor(self) -> str:
         """How the audit chain names this person."""
         return f"account:{self.account.id}"
 
-    def may(self, permission: str) -> bool:
-        return permission in self.permissions
+    def may(self, permission: str, unit: str | None = None) -> bool:
+        """Whether this person may do this in the whole tenant, or in `unit`."""
+        return permission in people.permissions(self.roles, unit)
+
+    def units(self, permission: str) -> frozenset[str] | None:
+        """The units in which this person may do this; None for all of them."""
+        return people.units(self.roles, permission)
 
 
 def key_of(cookie: str) -> bytes:

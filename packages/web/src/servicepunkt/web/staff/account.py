@@ -13,7 +13,7 @@ from litestar.di import NamedDependency
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError
 from servicepunkt.core.people import service as people
-from servicepunkt.core.people.model import SignInError, password_mistakes
+from servicepunkt.core.people.model import Grant, SignInError, password_mistakes
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.web import access
 from servicepunkt.web.forms import convert, typed
@@ -100,7 +100,8 @@ async def account_page(
     mistakes: list[tuple[str, str]] | None = None,
     status: int = 200,
 ) -> Response[str]:
-    roles = [ROLES.get(role, role) for role in visitor.account.roles]
+    grants = [Grant.parse(role) for role in visitor.roles]
+    roles = [(ROLES.get(grant.role, grant.role), grant.unit) for grant in grants]
     return await staff_page(request, visitor, "web/account.html", status=status, roles=roles, mistakes=mistakes or [])
 
 

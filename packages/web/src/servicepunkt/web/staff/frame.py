@@ -18,7 +18,7 @@ async def staff_page(
 ) -> Response[str]:
     """A page that extends `web/staff.html`, with the navigation that the visitor's permissions allow."""
     frame: Frame = request.app.state["frame"]
-    found = deployment_of(request).plugins.flat(tenant_of(request), "staff_entries", permissions=visitor.permissions)
+    found = deployment_of(request).plugins.flat(tenant_of(request), "staff_entries", permissions=visitor.somewhere)
     entries = sorted(found, key=lambda entry: entry.order)
     area = _area(str(request.scope["path"]), [entry.href for entry in entries])
     return frame.page(request, template, status=status, entries=entries, area=area, visitor=visitor, **values)
