@@ -115,6 +115,8 @@ def tests(session: nox.Session) -> None:
         shared = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
         # With this set, a test whose peer is absent fails instead of being skipped.
         env = settings | ({"SERVICEPUNKT_REQUIRE_PEERS": "1"} if in_ci else {})
+        # Tests start hundreds of processes: where images forbid bytecode, each would compile every module anew.
+        env["PYTHONDONTWRITEBYTECODE"] = ""
         session.run("pytest", *shared, *session.posargs, env=env)
     finally:
         for name in missing:

@@ -16,6 +16,7 @@ import psycopg
 
 from servicepunkt.core import deployment as deployments
 from servicepunkt.core.db import migrate
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.settings import Settings
 from servicepunkt.tenants import files, service
 
@@ -36,7 +37,7 @@ class Centre:
     @property
     def superuser(self) -> str:
         """Connection string of the role that row-level security does not bind: only to prepare and to look."""
-        return migrate.conninfo(self.settings.owner_database_url).replace("servicepunkt_owner", "postgres")
+        return conninfo(self.settings.owner_database_url).replace("servicepunkt_owner", "postgres")
 
     @property
     def database_pid(self) -> int:

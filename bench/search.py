@@ -27,8 +27,8 @@ from servicepunkt.core.catalogue.model import Catalogue, Service
 from servicepunkt.core.catalogue.search.documents import documents
 from servicepunkt.core.catalogue.search.index import Document, Index
 from servicepunkt.core.catalogue.search.synonyms import shipped
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import embedded_postgres
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.tenants import files
 
 ROOT = report.folder().parent

@@ -23,7 +23,7 @@ from _centre import TENANT, THEME, Centre, centre, with_database
 from servicepunkt.core import deployment as deployments
 from servicepunkt.core import hookspecs
 from servicepunkt.core.catalogue.service import KEPT_TENANTS
-from servicepunkt.core.db import migrate
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.plugins import PluginHost, hookimpl
 from servicepunkt.core.settings import Settings
@@ -52,7 +52,7 @@ def fill(made: Centre) -> Settings:
     with psycopg.connect(made.superuser, autocommit=True) as connection:
         connection.execute("CREATE DATABASE many TEMPLATE servicepunkt OWNER servicepunkt_owner")
     settings = with_database(made.settings, "many")
-    owner = migrate.conninfo(settings.owner_database_url).replace("servicepunkt_owner", "postgres")
+    owner = conninfo(settings.owner_database_url).replace("servicepunkt_owner", "postgres")
     with psycopg.connect(owner) as connection:
         connection.execute(
             f"INSERT INTO tenant (id, slug, revision, updated_at, {COPIED}) SELECT g, 'tenant-' || g, g, updated_at, "
@@ -113,7 +113,7 @@ async def directory_table(made: Centre, many: Settings, runs: int) -> tuple[repo
 def plain_read(settings: Settings) -> float:
     """Seconds in which psycopg fetches every row, without a context being made of any."""
     started = time.perf_counter()
-    with psycopg.connect(migrate.conninfo(settings.database_url)) as connection:
+    with psycopg.connect(conninfo(settings.database_url)) as connection:
         assert len(connection.execute("SELECT * FROM tenant ORDER BY id").fetchall()) == TENANTS
     return time.perf_counter() - started
 

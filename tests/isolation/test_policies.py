@@ -15,7 +15,7 @@ import pytest
 
 from isolation.twins import tenant_tables
 from servicepunkt.core.db import check
-from servicepunkt.core.db.migrate import conninfo
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.testing import database_server
 

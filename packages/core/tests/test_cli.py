@@ -18,8 +18,8 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from servicepunkt.core import cli
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.errors import InvalidInputError, NotFoundError
 from servicepunkt.core.plugins import PluginError, PluginHost
 

@@ -20,8 +20,8 @@ from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue.model import Address, Catalogue, Host, Point
 from servicepunkt.core.catalogue.service import publish
 from servicepunkt.core.commands import tenant_or_refuse
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import NotFoundError, PluginOffError, ServicepunktError, SettingsError
 from servicepunkt.core.plugins import PluginHost
@@ -263,5 +263,6 @@ def test_the_worker_runs_the_jobs_of_all_plugins(run: Run, monkeypatch: pytest.M
     result = run("worker", "--concurrency", "2")
     assert (result.exit_code, result.exception) == (0, None)
     periodic = {"core.retention.erase", "core.catalogue.publish", "core.catalogue.links"}
-    own = {"core.notice.deliver", "core.notice.receipt", *periodic, *(f"{name}:periodic" for name in periodic)}
+    asked = {"core.notice.deliver", "core.notice.receipt", "core.orders.expire", "core.orders.tell"}
+    own = asked | periodic | {f"{name}:periodic" for name in periodic}
     assert seen == [(own, 2)]

@@ -11,8 +11,9 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import NullPool
 
 from servicepunkt.core.db import check, guard, metadata
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.migrate import at_head, conninfo
+from servicepunkt.core.db.migrate import at_head
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import NoTenantError, TenantMismatchError
 from servicepunkt.core.keys.store import data_key

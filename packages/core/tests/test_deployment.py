@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from servicepunkt.core.clock import RehearsalClock, SystemClock
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.deployment import Deployment, configured, load_plugins, running
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.settings import Settings

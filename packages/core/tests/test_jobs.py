@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from servicepunkt.core import jobs
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.jobs import build_app, job, run_worker
 from servicepunkt.core.metrics import JOB_FAILURES

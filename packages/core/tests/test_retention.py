@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
+from servicepunkt.core import hookimpl
 from servicepunkt.core.audit import store as audit
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.keys.store import data_key
 from servicepunkt.core.protocols import Retention
-from servicepunkt.core.retention import erase_expired
+from servicepunkt.core.retention import erase_expired, unruled
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import FixedClock, empty_database, make_tenant, open_deployment
+from servicepunkt.core.testing.outage import frozen
 
 
 class Rules:
@@ -111,3 +114,33 @@ async def test_a_rule_that_fails_stops_no_other_one_and_the_job_is_tried_again(
 def test_retention_runs_by_itself_every_night() -> None:
     assert erase_expired.every == "17 2 * * *"
     assert erase_expired.plugin == "core"
+
+
+class Storing:
+    """A plugin with three tables of a tenant, of which one has a rule and one says why its rows stay."""
+
+    servicepunkt_api = "1"
+
+    def __init__(self) -> None:
+        info = {"tenant": True, "kept": ""}
+        self.shown = [
+            sa.Table("locker", sa.MetaData(), info=info),
+            sa.Table("locker_key", sa.MetaData(), info={**info, "kept": "a thing"}),
+            sa.Table("locker_note", sa.MetaData(), info=info),
+            sa.Table("national", sa.MetaData(), info={"tenant": False}),
+        ]
+
+    @hookimpl
+    def tables(self) -> list[sa.Table]:
+        return self.shown
+
+    @hookimpl
+    def retention_rules(self) -> Mapping[str, Retention]:
+        return {"locker.phone": Retention(7, Rules().of("phone"))}
+
+
+def test_tables_without_a_rule_are_named_where_their_plugin_is_on() -> None:
+    host = frozen(lockers=Storing())
+    on = TenantContext(id=1, slug="on", name="On", plugins=frozenset({"lockers"}))
+    assert list(unruled(host, on)) == [("lockers", "locker_note")]
+    assert list(unruled(host, msgspec.structs.replace(on, plugins=frozenset()))) == []

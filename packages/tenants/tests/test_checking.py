@@ -8,15 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 
 from servicepunkt.core import deployment as deployments
+from servicepunkt.core import hookimpl
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.settings import Settings
 from servicepunkt.core.testing import FixedClock
+from servicepunkt.core.testing.outage import frozen
 from servicepunkt.tenants import files, findings
 from servicepunkt.tenants.checking import check
 from servicepunkt.tenants.cli import tenant
+from servicepunkt.web import plugin as web_plugin
 
 TOWN = """\
 schema = 1
@@ -200,3 +204,22 @@ def test_warnings_refuse_only_who_is_strict(tmp_path: Path) -> None:
 def test_a_finding_says_where_it_is() -> None:
     one = findings.Finding("SP1", "error", "tenant.toml", 3, 1, "hosts[0]", "x")
     assert one.where == "tenant.toml:3:1 hosts[0]"
+
+
+class Hoarder:
+    """A plugin that stores something for ever and does not say why."""
+
+    servicepunkt_api = "1"
+
+    @hookimpl
+    def tables(self) -> list[sa.Table]:
+        return [sa.Table("hoard", sa.MetaData(), info={"tenant": True, "kept": ""})]
+
+
+def test_a_plugin_that_never_erases_what_it_stores_is_named(deployment: Deployment, tmp_path: Path) -> None:
+    (tmp_path / "tenant.toml").write_text(TOWN.replace('["web"]', '["web", "hoarder"]'), "utf-8")
+    hoarding = deployments.without_database(deployment.settings)
+    hoarding.clock, hoarding.plugins = deployment.clock, frozen(web=web_plugin, hoarder=Hoarder())
+    (found,) = check(hoarding, tmp_path).findings
+    assert (found.code, found.path) == ("SP1066", "tenant.plugins[1]")
+    assert "hoard" in found.sentence

@@ -18,8 +18,8 @@ from servicepunkt.core.audit import service, store
 from servicepunkt.core.audit.model import GENESIS, AuditEntry, append
 from servicepunkt.core.audit.service import verify_export
 from servicepunkt.core.audit.store import audit_entry
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.tenancy.model import TenantContext
 

@@ -11,8 +11,8 @@ import pytest
 
 from servicepunkt.core.backup import store
 from servicepunkt.core.backup.model import BackupError
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.tenancy.model import TenantContext
 

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.backup import model, store, tenants, whole
 from servicepunkt.core.backup.model import BackupError, Manifest
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.keys.store import data_key

@@ -26,8 +26,8 @@ from servicepunkt.core.backup import rehearsal, store, whole
 from servicepunkt.core.backup.model import BackupError
 from servicepunkt.core.clock import SystemClock
 from servicepunkt.core.db.cluster import Cluster, programs_of
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import Urls, urls_at
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import SettingsError
 from servicepunkt.core.plugins import PluginHost

@@ -13,8 +13,8 @@ from servicepunkt.core.audit import store as audit
 from servicepunkt.core.catalogue import service, store
 from servicepunkt.core.catalogue.model import Catalogue, Module, Partner, Service, Theme
 from servicepunkt.core.catalogue.service import FRESH_SECONDS, CatalogueReader, Published, publish
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext

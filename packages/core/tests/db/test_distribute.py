@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from servicepunkt.core import cli
 from servicepunkt.core.db import check
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.distribute import ForeignKey, Layout, Plan, distribute, execute, plan, planned, read_layout
 from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.errors import NoCitusError, UndistributableError
 from servicepunkt.core.plugins import PluginHost
 

@@ -13,8 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from servicepunkt.core.db import Database, check, guard
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.jobs import build_app, job
 from servicepunkt.core.keys.store import data_key

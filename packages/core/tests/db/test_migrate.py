@@ -8,8 +8,9 @@ import psycopg
 import pytest
 
 from servicepunkt.core.db import migrate
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.migrate import at_head, conninfo, upgrade
+from servicepunkt.core.db.migrate import at_head, upgrade
 from servicepunkt.core.errors import BusyTablesError
 from servicepunkt.core.plugins import PluginHost
 

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from servicepunkt.core.audit import service as audit
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import SettingsError

@@ -14,8 +14,8 @@ import pytest
 import sqlalchemy as sa
 
 from servicepunkt.core.audit import store as audit_store
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import MissingLibraryError

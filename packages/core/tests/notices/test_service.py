@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,8 +11,8 @@ import msgspec
 import psycopg
 import pytest
 
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ConflictError, NotFoundError, SettingsError
@@ -383,6 +384,20 @@ async def test_the_notices_of_a_case_are_found_and_deleted_together(running: Dep
         await store.delete_of_case(tx, CASE)
         assert await store.of_case(tx, CASE) == []
         assert [notice.id for notice in await store.of_case(tx, kept.case)] == [kept.id]
+
+
+async def test_what_nothing_else_erases_goes_after_a_year(running: Deployment, alpha: TenantContext) -> None:
+    notice = await create(running, alpha)
+    (rule,) = [
+        answer.value["notice"]
+        for answer in running.plugins.collect(alpha, "retention_rules")
+        if answer.plugin == "core"
+    ]
+    assert rule.days == 365
+    async with running.database.tenant(alpha) as tx:
+        assert await rule.erase(tx, notice.created_at) == 0
+        assert await rule.erase(tx, notice.created_at + timedelta(seconds=1)) == 1
+        assert await store.of_case(tx, CASE) == []
 
 
 async def test_a_tenant_cannot_reach_the_notice_of_another(

@@ -18,8 +18,9 @@ import pytest
 import sqlalchemy as sa
 
 from servicepunkt.core.db.cluster import account
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.migrate import at_head, conninfo
+from servicepunkt.core.db.migrate import at_head
 from servicepunkt.core.deployment import Deployment, running
 from servicepunkt.core.jobs import build_app, job
 from servicepunkt.core.keys.store import data_key

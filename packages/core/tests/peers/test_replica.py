@@ -16,8 +16,8 @@ from servicepunkt.core.catalogue.model import Catalogue, Theme
 from servicepunkt.core.catalogue.service import CatalogueReader, publish
 from servicepunkt.core.db import check
 from servicepunkt.core.db.cluster import Cluster
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import Urls, urls_at
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.db.replica import REST_SECONDS, Replica
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.plugins import PluginHost

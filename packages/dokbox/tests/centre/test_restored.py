@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import Urls
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.errors import ConflictError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import RecordingChannel

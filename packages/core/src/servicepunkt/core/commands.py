@@ -17,7 +17,6 @@ from servicepunkt.core import jobs
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.db import check as db_check
 from servicepunkt.core.db import distribute as distribution
-from servicepunkt.core.db import migrate
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import NotFoundError, PluginOffError, SettingsError
 from servicepunkt.core.notices.providers import lines_open
@@ -74,6 +73,8 @@ def db() -> None:
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Bring the tables of every installed package to the newest revision."""
+    from servicepunkt.core.db import migrate
+
     with deployments.configured() as settings:
         require_owner(settings)
         migrate.upgrade(settings.owner_database_url, deployments.load_plugins(settings))
@@ -89,6 +90,8 @@ def require_owner(settings: Settings) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def db_check_command(as_json: bool) -> None:
     """Check revisions, the protection of every tenant table, the roles, the server and its replica."""
+    from servicepunkt.core.db import migrate
+
     with deployments.configured() as settings:
         url = settings.listening_url
         current = migrate.at_head(url, deployments.load_plugins(settings))

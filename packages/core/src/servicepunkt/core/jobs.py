@@ -16,7 +16,7 @@ import structlog
 from procrastinate import BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision, RetryStrategy
 from procrastinate.exceptions import ConnectorException
 
-from servicepunkt.core.db.migrate import conninfo
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.loops import repeating
 from servicepunkt.core.metrics import JOB_FAILURES

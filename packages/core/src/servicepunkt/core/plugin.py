@@ -24,12 +24,12 @@ from servicepunkt.core.declarations import TenantDraft, TenantSection
 from servicepunkt.core.jobs import Job
 from servicepunkt.core.keys.store import data_key
 from servicepunkt.core.notices import sight
+from servicepunkt.core.notices import store as notice_store
 from servicepunkt.core.notices.provider_store import delete_attempts, notice_attempt, provider_weight
 from servicepunkt.core.notices.ready import MessagesReady
 from servicepunkt.core.notices.receipts import take_later
 from servicepunkt.core.notices.service import deliver
 from servicepunkt.core.notices.settings import NoticeSettings, mistakes
-from servicepunkt.core.notices.store import notice
 from servicepunkt.core.orders import service as orders
 from servicepunkt.core.orders import store as order_store
 from servicepunkt.core.people.ready import PeopleReady
@@ -86,7 +86,16 @@ def migrations() -> Path:
 
 @hookimpl
 def tables() -> Sequence[Any]:
-    own = (tenant, account, audit_entry, catalogue_revision, data_key, notice, notice_attempt, provider_weight)
+    own = (
+        tenant,
+        account,
+        audit_entry,
+        catalogue_revision,
+        data_key,
+        notice_store.notice,
+        notice_attempt,
+        provider_weight,
+    )
     more = (search_miss, catalogue_edit, catalogue_link, plugin_failure)
     return (*own, *SOURCE_TABLES, *NATIONAL_TABLES, *order_store.TABLES, *more)
 
@@ -118,12 +127,14 @@ def health_checks(ctx: TenantContext) -> Sequence[Any]:
 
 @hookimpl
 def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG001
-    """Attempts name nobody; a receipt comes within days, and a statistic of a month is enough.
+    """Messages are erased with their case; a year is for those that nothing else erases.
 
+    Attempts name nobody; a receipt comes within days, and a statistic of a month is enough.
     Edits name accounts of editors; those that no longer hold are kept for as long as somebody may ask who wrote them.
     Orders name nobody either; staff can look one up for as long as somebody may come with its reference.
     """
     return {
+        "notice": Retention(365, notice_store.delete_older),
         "notice_attempt": Retention(30, delete_attempts),
         "search_miss": Retention(180, delete_misses),
         "catalogue_edit": Retention(730, delete_ended),

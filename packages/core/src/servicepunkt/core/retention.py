@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import structlog
 
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.jobs import job
+from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.protocols import Retention
 from servicepunkt.core.tenancy.model import TenantContext
 
@@ -44,3 +46,20 @@ async def _apply(deployment: Deployment, ctx: TenantContext, field: str, rule: R
             await audit.record(
                 tx, at=now, actor="job:retention", action="retention.erase", subject=f"field:{field}", count=count
             )
+
+
+def unruled(plugins: PluginHost, ctx: TenantContext) -> Iterator[tuple[str, str]]:
+    """(plugin, table) of every table of the tenant's plugins of which nothing says how long its rows stay.
+
+    A rule names a table whole or by field: `locker`, `locker.phone`.
+    """
+    ruled = {
+        (answer.plugin, field.partition(".")[0])
+        for answer in plugins.collect(ctx, "retention_rules")
+        for field in answer.value
+    }
+    for answer in plugins.startup("tables"):
+        for table in answer.value if ctx.allows(answer.plugin) else ():
+            keeps = not table.info.get("tenant") or table.info.get("kept")
+            if not keeps and (answer.plugin, table.name) not in ruled:
+                yield answer.plugin, table.name

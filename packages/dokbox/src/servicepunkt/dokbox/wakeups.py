@@ -14,8 +14,8 @@ import psycopg
 import sqlalchemy as sa
 import structlog
 
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.guard import PLATFORM_OPTION
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.db.session import Transaction
 
 CHANNEL = "servicepunkt_box"

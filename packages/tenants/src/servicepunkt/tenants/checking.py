@@ -14,6 +14,7 @@ from servicepunkt.core.declarations import TenantDraft, TenantSection
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.notices.model import NoticeTemplate
 from servicepunkt.core.notices.templates import missing_language, template_mistakes
+from servicepunkt.core.retention import unruled
 from servicepunkt.core.rules import Broken
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.tenants import checks, decoding, files, model
@@ -106,6 +107,9 @@ def _sense(
         elif section.check is not None and (name in reading.sections or name not in main):
             yield from (reading.located(place, _broken(said), section=name) for place, said in section.check(draft))
     yield from _notices(deployment, reading, ctx)
+    for plugin, table in unruled(deployment.plugins, ctx):
+        place = f"tenant.plugins[{part.plugins.index(plugin)}]" if plugin in part.plugins else "tenant.plugins"
+        yield reading.located(place, checks.NO_RETENTION(name=plugin, table=table))
 
 
 def today(deployment: Deployment, ctx: TenantContext) -> date | None:

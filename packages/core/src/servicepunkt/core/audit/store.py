@@ -24,6 +24,7 @@ audit_entry = tenant_table(
     sa.Column("hash", sa.Text, nullable=False),
     sa.Index("ix_audit_entry_subject", "tenant_id", "subject", "seq"),
     key=("seq",),
+    kept="a chain proves itself by being whole; it names things by their ids, and no citizen",
 )
 
 

@@ -12,8 +12,8 @@ import psycopg
 from psycopg import sql
 
 from servicepunkt.core.backup.model import BackupError
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.distribute import read_layout
-from servicepunkt.core.db.migrate import conninfo
 
 Sums = Mapping[tuple[str, str], str]
 SHARED = "-"

@@ -22,8 +22,8 @@ from servicepunkt.core.backup import model, store
 from servicepunkt.core.backup.model import BackupError, Manifest, TableCopy
 from servicepunkt.core.backup.whole import PART, alone, clear, settle, sha256_of
 from servicepunkt.core.clock import Clock
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.distribute import read_layout
-from servicepunkt.core.db.migrate import conninfo
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.tenancy.model import TenantContext
 

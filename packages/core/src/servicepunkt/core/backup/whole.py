@@ -27,7 +27,7 @@ from servicepunkt.core.backup import model
 from servicepunkt.core.backup.model import BackupError
 from servicepunkt.core.clock import Clock
 from servicepunkt.core.db.cluster import Cluster, programs_of, run_program
-from servicepunkt.core.db.migrate import conninfo
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.errors import ProgramFailedError
 
 RECEIVER = "servicepunkt-backup"

@@ -68,6 +68,7 @@ catalogue_link = tenant_table(
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("failing_since", Instant, nullable=True),
     key=("digest",),
+    kept="addresses that the catalogue names; those that it no longer names are deleted",
 )
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]

@@ -20,6 +20,7 @@ catalogue_revision = tenant_table(
     sa.Column("origins", sa.LargeBinary, nullable=False),
     sa.Column("restores", sa.Integer, nullable=True),
     key=("revision",),
+    kept="what the town has published, and whoever asks what was said then",
 )
 
 

@@ -19,7 +19,9 @@ from servicepunkt.core.conformance.bench import OFF, Bench
 from servicepunkt.core.conformance.model import Rule, Trouble
 from servicepunkt.core.db import check as db_check
 from servicepunkt.core.db import migrate
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.errors import PluginOffError, ServicepunktError
+from servicepunkt.core.retention import unruled
 from servicepunkt.core.settings import PREFIX
 
 # --- tables and what stays in them ----------------------------------------------------------------------------
@@ -51,7 +53,7 @@ def _branch(name: str, own: Sequence[Script]) -> Iterator[Trouble]:
 
 
 def _made(bench: Bench, tables: Sequence[Any]) -> Iterator[Trouble]:
-    with psycopg.connect(migrate.conninfo(bench.urls.owner)) as connection:
+    with psycopg.connect(conninfo(bench.urls.owner)) as connection:
         rows = connection.execute("SELECT table_name, column_name FROM information_schema.columns").fetchall()
     present: dict[str, set[str]] = {}
     for table, column in rows:
@@ -67,13 +69,10 @@ def _made(bench: Bench, tables: Sequence[Any]) -> Iterator[Trouble]:
 
 def retention(bench: Bench) -> list[Trouble]:
     """Each table of a tenant is named by a rule, whole or by field: `locker`, `locker.phone`."""
-    found = bench.host.collect(_everything_on(bench), "retention_rules")
-    own = [answer.value for answer in found if answer.plugin == bench.candidate.name]
-    ruled = {field.partition(".")[0] for rules in own for field in rules}
     return [
-        Trouble(table.name, "nothing says how long its rows stay")
-        for table in bench.said("tables") or ()
-        if table.info.get("tenant") and not table.info.get("kept") and table.name not in ruled
+        Trouble(table, "nothing says how long its rows stay")
+        for plugin, table in unruled(bench.host, _everything_on(bench))
+        if plugin == bench.candidate.name
     ]
 
 

@@ -9,8 +9,8 @@ import time
 
 import psycopg
 
-from servicepunkt.core.db.ddl import APPLICATION_ROLE
-from servicepunkt.core.db.migrate import conninfo
+from servicepunkt.core.db.conninfo import conninfo
+from servicepunkt.core.db.schema import APPLICATION_ROLE
 
 PROCRASTINATE = "procrastinate_%"
 

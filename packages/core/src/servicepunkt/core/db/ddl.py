@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-APPLICATION_ROLE = "servicepunkt_app"
+from servicepunkt.core.db.schema import APPLICATION_ROLE
 
 
 def tenant_table(name: str, *parts: Any, key: tuple[str, ...], append_only: bool = False) -> None:

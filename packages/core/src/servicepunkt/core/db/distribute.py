@@ -12,10 +12,9 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from servicepunkt.core.db.ddl import APPLICATION_ROLE
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import OWNER
-from servicepunkt.core.db.migrate import conninfo
-from servicepunkt.core.db.schema import TENANT
+from servicepunkt.core.db.schema import APPLICATION_ROLE, TENANT
 from servicepunkt.core.errors import NoCitusError, UndistributableError
 
 #: Tables of other software that know no tenant and are asked by one process at a time: they stay on the coordinator.

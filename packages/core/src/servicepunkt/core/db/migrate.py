@@ -12,7 +12,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from procrastinate import App, SyncPsycopgConnector
 
-from servicepunkt.core.db.ddl import APPLICATION_ROLE
+from servicepunkt.core.db.conninfo import conninfo
+from servicepunkt.core.db.schema import APPLICATION_ROLE
 from servicepunkt.core.errors import BusyTablesError
 from servicepunkt.core.plugins import PluginHost
 
@@ -72,12 +73,6 @@ def _follows(revision: str, earlier: str) -> bool:
     """Whether a revision comes after another of the same package, by their names: package_number."""
     (package, _, number), (same, _, known) = revision.rpartition("_"), earlier.rpartition("_")
     return package == same and number.isdigit() and known.isdigit() and int(number) > int(known)
-
-
-def conninfo(url: str) -> str:
-    """libpq's form of a SQLAlchemy URL."""
-    parsed = sa.make_url(url)
-    return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def install_jobs(owner_url: str) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, PrimaryKeyConstrai
 from sqlalchemy.types import DateTime
 
 TENANT = "tenant_id"
+APPLICATION_ROLE = "servicepunkt_app"
 
 metadata = MetaData(
     naming_convention={

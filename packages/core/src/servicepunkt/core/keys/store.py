@@ -17,6 +17,7 @@ data_key = tenant_table(
     sa.Column("wrapped", sa.LargeBinary, nullable=False),
     sa.Column("public", sa.LargeBinary, nullable=True),
     key=("subject", "purpose"),
+    kept="a key is destroyed with whatever it has sealed",
 )
 
 

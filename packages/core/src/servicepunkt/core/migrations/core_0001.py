@@ -6,7 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from servicepunkt.core.db.ddl import APPLICATION_ROLE, platform_table, tenant_table
+from servicepunkt.core.db.ddl import platform_table, tenant_table
+from servicepunkt.core.db.schema import APPLICATION_ROLE
 
 revision = "core_0001"
 down_revision = None

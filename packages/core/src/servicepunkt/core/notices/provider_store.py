@@ -44,6 +44,7 @@ provider_weight = tenant_table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.CheckConstraint("weight BETWEEN 1 AND 100", name="weight"),
     key=("provider",),
+    kept="what staff have set for a company",
 )
 
 

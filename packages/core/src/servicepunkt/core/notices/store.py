@@ -137,10 +137,20 @@ async def count_unfortunate(tx: Transaction, now: datetime) -> int:
 
 
 async def delete_of_case(tx: Transaction, case: UUID) -> None:
-    ids = sa.select(notice.c.id).where(notice.c.tenant_id == tx.tenant_id, notice.c.case == case)
+    await _delete(tx, notice.c.case == case)
+
+
+async def delete_older(tx: Transaction, before: datetime) -> int:
+    """What nobody has erased with its case: messages that belong to none, or to one that was never finished."""
+    return await _delete(tx, notice.c.created_at < before)
+
+
+async def _delete(tx: Transaction, which: sa.ColumnElement[bool]) -> int:
+    ids = sa.select(notice.c.id).where(notice.c.tenant_id == tx.tenant_id, which)
     await tx.execute(
         sa.delete(notice_attempt).where(
             notice_attempt.c.tenant_id == tx.tenant_id, notice_attempt.c.notice.in_(ids.scalar_subquery())
         )
     )
-    await tx.execute(sa.delete(notice).where(notice.c.tenant_id == tx.tenant_id, notice.c.case == case))
+    deleted = await tx.execute(sa.delete(notice).where(notice.c.tenant_id == tx.tenant_id, which))
+    return int(deleted.rowcount)

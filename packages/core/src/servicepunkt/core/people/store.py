@@ -27,6 +27,7 @@ account = tenant_table(
     sa.Column("created_at", Instant, nullable=False),
     sa.UniqueConstraint("tenant_id", "login"),
     key=("id",),
+    kept="people who work here; the entries of the chain lead to them",
 )
 
 

@@ -15,8 +15,9 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from servicepunkt.core.db.cluster import Cluster
+from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.embedded import DATABASE, Urls, create_roles, embedded_postgres, urls_at
-from servicepunkt.core.db.migrate import conninfo, upgrade
+from servicepunkt.core.db.migrate import upgrade
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.notices.model import DeliveryError, Message

@@ -9,8 +9,6 @@ import click
 
 from servicepunkt.core import deployment as deployments
 from servicepunkt.core.settings import Settings
-from servicepunkt.web.app import create_app
-from servicepunkt.web.server import serving, stop_on_signals
 
 
 @click.command()
@@ -23,6 +21,9 @@ def serve(host: str, port: int) -> None:
 
 
 async def _serve(settings: Settings, host: str, port: int) -> None:
+    from servicepunkt.web.app import create_app
+    from servicepunkt.web.server import serving, stop_on_signals
+
     async with deployments.running(settings) as deployment:
         stop = stop_on_signals()
         async with serving(create_app(deployment), host=host, port=port):

@@ -26,7 +26,6 @@ from servicepunkt.tenants.checking import check
 from servicepunkt.tenants.ending import Proof
 from servicepunkt.tenants.findings import Finding
 from servicepunkt.tenants.model import TenantFile
-from servicepunkt.tenants.preview import service as preview
 from servicepunkt.tenants.readiness import Answer
 from servicepunkt.tenants.service import Difference, NotReadyError
 from servicepunkt.tenants.starting import Question
@@ -134,6 +133,8 @@ def _show(found: Sequence[Finding], texts: Texts, locale: str) -> None:
 @click.option("--language", default="", help="de or en; without it that of the system.")
 def tenant_preview(pack: str, output: Path, language: str) -> None:
     """Write one HTML file with every screen, every message and sixty days of hours, to be looked at and mailed."""
+    from servicepunkt.tenants.preview import service as preview
+
     deployment = deployments.without_database(read_settings(os.environ))
     checked = check(deployment, files.folder_of(pack))
     locale = language or system_language()

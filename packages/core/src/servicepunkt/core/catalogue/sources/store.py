@@ -22,6 +22,7 @@ catalogue_source = tenant_table(
     sa.Column("run", sa.Integer, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
     key=("name",),
+    kept="addresses of authorities",
 )
 
 catalogue_run = tenant_table(
@@ -39,6 +40,7 @@ catalogue_run = tenant_table(
     sa.CheckConstraint("state IN ('reading', 'done', 'failed')", name="state"),
     sa.Index("ix_catalogue_run_source", "tenant_id", "source", "run"),
     key=("run",),
+    kept="what was fetched when; nothing of a person",
 )
 
 catalogue_record = tenant_table(
@@ -50,6 +52,7 @@ catalogue_record = tenant_table(
     sa.Column("content", sa.LargeBinary, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
     key=("run", "kind", "id"),
+    kept="what authorities publish, as long as they do",
 )
 
 catalogue_report = tenant_table(
@@ -62,6 +65,7 @@ catalogue_report = tenant_table(
     sa.Column("decision", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     key=("run", "number"),
+    kept="the next run of a source replaces it",
 )
 
 PAGE = 2000  # records that are held at once while they are copied
