@@ -188,3 +188,23 @@ def test_no_two_tenants_share_a_variable(one: str, other: str, name: str) -> Non
             return False
 
     assert one == other or not (may(one) and may(other))
+
+
+@pytest.mark.parametrize(
+    ("state", "host", "extra", "refused"),
+    [
+        ("rehearsal", "mail.example.org", {}, True),
+        ("rehearsal", "127.0.0.1", {}, False),
+        ("rehearsal", "mail.example.org", {"rehearsal": {"recipients": ["a@example.org"]}}, False),
+        ("rehearsal", "mail.example.org", {"email": "smtp"}, False),
+        ("draft", "mail.example.org", {}, False),
+        ("live", "mail.example.org", {}, False),
+    ],
+)
+def test_a_rehearsal_reaches_nobody_who_does_not_rehearse(
+    state: str, host: str, extra: dict[str, Any], refused: bool
+) -> None:
+    post = {"protocol": "smtp", "name": "post", "sender": "a@example.org", "host": host}
+    settings = msgspec.convert({"email": "post", "provider": [post], **extra}, NoticeSettings)
+    found = [said.rule.code for _, said in mistakes(settings, slug="alpha", others=(), state=state)]
+    assert ("SP1148" in found) is refused

@@ -146,7 +146,8 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG
 
 def _notice_mistakes(draft: TenantDraft) -> list[tuple[str, str]]:
     others = {(channel.name, channel.kind) for channel in draft.plugins.flat(draft.ctx, "notice_channels")}
-    return mistakes(draft.ctx.section("notices", NoticeSettings), slug=draft.ctx.slug, others=others)
+    settings = draft.ctx.section("notices", NoticeSettings)
+    return mistakes(settings, slug=draft.ctx.slug, others=others, state=draft.ctx.state)
 
 
 @hookimpl

@@ -14,12 +14,13 @@ import msgspec
 
 from servicepunkt.core.errors import NotFoundError
 from servicepunkt.core.rules import Broken, rule
+from servicepunkt.tenants import translations
 from servicepunkt.tenants.model import MAIN
 from servicepunkt.tenants.places import Place
 
 LOGO = "theme/logo.svg"
-#: Folders beside the file whose TOML files hold lists of the catalogue.
-FOLDERS = ("catalogue", "partners", "points")
+#: Folders beside the file whose TOML files hold lists of the catalogue, and translations of them.
+FOLDERS = ("catalogue", "partners", "points", translations.FOLDER)
 MAX_FILE = 2 * 1024 * 1024
 MAX_FILES = 200
 MOST_BROKEN_LINES = 50

@@ -16,6 +16,7 @@ from servicepunkt.core.catalogue.records import ENTRIES
 from servicepunkt.core.rules import Broken, closest, rule
 from servicepunkt.tenants.decoding import UNKNOWN_KEY, decode
 from servicepunkt.tenants.places import Path
+from servicepunkt.tenants.translations import translated
 
 SCHEMA = 1
 MAIN = "tenant.toml"
@@ -132,8 +133,9 @@ def _number(entries: list[Any], name: str) -> int | None:
 
 def read(documents: Mapping[str, Mapping[str, Any]], schemas: Mapping[str, type[msgspec.Struct]]) -> Reading:
     """Decode the parsed TOML documents (file name → content) as far as they can be, and name every mistake."""
+    documents, unfitting = translated(documents)
     main = dict(documents.get(MAIN, {}))
-    found: list[Mistake] = []
+    found = [Mistake(*one) for one in unfitting]
     if main.pop("schema", None) != SCHEMA:
         found.append(Mistake(MAIN, ("schema",), WRONG_SCHEMA(schema=SCHEMA)))
     tenant, wrong = decode(main.pop("tenant", {}), TenantPart, ("tenant",))

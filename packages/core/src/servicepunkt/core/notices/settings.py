@@ -56,6 +56,11 @@ HTTPS_NEEDED = rule("SP1118", "https is needed, on this computer http will do")
 BARE_URL = rule("SP1119", "only a host, a port and a path stand here")
 NUMBER_IN_ADDRESS = rule("SP1120", "an address with the number in it is only for a gateway on this computer")
 NO_RECEIPTS = rule("SP1121", "this provider sends none")
+UNREHEARSED = rule(
+    "SP1148",
+    "a rehearsal would send to anybody through {name!r}",
+    "Add [notices.rehearsal] with the recipients that rehearse, or take the provider out until the town is live.",
+)
 NO_NUMBER = rule("SP1122", "{why}")
 NO_SECRET = rule(
     "SP1123",
@@ -183,10 +188,16 @@ def expects_receipts(provider: Provider | None) -> bool:
             return False
 
 
-def mistakes(settings: NoticeSettings, *, slug: str, others: Collection[tuple[str, str]]) -> list[Mistake]:
-    """Every mistake that a schema cannot see, as (place, sentence). `others`: channels of plugins, as (name, kind)."""
+def mistakes(
+    settings: NoticeSettings, *, slug: str, others: Collection[tuple[str, str]], state: str = "live"
+) -> list[Mistake]:
+    """Every mistake that a schema cannot see, as (place, sentence). `others`: channels of plugins, as (name, kind).
+
+    `state`: the tenant's; in a rehearsal nobody gets a message who does not know of it.
+    """
     return [
         *_service_mistakes(settings, set(others) | BUILTIN),
+        *_unrehearsed(settings, state),
         *(("countries", NO_COUNTRY(code=country)) for country in settings.countries if not _country(country)),
         *(("countries", COUNTRY_NEEDED()) for _ in range(not settings.countries)),
         *_rehearsal_mistakes(settings),
@@ -211,6 +222,26 @@ def _service_mistakes(settings: NoticeSettings, others: set[tuple[str, str]]) ->
             yield kind, NAMES_ONCE()
         yield from ((kind, NO_PROVIDER(name=name, kind=kind)) for name in names if (name, kind) not in known)
     yield from ((f"provider.{name}", UNUSED()) for name in counted if name not in used)
+
+
+def _unrehearsed(settings: NoticeSettings, state: str) -> Iterator[Mistake]:
+    """A provider elsewhere that would be used; those on this computer are part of the rehearsal."""
+    if state == "rehearsal" and settings.rehearsal is None:
+        used = {name for kind in ("sms", "email") for name in settings.names(kind)}
+        for provider in settings.provider:
+            if provider.name in used and not _is_here(provider):
+                yield f"provider.{provider.name}", UNREHEARSED(name=provider.name)
+
+
+def _is_here(provider: Provider) -> bool:
+    match provider:
+        case RestProvider():
+            parsed = _address_of(provider.url)
+            return bool(provider.url) and parsed is not None and parsed.hostname in LOOPBACK
+        case SmppProvider() | SmtpProvider():
+            return provider.host in LOOPBACK
+        case _:
+            return False
 
 
 def _country(code: str) -> bool:
