@@ -18,6 +18,7 @@ NAMES = (
     "bus",
     "start",
     "tenants",
+    "check",
     "flood",
     "guard",
     "hours",

@@ -1,4 +1,4 @@
-"""Ten thousand tenants in one deployment: what the directory takes, what a request costs, what a hook call costs.
+"""Ten and eleven thousand tenants in one deployment: what the directory takes, what a request and a hook call cost.
 
 The rows are copies of the reference tenant's own, written straight into the table of a second database on the same
 server; the first database keeps one tenant and is the measure.
@@ -31,7 +31,8 @@ from servicepunkt.core.tenancy import store
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.tenancy.service import DatabaseDirectory
 
-TENANTS = 10_000
+#: How many; pages are asked for among the most.
+SIZES = (10_000, 11_000)
 SPREAD = 1000
 REQUESTS = 400
 SETS = 10
@@ -41,22 +42,26 @@ COPIED = "name, state, hosts, plugins, locale, languages, zone, subdivision, set
 
 def measure(options: report.Options) -> report.Result:
     with centre() as made, ExitStack() as stack:
-        many = fill(made)
-        directory, figures = asyncio.run(directory_table(made, many, options.runs))
-        requests = request_table(made, many, stack, options.runs, figures)
-    return report.Result([directory, requests, hook_table(options.runs, figures)], figures)
+        figures: dict[str, float] = {}
+        filled = {size: fill(made, size) for size in SIZES}
+        tables = [
+            asyncio.run(directory_table(made, many, size, options.runs, figures)) for size, many in filled.items()
+        ]
+        tables.append(request_table(made, filled[SIZES[-1]], stack, options.runs, figures))
+    return report.Result([*tables, hook_table(options.runs, figures)], figures)
 
 
-def fill(made: Centre) -> Settings:
-    """A second database with so many tenants; the first thousand have a published catalogue of their own."""
+def fill(made: Centre, size: int) -> Settings:
+    """Another database with so many tenants; the first thousand have a published catalogue of their own."""
+    name = f"tenants_{size}"
     with psycopg.connect(made.superuser, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE many TEMPLATE servicepunkt OWNER servicepunkt_owner")
-    settings = with_database(made.settings, "many")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE servicepunkt OWNER servicepunkt_owner")
+    settings = with_database(made.settings, name)
     owner = conninfo(settings.owner_database_url).replace("servicepunkt_owner", "postgres")
     with psycopg.connect(owner) as connection:
         connection.execute(
             f"INSERT INTO tenant (id, slug, revision, updated_at, {COPIED}) SELECT g, 'tenant-' || g, g, updated_at, "
-            f"{COPIED} FROM tenant, generate_series(2, {TENANTS}) AS g WHERE slug = '{TENANT}'"
+            f"{COPIED} FROM tenant, generate_series(2, {size}) AS g WHERE slug = '{TENANT}'"
         )
         columns = "revision, content, digest, published_at, published_by"
         connection.execute(
@@ -72,7 +77,9 @@ def fill(made: Centre) -> Settings:
 # --- the directory ------------------------------------------------------------------------------------------------
 
 
-async def directory_table(made: Centre, many: Settings, runs: int) -> tuple[report.Table, dict[str, float]]:
+async def directory_table(
+    made: Centre, many: Settings, size: int, runs: int, figures: dict[str, float]
+) -> report.Table:
     plugins = deployments.load_plugins(made.settings)
     first, plain, again = [], [], []
     for number in range(runs):
@@ -80,45 +87,46 @@ async def directory_table(made: Centre, many: Settings, runs: int) -> tuple[repo
         try:
             directory = DatabaseDirectory(database, plugins)
             started = time.perf_counter()
-            assert len(await directory.all()) == TENANTS
+            assert len(await directory.all()) == size
             first.append(time.perf_counter() - started)
             directory.forget()
             started = time.perf_counter()
             await directory.by_slug(TENANT)
             again.append(time.perf_counter() - started)
-            plain.append(await asyncio.to_thread(plain_read, many))
+            plain.append(await asyncio.to_thread(plain_read, many, size))
         finally:
             await database.close()
         report.say(f"directory, {number + 1} of {runs}")
-    bytes_each = await traced(many, plugins)
+    bytes_each = await traced(many, plugins, size)
     ratios = [one / other for one, other in zip(first, plain, strict=True)]
-    figures = {
-        "start of the directory, ms": 1000 * report.median(first),
-        "µs a tenant": 1e6 * report.median(first) / TENANTS,
-        "bytes a tenant": bytes_each,
-        "start / the driver's own reading of the rows": report.median(ratios),
-        "looking again when nothing has changed, ms": 1000 * report.median(again),
+    each = 1e6 * report.median(first) / size
+    figures |= {
+        f"start of the directory of {size:,}, ms": 1000 * report.median(first),
+        f"µs a tenant of {size:,}": each,
+        f"bytes a tenant of {size:,}": bytes_each,
+        f"start / the driver's own reading of {size:,} rows": report.median(ratios),
+        f"looking again when nothing of {size:,} has changed, ms": 1000 * report.median(again),
     }
     rows = [
         ["start: all contexts made", f"{report.spread([1000 * value for value in first], '.0f')} ms"],
-        ["... a tenant", f"{figures['µs a tenant']:.1f} µs"],
+        ["... a tenant", f"{each:.1f} µs"],
         ["the driver alone reads the same rows", f"{report.spread([1000 * value for value in plain], '.0f')} ms"],
         ["start / the driver alone", report.spread(ratios, ".2f")],
         ["memory of a tenant (tracemalloc)", f"{bytes_each:,.0f} bytes"],
         ["looking again, once a second, nothing changed", f"{report.spread([1000 * v for v in again], '.1f')} ms"],
     ]
-    return report.Table(f"Directory of {TENANTS:,} tenants", ["what", "median (min to max)"], rows), figures
+    return report.Table(f"Directory of {size:,} tenants", ["what", "median (min to max)"], rows)
 
 
-def plain_read(settings: Settings) -> float:
+def plain_read(settings: Settings, size: int) -> float:
     """Seconds in which psycopg fetches every row, without a context being made of any."""
     started = time.perf_counter()
     with psycopg.connect(conninfo(settings.database_url)) as connection:
-        assert len(connection.execute("SELECT * FROM tenant ORDER BY id").fetchall()) == TENANTS
+        assert len(connection.execute("SELECT * FROM tenant ORDER BY id").fetchall()) == size
     return time.perf_counter() - started
 
 
-async def traced(settings: Settings, plugins: PluginHost) -> float:
+async def traced(settings: Settings, plugins: PluginHost, size: int) -> float:
     """Bytes that the directory keeps for each tenant."""
     database = Database(settings.database_url, pool_size=1)
     try:
@@ -133,7 +141,7 @@ async def traced(settings: Settings, plugins: PluginHost) -> float:
     finally:
         tracemalloc.stop()
         await database.close()
-    return kept / TENANTS
+    return kept / size
 
 
 # --- requests -----------------------------------------------------------------------------------------------------
@@ -147,8 +155,8 @@ def request_table(
     crowded = [THEME.replace(TENANT, f"tenant-{number}") for number in range(2, SPREAD + 1)]
     asked = {
         "one tenant": (one_port, one.pid, [THEME]),
-        f"{TENANTS:,} tenants, the same tenant asked": (many_port, crowd.pid, [THEME]),
-        f"{TENANTS:,} tenants, {SPREAD:,} of them asked in turn": (many_port, crowd.pid, crowded),
+        f"{SIZES[-1]:,} tenants, the same tenant asked": (many_port, crowd.pid, [THEME]),
+        f"{SIZES[-1]:,} tenants, {SPREAD:,} of them asked in turn": (many_port, crowd.pid, crowded),
     }
     per_cpu: dict[str, list[float]] = {name: [] for name in asked}
     database: dict[str, list[float]] = {name: [] for name in asked}

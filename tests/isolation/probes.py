@@ -171,6 +171,7 @@ class Smuggler:
             "device_id": ids["terminal"],
             "call_id": ids["call"],
             "edit_id": ids["edit"],
+            "order_id": ids["order"],
         }
 
         def value(place: re.Match[str]) -> str:

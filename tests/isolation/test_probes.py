@@ -58,6 +58,8 @@ WITHOUT_WORDS = {
     "help_call": "point state",
     "notice": "channel locale sealed_context state template",
     "notice_attempt": "outcome provider receipt reference",
+    "partner_order": "currency plugin point provider reference service state",
+    "partner_stock": "item plugin service",
     "plugin_failure": "fault hook plugin",
     "provider_weight": "provider",
 }
@@ -101,7 +103,7 @@ async def town(deployment: Deployment, urls: Any) -> AsyncIterator[Town]:
 
 async def test_the_twins_have_the_same_ids_and_a_canary_in_every_text(town: Town) -> None:
     same = {name for name in town.alpha.ids if town.alpha.ids[name] == town.beta.ids[name]}
-    assert same >= {"deposit", "terminal", "box", "call", "edit", "account", "notice", "run", "revision"}
+    assert same >= {"deposit", "terminal", "box", "call", "edit", "account", "notice", "order", "run", "revision"}
     assert not {name for name in town.lone if town.lone[name] == town.alpha.ids[name]}
     expected = {f"{table}.{column}" for table, columns in WITHOUT_WORDS.items() for column in columns.split()}
     assert town.rows.columns_without(town.beta.ctx.id, CANARY) == expected

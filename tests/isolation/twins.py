@@ -10,6 +10,8 @@ import itertools
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +34,8 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.notices import provider_store
 from servicepunkt.core.notices import service as notices
 from servicepunkt.core.notices import store as notice_store
+from servicepunkt.core.orders import store as orders
+from servicepunkt.core.orders.model import Chosen, Order
 from servicepunkt.core.people import service as people
 from servicepunkt.core.people.model import ROLES
 from servicepunkt.core.plugins import store as plugin_store
@@ -212,7 +216,7 @@ async def _enrol(deployment: Deployment, made: Twin, kind: str, target: str) -> 
 
 
 async def _fill_work(deployment: Deployment, made: Twin, *, document: str = DOCUMENT, language: str = "en") -> None:
-    """A deposit, a help call, an edit, a notice."""
+    """A deposit, a help call, an edit, a notice, an order."""
     slug, now = made.slug, deployment.clock.now()
     wanted = dokbox.Announcement(box=BOX, kind="passport", document_number=document, phone="0151 12345678", locale="de")
     deposit = await dokbox.announce(deployment, made.ctx, actor=private(slug, "clerk"), wanted=wanted)
@@ -235,8 +239,33 @@ async def _fill_work(deployment: Deployment, made: Twin, *, document: str = DOCU
             params={"point": private(slug, "params")},
             source=private(slug, "source"),
         )
+        order = _order(slug, document, now)
+        assert await orders.add(tx, order)
+        assert await orders.take(tx, order.plugin, order.service, order.chosen[0])
     call = await help_calls.call(deployment, made.ctx, terminal, topic=f"/k/{private(slug, 'topic')}")
-    made.ids |= {"edit": str(edit.id), "notice": str(notice.id), "call": str(call.id)}
+    made.ids |= {"edit": str(edit.id), "notice": str(notice.id), "call": str(call.id), "order": str(order.id)}
+
+
+def _order(slug: str, reference: str, now: datetime) -> Order:
+    """Whoever has its id may read it, as people do with the address that they took along."""
+    words = {language: public(slug, "chosen") for language in ("de", "en")}
+    chosen = Chosen(item="seat", words=words, count=1, price=Decimal(7), at=now + timedelta(days=2), limit=9)
+    return Order(
+        id=ids.new_id(),
+        key=ids.new_id(),
+        plugin="partner",
+        service=SERVICE,
+        provider="town",
+        point=POINT,
+        reference=reference,
+        chosen=(chosen,),
+        total=Decimal(7),
+        currency="EUR",
+        state="placed",
+        created_at=now,
+        changed_at=now,
+        expires_at=now + timedelta(days=1),
+    )
 
 
 async def _plant(tx: Transaction, made: Twin) -> None:
