@@ -164,6 +164,13 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG
 
 
 @hookimpl
+def host_figures(ctx: TenantContext) -> Sequence[Any]:  # noqa: ARG001
+    from servicepunkt.web.help.store import HelpCalls
+
+    return (HelpCalls(),)
+
+
+@hookimpl
 def go_live_checks(ctx: TenantContext) -> Sequence[Any]:
     from servicepunkt.web.ready import PagesReady
 
