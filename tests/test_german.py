@@ -43,6 +43,10 @@ from servicepunkt.web.editors import forms as editor_forms
 from servicepunkt.web.editors import seen as editor_pages
 from servicepunkt.web.editors import tasks as editor_tasks
 from servicepunkt.web.editors import words as editor_words
+from servicepunkt.web.hosts import hours as host_pages
+from servicepunkt.web.hosts import house
+from servicepunkt.web.hosts import space as space_pages
+from servicepunkt.web.hosts import words as host_words
 from servicepunkt.web.orders import seen as orders_seen
 from servicepunkt.web.terminal import content, figures
 
@@ -79,9 +83,9 @@ def in_templates() -> Iterator[Said]:
 
 
 def in_tables() -> Iterator[Said]:
-    for module in (words, health, hours_words, editor_words, orders_seen):
+    for module in (words, health, hours_words, editor_words, orders_seen, host_words):
         for name, table in vars(module).items():
-            if isinstance(table, dict) and name.isupper():
+            if isinstance(table, dict) and name.isupper() and name != "BADGES":
                 yield from ((package_of(module), name, said) for said in table.values() if isinstance(said, str))
     for module, said in {
         words: (words.NEEDS_YOU, words.WAITS_FOR_YOU),
@@ -99,6 +103,9 @@ def in_tables() -> Iterator[Said]:
         host_hours_service: (host_hours_service.NOTHING_CHANGES, host_hours_service.TOO_MANY),
         incident_model: [*incident_model.KINDS.values(), *sentences(incident_model)],
         space_model: [*space_model.NOISE.values(), *sentences(space_model)],
+        host_pages: (host_pages.NO_DAY, host_pages.NO_REASON),
+        house: (house.KEY,),
+        space_pages: (space_pages.NO_MOMENT, space_pages.TAKEN),
         editor_tasks: [task.title for task in editor_tasks.TASKS],
         editor_forms: [
             *(column.label for columns in editor_forms.ROWS.values() for column in columns),
