@@ -40,7 +40,7 @@ PREVIEW = f"{STORE}/hours/preview?{WEEK}&holidays=closed&first=2026-11-24&reason
 OF_HOST = (
     *(f"{STORE}{tab}" for tab in ("", "/hours", "/incidents", "/space", "/figures", "/figures?taken=2")),
     PREVIEW,
-    f"{STORE}/hours/preview?{WEEK}&day-3=later&first=2026-11-24",
+    f"{STORE}/hours/preview?day-3=later&first=2026-11-24",
 )
 OF_STAFF = (f"{STAFF}/incidents", f"{STAFF}/space")
 

@@ -22,6 +22,7 @@ from servicepunkt.core.catalogue.model import (
     Offer,
     OtherHours,
     Point,
+    Service,
     host_hours,
     is_valid,
     offer_hours,
@@ -295,8 +296,12 @@ def points_of(catalogue: Catalogue, host_id: str) -> list[Point]:
 def offers_at(catalogue: Catalogue, point: Point, day: date) -> list[Offer]:
     """What is offered at a point on a day, or begins soon after."""
     soon = day + timedelta(days=AHEAD)
+
+    def holds(one: Offer | Service | None) -> bool:
+        return one is not None and is_valid(None, one.valid_until, day) and is_valid(one.valid_from, None, soon)
+
     return [
         one
         for one in catalogue.offers
-        if one.point == point.id and is_valid(None, one.valid_until, day) and is_valid(one.valid_from, None, soon)
+        if one.point == point.id and holds(one) and holds(catalogue.service(one.service))
     ]
