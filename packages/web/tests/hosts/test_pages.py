@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import pytest
@@ -40,8 +41,14 @@ def form_of(page: str, action: str) -> dict[str, str]:
     return dict(HIDDEN.findall(form[: form.index("</form>")]))
 
 
+async def look(visit: Visit, preview: str) -> Response:
+    """The preview of what stands behind the question mark."""
+    path, _, query = preview.partition("?")
+    return await visit.submit(f"{STORE}/hours", path, **dict(parse_qsl(query, keep_blank_values=True)))
+
+
 async def publish(visit: Visit, preview: str) -> Response:
-    page = (await visit.get(preview)).text
+    page = (await look(visit, preview)).text
     return await visit.client.post(f"{STORE}/hours", data=form_of(page, f"{STORE}/hours"))
 
 
@@ -92,7 +99,7 @@ async def test_a_host_answers_no_incident_and_asks_for_no_space(signed_in: Signe
 
 async def test_a_closure_is_looked_at_and_published_to_everybody(here: Town, signed_in: SignedIn) -> None:
     async with signed_in("store") as visit, here.client() as citizen:
-        page = (await visit.get(CLOSED)).text
+        page = (await look(visit, CLOSED)).text
         assert "Ein Tag ändert sich" in page
         assert "Dienstag, 24. November" in page
         assert "9.30 bis 20 Uhr" in page
@@ -113,8 +120,8 @@ async def test_a_closure_is_looked_at_and_published_to_everybody(here: Town, sig
 
 async def test_pressing_twice_publishes_once_and_an_old_preview_is_refused(signed_in: SignedIn) -> None:
     async with signed_in("store") as visit:
-        form = form_of((await visit.get(CLOSED)).text, f"{STORE}/hours")
-        old = form_of((await visit.get(f"{CLOSED}&times=10-12")).text, f"{STORE}/hours")
+        form = form_of((await look(visit, CLOSED)).text, f"{STORE}/hours")
+        old = form_of((await look(visit, f"{CLOSED}&times=10-12")).text, f"{STORE}/hours")
         first, second = [await visit.client.post(f"{STORE}/hours", data=form) for _ in range(2)]
         assert (first.status_code, second.status_code) == (303, 303)
         assert (await visit.client.post(f"{STORE}/hours", data=old)).status_code == 409
@@ -136,7 +143,7 @@ async def test_pressing_twice_publishes_once_and_an_old_preview_is_refused(signe
 )
 async def test_what_is_wrong_is_said_above_the_form(signed_in: SignedIn, query: str, says: str) -> None:
     async with signed_in("store") as visit:
-        answer = await visit.get(f"{STORE}/hours/preview{query}")
+        answer = await look(visit, f"{STORE}/hours/preview{query}")
         assert answer.status_code == 422
         assert 'role="alert"' in answer.text
         assert says in answer.text

@@ -72,6 +72,14 @@ async def hours(
 
 
 @get(f"{HREF}/{{host_id:str}}/hours/preview", guards=EDITING)
+async def preview_again(
+    request: Request[Any, Any, Any], visitor: NamedDependency[Visitor], host_id: FromPath[str]
+) -> Response[Any]:
+    """What was typed stands in no address: who comes back to this one types it again."""
+    return see_other(request, f"{(await house_of(request, visitor, host_id, EDIT)).href}/hours")
+
+
+@post(f"{HREF}/{{host_id:str}}/hours/preview", guards=EDITING, status_code=200)
 async def preview(
     request: Request[Any, Any, Any],
     ctx: NamedDependency[TenantContext],
@@ -81,7 +89,7 @@ async def preview(
 ) -> Response[str]:
     """What the change would change, day by day, and the button that publishes it."""
     house = await house_of(request, visitor, host_id, EDIT)
-    values = _sent(dict(request.query_params))
+    values = _sent(await typed(request))
     try:
         async with deployment.database.tenant(ctx) as tx:
             looked = await service.preview(tx, host_id, draft_of(values, ctx.locale))
@@ -279,4 +287,4 @@ def _subject(request: Request[Any, Any, Any], catalogue: Catalogue, subject: Sub
     return texts.translate(locale, SUBJECTS[subject.kind], point=point, service=named)
 
 
-HANDLERS = (hours, preview, publish)
+HANDLERS = (hours, preview_again, preview, publish)
