@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
+from uuid import uuid4
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicepunkt.core.hosts.figures import model
+from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.hosts.figures import model, service
 from servicepunkt.core.hosts.figures.model import ENOUGH, Table
+from servicepunkt.core.orders import store as orders
+from servicepunkt.core.orders.model import Order
+from servicepunkt.core.tenancy.model import TenantContext
 
 TODAY = date(2026, 11, 21)
 POINTS = ("first", "ground", "lobby")
@@ -56,3 +63,23 @@ def test_what_is_shown_is_right_and_nothing_more_is_hidden_than_has_to_be(counts
         assert table.totals[number] == (sum(exact) if min(exact) >= ENOUGH else None)
     everything = [counts.get((point, week), 0) for point in POINTS for week in WEEKS]
     assert table.total == (sum(everything) if min(everything) >= ENOUGH else None)
+
+
+@pytest.mark.parametrize(("orders_of_week", "shown"), [(ENOUGH, ENOUGH), (ENOUGH - 1, None)])
+async def test_orders_are_counted_at_their_point(
+    deployment: Deployment, tenant: TenantContext, other: TenantContext, orders_of_week: int, shown: int | None
+) -> None:
+    at = deployment.clock.now() - timedelta(days=7)
+    order = {"plugin": "trams", "service": "ticket", "provider": "trams", "chosen": (), "total": Decimal(0)}
+    order |= {"currency": "EUR", "created_at": at, "changed_at": at, "expires_at": at}
+    wanted = [(tenant, "first", "placed")] * orders_of_week + [
+        (tenant, "first", "cancelled"),
+        (other, "first", "placed"),
+    ]
+    for number, (ctx, point, state) in enumerate(wanted):
+        async with deployment.database.tenant(ctx) as tx:
+            new = Order(id=uuid4(), key=uuid4(), point=point, state=state, reference=str(number), **order)  # type: ignore[arg-type]
+            assert await orders.add(tx, new)
+    (figure,) = await service.figures(deployment, tenant, POINTS)
+    assert figure.table is not None
+    assert figure.table.rows[0].cells == (shown, None, None)
