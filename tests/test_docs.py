@@ -147,6 +147,7 @@ def of_a_plugin() -> dict[str, Any]:
         async def check(self, *_: Any) -> Any: ...
 
         count = applied = settled = undelivered = send = erase = look = choices = quote = place = cancel = check
+        per_day = check
 
     async def work(deployment: Any, ctx: Any) -> None: ...
 
@@ -163,7 +164,7 @@ def of_a_plugin() -> dict[str, Any]:
         "open_doors": lambda bench: [],
         "erase_old_deposits": Doors().erase,
         **dict.fromkeys(("DepositPages", "BoxApi", "DepositsInTrouble", "SmtpChannel", "DepositNotices"), Doors),
-        **dict.fromkeys(("BoxesSeen", "BoxesReady", "BoxesEmpty", "SyncBoxes", "Tickets", "Tours"), Doors),
+        **dict.fromkeys(("BoxesSeen", "BoxesReady", "BoxesEmpty", "SyncBoxes", "Tickets", "Tours", "HandOvers"), Doors),
     }
 
 

@@ -28,6 +28,10 @@ from servicepunkt.core.catalogue.editing import publishing
 from servicepunkt.core.catalogue.editing import service as editing
 from servicepunkt.core.catalogue.model import MODULES
 from servicepunkt.core.errors import ServicepunktError
+from servicepunkt.core.hosts.hours import model as host_hours
+from servicepunkt.core.hosts.hours import service as host_hours_service
+from servicepunkt.core.hosts.incidents import model as incident_model
+from servicepunkt.core.hosts.space import model as space_model
 from servicepunkt.core.hours import words as hours_words
 from servicepunkt.core.rules import RULES, Rule, Term
 from servicepunkt.core.texts import Texts
@@ -39,6 +43,10 @@ from servicepunkt.web.editors import forms as editor_forms
 from servicepunkt.web.editors import seen as editor_pages
 from servicepunkt.web.editors import tasks as editor_tasks
 from servicepunkt.web.editors import words as editor_words
+from servicepunkt.web.hosts import hours as host_pages
+from servicepunkt.web.hosts import house
+from servicepunkt.web.hosts import space as space_pages
+from servicepunkt.web.hosts import words as host_words
 from servicepunkt.web.orders import seen as orders_seen
 from servicepunkt.web.terminal import content, figures
 
@@ -75,9 +83,9 @@ def in_templates() -> Iterator[Said]:
 
 
 def in_tables() -> Iterator[Said]:
-    for module in (words, health, hours_words, editor_words, orders_seen):
+    for module in (words, health, hours_words, editor_words, orders_seen, host_words):
         for name, table in vars(module).items():
-            if isinstance(table, dict) and name.isupper():
+            if isinstance(table, dict) and name.isupper() and name != "BADGES":
                 yield from ((package_of(module), name, said) for said in table.values() if isinstance(said, str))
     for module, said in {
         words: (words.NEEDS_YOU, words.WAITS_FOR_YOU),
@@ -91,6 +99,13 @@ def in_tables() -> Iterator[Said]:
         ],
         editing: (editing.CHANGED_MEANWHILE, editing.NEEDS_REASON),
         publishing: (publishing.NO_SOURCES, publishing.HELD, publishing.GONE),
+        host_hours: (host_hours.NOT_READ, host_hours.OVERLAP),
+        host_hours_service: (host_hours_service.NOTHING_CHANGES, host_hours_service.TOO_MANY),
+        incident_model: [*incident_model.KINDS.values(), *sentences(incident_model)],
+        space_model: [*space_model.NOISE.values(), *sentences(space_model)],
+        host_pages: (host_pages.NO_DAY, host_pages.NO_REASON),
+        house: (house.KEY,),
+        space_pages: (space_pages.NO_MOMENT, space_pages.TAKEN),
         editor_tasks: [task.title for task in editor_tasks.TASKS],
         editor_forms: [
             *(column.label for columns in editor_forms.ROWS.values() for column in columns),
@@ -104,6 +119,11 @@ def in_tables() -> Iterator[Said]:
         box_pages: [sentence for pair in box_pages.QUESTIONS.values() for sentence in pair],
     }.items():
         yield from ((package_of(module), module.__name__, sentence) for sentence in said)
+
+
+def sentences(module: ModuleType) -> list[str]:
+    """The constants of a module that are sentences."""
+    return [said for name, said in vars(module).items() if name.isupper() and isinstance(said, str)]
 
 
 def package_of(module: ModuleType) -> str:

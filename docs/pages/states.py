@@ -9,6 +9,8 @@ import msgspec
 
 from pages.markdown import code, table, title
 from servicepunkt.core.catalogue.editing import model as edit_model
+from servicepunkt.core.hosts.incidents import model as incident_model
+from servicepunkt.core.hosts.space import model as space_model
 from servicepunkt.core.notices import model as notice_model
 from servicepunkt.core.orders import model as order_model
 from servicepunkt.dokbox import model as deposit_model
@@ -75,6 +77,23 @@ MACHINES = (
         "`servicepunkt.core.orders.model`; a move that is not there is a conflict (SP0005).",
         order_model.STATES,
         simple_moves(order_model.TRANSITIONS),
+    ),
+    Machine(
+        "slot",
+        "Slot of a space",
+        "A part of a house that the city wants for a while. The table is `MOVES` of "
+        "`servicepunkt.core.hosts.space.model`; a move that is not there is a conflict (SP0005), and once the slot has "
+        "begun there is none (SP8102).",
+        space_model.STATES,
+        tuple((state, event, to) for (state, event), to in space_model.MOVES.items()),
+    ),
+    Machine(
+        "incident",
+        "Incident",
+        "Something is wrong on the floor of a house. The table is `TRANSITIONS` of "
+        "`servicepunkt.core.hosts.incidents.model`; a move that is not there is a conflict (SP0005).",
+        incident_model.STATES,
+        simple_moves(incident_model.TRANSITIONS),
     ),
     Machine(
         "help-call",

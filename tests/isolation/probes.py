@@ -17,7 +17,7 @@ import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
-from isolation.twins import BOX, DOCUMENT, EVERYTHING, LOGIN, POINT, SERVICE, THEME, Twin
+from isolation.twins import BOX, DOCUMENT, EVERYTHING, HOST, LOGIN, POINT, SERVICE, THEME, Twin
 from servicepunkt.core.people.model import ROLES
 
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
@@ -160,6 +160,9 @@ class Smuggler:
             "theme_id": THEME,
             "point_id": POINT,
             "box_id": BOX,
+            "host_id": HOST,
+            "incident_id": ids["incident"],
+            "slot_id": ids["slot"],
             "provider": "first",
             "token": "0" * 32,
             "action": "recall" if only else "open_for_load",

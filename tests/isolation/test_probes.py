@@ -56,6 +56,11 @@ WITHOUT_WORDS = {
     "deposit": "alert box kind locale reference state",
     "device": "kind state target",
     "help_call": "point state",
+    "host_footfall": "host",
+    "host_hours": "below host",
+    "host_incident": "host kind point state",
+    "host_slot": "host noise space state",
+    "host_slot_quarter": "host space",
     "notice": "channel locale sealed_context state template",
     "notice_attempt": "outcome provider receipt reference",
     "partner_order": "currency plugin point provider reference service state",
@@ -104,6 +109,7 @@ async def town(deployment: Deployment, urls: Any) -> AsyncIterator[Town]:
 async def test_the_twins_have_the_same_ids_and_a_canary_in_every_text(town: Town) -> None:
     same = {name for name in town.alpha.ids if town.alpha.ids[name] == town.beta.ids[name]}
     assert same >= {"deposit", "terminal", "box", "call", "edit", "account", "notice", "order", "run", "revision"}
+    assert same >= {"incident", "slot"}
     assert not {name for name in town.lone if town.lone[name] == town.alpha.ids[name]}
     expected = {f"{table}.{column}" for table, columns in WITHOUT_WORDS.items() for column in columns.split()}
     assert town.rows.columns_without(town.beta.ctx.id, CANARY) == expected

@@ -31,6 +31,13 @@ from servicepunkt.core.catalogue.sources import store as sources
 from servicepunkt.core.db import metadata
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.hosts.footfall import service as footfall
+from servicepunkt.core.hosts.hours import store as host_hours
+from servicepunkt.core.hosts.incidents import service as incidents
+from servicepunkt.core.hosts.incidents.model import Report
+from servicepunkt.core.hosts.space import service as space
+from servicepunkt.core.hosts.space import store as slots
+from servicepunkt.core.hosts.space.model import Wish
 from servicepunkt.core.notices import provider_store
 from servicepunkt.core.notices import service as notices
 from servicepunkt.core.notices import store as notice_store
@@ -56,6 +63,7 @@ PUBLIC_KEY = bytes.fromhex("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc
 PASSWORD = "a long sentence of nobody"
 #: The same in both tenants.
 BOX, POINT, SERVICE, THEME, LOGIN, DOCUMENT = "box-1", "point", "service", "theme", "boss", "C01X00T47"
+HOST, SPACE = "host", "lounge"
 EVERYTHING = "all roles"
 
 
@@ -134,10 +142,13 @@ def row_of(slug: str) -> dict[str, Any]:
     documents = (DocumentPolicy(type="passport", name={language: public(slug, "kind") for language in ("de", "en")}),)
     addresses = {name: f"https://town.example/{public(slug, name)}" for name in ("imprint", "privacy", "accessibility")}
     dokbox_part = msgspec.to_builtins(DokboxSettings(boxes=(box,), documents=documents))
+    house = {
+        "spaces": [{"id": SPACE, "host": HOST, "name": {"de": public(slug, "space"), "en": public(slug, "space")}}]
+    }
     return {
         "name": public(slug, "name"),
         "hosts": [f"{slug}.example.org"],
-        "settings": {"dokbox": dokbox_part, "web": addresses},
+        "settings": {"dokbox": dokbox_part, "web": addresses, "house": house},
     }
 
 
@@ -244,6 +255,36 @@ async def _fill_work(deployment: Deployment, made: Twin, *, document: str = DOCU
         assert await orders.take(tx, order.plugin, order.service, order.chosen[0])
     call = await help_calls.call(deployment, made.ctx, terminal, topic=f"/k/{private(slug, 'topic')}")
     made.ids |= {"edit": str(edit.id), "notice": str(notice.id), "call": str(call.id), "order": str(order.id)}
+    await _fill_house(deployment, made, now + timedelta(days=1 if document == DOCUMENT else 2))
+
+
+async def _fill_house(deployment: Deployment, made: Twin, at: datetime) -> None:
+    """An incident, a slot of a space and a count of people in the house."""
+    slug, begins = made.slug, at.replace(minute=0, second=0, microsecond=0)
+    report = Report(
+        key=ids.new_id(),
+        host=HOST,
+        point=POINT,
+        kind="access",
+        place=private(slug, "lift"),
+        words=private(slug, "stuck"),
+    )
+    wish = Wish(
+        key=ids.new_id(),
+        host=HOST,
+        space=SPACE,
+        organisation=private(slug, "police"),
+        purpose=private(slug, "purpose"),
+        equipment=private(slug, "chairs"),
+        begins_at=begins,
+        ends_at=begins + timedelta(hours=1),
+    )
+    async with deployment.database.tenant(made.ctx) as tx:
+        incident = await incidents.report(tx, town(slug), report, actor=private(slug, "reporter"))
+        slot = await space.ask(tx, wish, actor=private(slug, "asker"))
+        file = f"date,hour,count\n{tx.now().date()},9,4711\n"
+        await footfall.take_over(tx, HOST, file.encode(), actor=private(slug, "counter"))
+    made.ids |= {"incident": str(incident.id), "slot": str(slot.id)}
 
 
 def _order(slug: str, reference: str, now: datetime) -> Order:
@@ -335,9 +376,23 @@ async def _plant(tx: Transaction, made: Twin) -> None:
     for table, values in rows:
         await tx.execute(table.insert().values(tenant_id=made.ctx.id, **values))
     await _plant_run(tx, made)
+    closure = {"first": "2026-12-24", "hours": "off", "reason": {"de": public(slug, "closure")}}
+    await tx.execute(
+        host_hours.host_hours.insert().values(
+            tenant_id=made.ctx.id,
+            host=HOST,
+            said={"exceptions": [closure]},
+            below={"hours": "24/7"},
+            key=ids.new_id(),
+            changed_by=word("hosthours"),
+            changed_at=now,
+        )
+    )
     # What a later step of the same row would write.
     edit = sa.update(editing_store.catalogue_edit).where(editing_store.catalogue_edit.c.tenant_id == made.ctx.id)
     await tx.execute(edit.values(approver=word("approver"), remark=word("remark"), reason=word("reason")))
+    slot = sa.update(slots.host_slot).where(slots.host_slot.c.tenant_id == made.ctx.id)
+    await tx.execute(slot.values(reason=word("veto")))
     notice = sa.update(notice_store.notice).where(notice_store.notice.c.tenant_id == made.ctx.id)
     await tx.execute(notice.values(provider=word("provider"), reference=word("reference")))
     await misses.write(tx, word("question").lower(), 7, now.date())

@@ -12,6 +12,8 @@ from servicepunkt.core.audit import store as audit_store
 from servicepunkt.core.catalogue import service as catalogue
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, SettingsError
+from servicepunkt.core.hosts.hours import service as host_hours
+from servicepunkt.core.hosts.hours.model import Draft, Week
 from servicepunkt.core.ids import new_id
 from servicepunkt.core.tenancy.model import TENANT_STATES, TenantContext
 from servicepunkt.dokbox import store as boxes
@@ -91,6 +93,23 @@ async def test_a_trial_changes_nothing(running: Deployment, folder: Path) -> Non
     await service.compare(running, changed(folder, running, ('"Rathaus"', '"Altes Rathaus"')))
     async with running.database.tenant(ctx) as tx:
         assert "Altes Rathaus" not in {host.name for host in (await catalogue.newest(tx)).hosts}
+
+
+async def test_what_a_host_has_said_stays_and_is_named(running: Deployment, folder: Path) -> None:
+    read = service.load(running, folder)
+    assert (await service.apply(running, read, actor="test")).kept == ()
+    ctx, own = await tenant_of(running, read.tenant.slug), read.catalogue.hosts[0]
+    week = Week((((600, 960),),) * 7)
+    async with running.database.tenant(ctx) as tx:
+        seen = (await host_hours.sight(tx, own.id)).mark
+        draft = Draft(week=week)
+        await host_hours.publish(tx, own.id, draft, key=new_id(), seen=seen, actor="account:host")
+    kept = service.Difference(f"hosts.{own.id}.hours", own.hours, "Mo-Su 10:00-16:00; PH off")
+    for look in (service.compare(running, read), service.apply(running, read, actor="test")):
+        done = await look
+        assert (done.changed, done.kept) == ((), (kept,))
+    async with running.database.tenant(ctx) as tx:
+        assert (await catalogue.newest(tx)).hosts[0].hours == "Mo-Su 10:00-16:00; PH off"
 
 
 async def test_what_a_plugin_refuses_leaves_the_old_state(

@@ -6,7 +6,7 @@ A hook exists when its documentation and a test name it; `tests/test_docs.py` fi
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,12 +27,13 @@ from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantSection, TerminalTile
 from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.hosts.figures.service import WEEKS, figures
 from servicepunkt.core.jobs import build_app, job
 from servicepunkt.core.notices import service as notices
 from servicepunkt.core.notices.model import Notice, NoticeTemplate
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.plugins.new import Pattern, patterns
-from servicepunkt.core.protocols import HealthCheck, Retention, StaffTask, TenantApplied
+from servicepunkt.core.protocols import HealthCheck, HostFigure, Retention, StaffTask, TenantApplied
 from servicepunkt.core.retention import erase_expired
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import RecordingChannel, empty_database, make_tenant, open_deployment
@@ -93,6 +94,9 @@ class Doors:
 
     async def count(self, tx: Transaction) -> int:
         return tx.ctx.section("locker", LockerSettings).doors - 7
+
+    async def per_day(self, tx: Transaction, since: datetime, until: datetime) -> dict[tuple[str, date], int]:
+        return {("north", since.date()): tx.ctx.section("locker", LockerSettings).doors, ("south", until.date()): 7}
 
     async def applied(self, tx: Transaction) -> None:
         self.applied_to.append(tx.ctx.slug)
@@ -190,6 +194,10 @@ class Locker:
 
     @hookimpl
     def health_checks(self) -> Sequence[HealthCheck]:
+        return (self.doors,)
+
+    @hookimpl
+    def host_figures(self) -> Sequence[HostFigure]:
         return (self.doors,)
 
     @hookimpl
@@ -322,6 +330,16 @@ async def test_hook_staff_tasks(running: Deployment, on: TenantContext, off: Ten
         assert await task.count(tx) == 2
     assert running.plugins.flat(on, "staff_tasks", permissions=frozenset()) == []
     assert running.plugins.flat(off, "staff_tasks", permissions=frozenset({"boxes.read"})) == []
+
+
+async def test_hook_host_figures(running: Deployment, on: TenantContext, off: TenantContext) -> None:
+    """What the plugin counts comes as a table of weeks that are over, without the week that has begun."""
+    titles = {one.title: one.table for one in await figures(running, on, ("north", "south"))}
+    table = titles["Doors that jam"]
+    assert table is not None
+    assert (table.rows[-1].cells, len(table.rows)) == ((9, None), WEEKS)
+    assert table.rows[0].cells == (None, None)
+    assert "Doors that jam" not in [one.title for one in await figures(running, off, ("north",))]
 
 
 async def test_hook_notice_channels(running: Deployment, plugin: Locker, on: TenantContext, off: TenantContext) -> None:

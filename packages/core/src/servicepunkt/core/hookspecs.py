@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from servicepunkt.core.notices.model import NoticeChannel, NoticeTemplate
     from servicepunkt.core.orders.model import Booking, Sale
     from servicepunkt.core.plugins.new import Pattern
-    from servicepunkt.core.protocols import HealthCheck, NoticeListener, Readiness, Retention, StaffTask, TenantApplied
+    from servicepunkt.core.protocols import (
+        HealthCheck,
+        HostFigure,
+        NoticeListener,
+        Readiness,
+        Retention,
+        StaffTask,
+        TenantApplied,
+    )
 
 PROJECT = "servicepunkt"
 API_VERSION = "1"
@@ -279,6 +287,17 @@ def tenant_applied(ctx: TenantContext) -> TenantApplied:
     Called by `tenant apply` after the tenant's row was written. Since 0.1.
 
     Example: `return SyncBoxes()`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def host_figures(ctx: TenantContext) -> Sequence[HostFigure]:
+    """Count something at the tenant's points by day; hosts see it by week, without small numbers.
+
+    Called when a host looks at the figures of its house. Since 0.1.
+
+    Example: `return (HandOvers(),)`
     """
     raise NotImplementedError
 

@@ -21,6 +21,11 @@ from servicepunkt.core.catalogue.sources.national import TABLES as NATIONAL_TABL
 from servicepunkt.core.catalogue.sources.store import TABLES as SOURCE_TABLES
 from servicepunkt.core.catalogue.store import catalogue_revision
 from servicepunkt.core.declarations import TenantDraft, TenantSection
+from servicepunkt.core.hosts import settings as house
+from servicepunkt.core.hosts.footfall import store as footfall_store
+from servicepunkt.core.hosts.hours.store import host_hours
+from servicepunkt.core.hosts.incidents import store as incident_store
+from servicepunkt.core.hosts.space import store as space_store
 from servicepunkt.core.jobs import Job
 from servicepunkt.core.keys.store import data_key
 from servicepunkt.core.notices import sight
@@ -54,10 +59,11 @@ def commands() -> Sequence[click.Command]:
     from servicepunkt.core.backup.cli import COMMANDS as BACKUP
     from servicepunkt.core.catalogue.cli import catalogue
     from servicepunkt.core.commands import COMMANDS
+    from servicepunkt.core.hosts.cli import host
     from servicepunkt.core.hours.cli import hours_command
     from servicepunkt.core.plugins.cli import plugin
 
-    return (*COMMANDS, plugin, *BACKUP, catalogue, hours_command)
+    return (*COMMANDS, plugin, *BACKUP, catalogue, hours_command, host)
 
 
 @hookimpl
@@ -97,7 +103,8 @@ def tables() -> Sequence[Any]:
         provider_weight,
     )
     more = (search_miss, catalogue_edit, catalogue_link, plugin_failure)
-    return (*own, *SOURCE_TABLES, *NATIONAL_TABLES, *order_store.TABLES, *more)
+    houses = (host_hours, incident_store.host_incident, *space_store.TABLES, footfall_store.host_footfall)
+    return (*own, *SOURCE_TABLES, *NATIONAL_TABLES, *order_store.TABLES, *more, *houses)
 
 
 @hookimpl
@@ -116,6 +123,7 @@ def tenant_sections() -> Sequence[TenantSection]:
         TenantSection("notices", NoticeSettings, check=_notice_mistakes),
         TenantSection("catalogue", CatalogueSettings),
         TenantSection(line115.SECTION, line115.Line115),
+        TenantSection(house.SECTION, house.HouseSettings, check=house.mistakes),
         TenantSection(quotas.SECTION, quotas.LimitSettings, check=quotas.mistakes),
     )
 
@@ -126,13 +134,15 @@ def health_checks(ctx: TenantContext) -> Sequence[Any]:
 
 
 @hookimpl
-def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG001
+def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:
     """Messages are erased with their case; a year is for those that nothing else erases.
 
     Attempts name nobody; a receipt comes within days, and a statistic of a month is enough.
     Edits name accounts of editors; those that no longer hold are kept for as long as somebody may ask who wrote them.
     Orders name nobody either; staff can look one up for as long as somebody may come with its reference.
+    Incidents and slots name nobody either, but people have written them: how long they stay says the tenant file.
     """
+    kept = house.settings_of(ctx)
     return {
         "notice": Retention(365, notice_store.delete_older),
         "notice_attempt": Retention(30, delete_attempts),
@@ -141,7 +151,15 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG
         "plugin_failure": Retention(7, delete_failures),
         "partner_order": Retention(90, order_store.delete_ended),
         "partner_stock": Retention(1, order_store.delete_past),
+        "host_incident": Retention(kept.incident_days, incident_store.delete_old),
+        "host_slot": Retention(kept.slot_days, space_store.delete_past),
+        "host_footfall": Retention(kept.footfall_days, footfall_store.delete_old),
     }
+
+
+@hookimpl
+def host_figures(ctx: TenantContext) -> Sequence[Any]:  # noqa: ARG001
+    return (order_store.OrdersPlaced(),)
 
 
 def _notice_mistakes(draft: TenantDraft) -> list[tuple[str, str]]:

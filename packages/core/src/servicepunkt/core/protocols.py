@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -34,6 +34,19 @@ class StaffTask(Protocol):
     href: str
 
     async def count(self, tx: Transaction) -> int: ...
+
+
+class HostFigure(Protocol):
+    """Something that is counted at points. `title` is an English message id: what is counted.
+
+    The numbers are exact; small ones are taken out before a host sees them.
+    """
+
+    title: str
+
+    async def per_day(self, tx: Transaction, since: datetime, until: datetime) -> Mapping[tuple[str, date], int]:
+        """How many there were in [since, until), by point and day at the tenant's place."""
+        ...
 
 
 class Readiness(Protocol):

@@ -184,6 +184,13 @@ def tenant_applied(ctx: TenantContext) -> Any:  # noqa: ARG001
 
 
 @hookimpl
+def host_figures(ctx: TenantContext) -> Sequence[Any]:  # noqa: ARG001
+    from servicepunkt.dokbox.store import DocumentsHandedOver
+
+    return (DocumentsHandedOver(),)
+
+
+@hookimpl
 def go_live_checks(ctx: TenantContext) -> Sequence[Any]:
     from servicepunkt.dokbox.ready import BoxesReady
 

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from servicepunkt.core.db.schema import Instant, tenant_table
 from servicepunkt.core.db.session import Transaction
+from servicepunkt.core.hosts.figures.counting import per_day
 from servicepunkt.dokbox import model
 from servicepunkt.dokbox.model import State
 from servicepunkt.dokbox.trust.store import box_trust
@@ -437,6 +438,25 @@ async def ever_handed_over(tx: Transaction, box_id: str) -> bool:
         box_event.c.tenant_id == tx.tenant_id, box_event.c.box == box_id, box_event.c.state == str(State.DONE)
     )
     return await tx.scalar(query.limit(1)) is not None
+
+
+class DocumentsHandedOver:
+    """How many documents the boxes gave to somebody at each point, for the figures of its host."""
+
+    title = "Documents handed over"
+
+    async def per_day(self, tx: Transaction, since: datetime, until: datetime) -> dict[tuple[str, date], int]:
+        return await per_day(
+            tx,
+            box.c.point,
+            box_event.c.at,
+            box_event.c.tenant_id == tx.tenant_id,
+            box.c.tenant_id == tx.tenant_id,
+            box.c.id == box_event.c.box,
+            box_event.c.state == str(State.DONE),
+            box_event.c.at >= since,
+            box_event.c.at < until,
+        )
 
 
 async def delete_commands(tx: Transaction, box_id: str, up_to: int) -> None:

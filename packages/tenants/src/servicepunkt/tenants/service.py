@@ -12,9 +12,13 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicepunkt.core.audit import service as audit
+from servicepunkt.core.catalogue import layers
 from servicepunkt.core.catalogue import service as catalogue
 from servicepunkt.core.catalogue.editing import difference
+from servicepunkt.core.catalogue.model import Catalogue
+from servicepunkt.core.catalogue.records import records_of
 from servicepunkt.core.catalogue.sources import importing
+from servicepunkt.core.catalogue.sources.composition import EDITORS, HOSTS, Composed
 from servicepunkt.core.db.session import Database, Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, NotFoundError, ServicepunktError, SettingsError
@@ -59,7 +63,10 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """What is in force after a file was applied, and what was changed by that."""
+    """What is in force after a file was applied, and what was changed by that.
+
+    `kept`: values of the file that people have said otherwise: from what the file says to what stays in force.
+    """
 
     tenant_id: int
     slug: str
@@ -68,6 +75,7 @@ class Applied(msgspec.Struct, frozen=True):
     services: int
     offers: int
     changed: tuple[Difference, ...] = ()
+    kept: tuple[Difference, ...] = ()
 
 
 def load(deployment: Deployment, folder: Path) -> TenantFile:
@@ -157,7 +165,8 @@ async def _apply(
             subject = f"tenant:{tenant_id}"
             await audit.record(tx, at=now, actor=actor, action="tenant.apply", subject=subject, revision=revision)
     counts = len(published.services), len(published.offers)
-    return Applied(tenant_id, read.tenant.slug, read.tenant.state, revision, *counts, tuple(changed))
+    kept = tuple(_kept(read.catalogue, composed))
+    return Applied(tenant_id, read.tenant.slug, read.tenant.state, revision, *counts, tuple(changed), kept)
 
 
 def _check_state(before: Mapping[str, Any] | None, state: str) -> None:
@@ -195,6 +204,16 @@ def _of_catalogue(changes: Sequence[difference.EntryChange]) -> Iterator[Differe
             yield from differences(change.before, change.after, place)
         else:
             yield Difference(place, change.before or None, change.after or None)
+
+
+def _kept(own: Catalogue, composed: Composed) -> Iterator[Difference]:
+    """What hosts and editors have said otherwise than the file does."""
+    below, above = records_of(own), records_of(composed.catalogue)
+    for (kind, name), origins in composed.origins.items():
+        if (kind, name) in below and (kind, name) in above:
+            for path, before, after in layers.difference(below[kind, name], above[kind, name]):
+                if origins.get(path) in (HOSTS, EDITORS):
+                    yield Difference(f"{kind}.{name}.{path}", before, after)
 
 
 async def live(deployment: Deployment, slug: str) -> TenantFile:

@@ -57,6 +57,17 @@ async def typed(request: Request[Any, Any, Any]) -> dict[str, str]:
     return values
 
 
+async def uploaded(request: Request[Any, Any, Any], name: str) -> bytes:
+    """The content of a file that a form holds; empty where none was chosen. Raises InvalidInputError."""
+    value = (await request.form()).get(name)
+    if not isinstance(value, UploadFile):
+        raise InvalidInputError([(name, MISSING)])
+    try:
+        return await value.read()
+    finally:
+        await value.close()
+
+
 def convert(values: Mapping[str, str], kind: type[FormType], sentences: Mapping[str, str]) -> FormType:
     """The form as a struct; a field that is not in the struct is a mistake.
 

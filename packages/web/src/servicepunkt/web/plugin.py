@@ -84,6 +84,11 @@ def routes() -> Sequence[Any]:
     from servicepunkt.web.editors import changes, missing, revisions, sources
     from servicepunkt.web.editors import pages as editor_pages
     from servicepunkt.web.help import pages as help_pages
+    from servicepunkt.web.hosts import figures as host_figure_pages
+    from servicepunkt.web.hosts import hours as host_hours
+    from servicepunkt.web.hosts import incidents as host_incidents
+    from servicepunkt.web.hosts import space as host_spaces
+    from servicepunkt.web.hosts import today as host_today
     from servicepunkt.web.notices import api as notice_api
     from servicepunkt.web.notices import pages as notice_pages
     from servicepunkt.web.orders import pages as order_pages
@@ -108,6 +113,11 @@ def routes() -> Sequence[Any]:
         *sources.HANDLERS,
         *missing.HANDLERS,
         *help_pages.HANDLERS,
+        *host_today.HANDLERS,
+        *host_hours.HANDLERS,
+        *host_incidents.HANDLERS,
+        *host_spaces.HANDLERS,
+        *host_figure_pages.HANDLERS,
         *notice_api.HANDLERS,
         *notice_pages.HANDLERS,
         *order_pages.HANDLERS,
@@ -164,6 +174,13 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG
 
 
 @hookimpl
+def host_figures(ctx: TenantContext) -> Sequence[Any]:  # noqa: ARG001
+    from servicepunkt.web.help.store import HelpCalls
+
+    return (HelpCalls(),)
+
+
+@hookimpl
 def go_live_checks(ctx: TenantContext) -> Sequence[Any]:
     from servicepunkt.web.ready import PagesReady
 
@@ -173,6 +190,9 @@ def go_live_checks(ctx: TenantContext) -> Sequence[Any]:
 @hookimpl
 def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[StaffEntry]:  # noqa: ARG001
     from servicepunkt.web.editors.tasks import HREF as CATALOGUE
+    from servicepunkt.web.hosts.house import HREF as HOUSE
+    from servicepunkt.web.hosts.incidents import STAFF as INCIDENTS
+    from servicepunkt.web.hosts.space import STAFF as SPACES
     from servicepunkt.web.notices.tasks import HREF
     from servicepunkt.web.orders.staff import HREF as ORDERS
     from servicepunkt.web.orders.staff import PERMISSION
@@ -182,6 +202,12 @@ def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[S
         entries.append(StaffEntry("Help calls", "/staff/help", order=20))
     if PERMISSION in permissions:
         entries.append(StaffEntry("Orders", ORDERS, order=30))
+    if "host.read" in permissions:
+        entries.append(StaffEntry("House", HOUSE, order=5))
+    if "incidents.answer" in permissions:
+        entries.append(StaffEntry("Incidents", INCIDENTS, order=40))
+    if "space.ask" in permissions:
+        entries.append(StaffEntry("Spaces", SPACES, order=45))
     if "catalogue.read" in permissions:
         entries.append(StaffEntry("Answers", "/staff/answers", order=10))
         entries.append(StaffEntry("Catalogue", CATALOGUE, order=60))

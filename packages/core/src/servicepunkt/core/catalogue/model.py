@@ -437,10 +437,15 @@ def is_current(catalogue: Catalogue, service: Service, offer: Offer, day: date) 
     )
 
 
+def host_hours(host: Host) -> Hours:
+    """When people can enter the house."""
+    return _part("host", host.hours, host.exceptions, host.name)
+
+
 def point_hours(catalogue: Catalogue, point: Point) -> Hours:
     """When people can enter the point: the host's hours, without the days on which the point itself is closed."""
     host = catalogue.host(point.host)
-    hosts = _part("host", host.hours if host else NEVER, host.exceptions if host else (), host.name if host else "")
+    hosts = host_hours(host) if host else Osm(NEVER, Whose("host"))
     return Both((hosts, _part("point", ALWAYS, point.exceptions, point.name))) if point.exceptions else hosts
 
 

@@ -75,6 +75,21 @@ async def publish_sources(tx: Transaction, *, at: datetime, actor: str) -> tuple
     return await publish(tx, found.catalogue, at=at, actor=actor, origins=found.origins), found
 
 
+async def exchange(tx: Transaction, catalogue: Catalogue, origins: Origins, *, actor: str) -> int:
+    """Publish what is in force with a part of it exchanged; returns the revision. `origins`: of the entries exchanged.
+
+    What sources or editors say by now and nobody has published stays unpublished, and an earlier revision that was
+    brought back stays so. Whoever makes `catalogue` took the lock before reading. Raises InvalidInputError.
+    """
+    if found := checks.mistakes(catalogue):
+        raise InvalidInputError(found)
+    newest = await store.newest(tx)
+    known = (await store.origins(tx, newest[0]) if newest else None) or b"{}"
+    said = msgspec.json.decode(known) | {f"{kind}/{name}": paths for (kind, name), paths in origins.items()}
+    body, restores = msgspec.json.encode(catalogue), await store.restored(tx)
+    return await _publish(tx, body, msgspec.json.encode(said), at=tx.now(), actor=actor, restores=restores)
+
+
 async def roll_back(tx: Transaction, revision: int, *, at: datetime, actor: str) -> int:
     """Publish an earlier revision once more; returns the new number. Raises NotFoundError.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from servicepunkt.core.db.schema import TENANT, Instant, tenant_table
 from servicepunkt.core.db.session import Transaction
+from servicepunkt.core.hosts.figures.counting import per_day
 from servicepunkt.core.orders.model import STATES, Chosen, Order
 
 partner_order = tenant_table(
@@ -112,6 +113,24 @@ async def give_back(tx: Transaction, order: Order) -> None:
             partner_stock.c.item == one.item,
         )
         await tx.execute(statement.values(taken=partner_stock.c.taken - one.count))
+
+
+class OrdersPlaced:
+    """What was ordered at each point, for the figures of its host."""
+
+    title = "Orders"
+
+    async def per_day(self, tx: Transaction, since: datetime, until: datetime) -> dict[tuple[str, date], int]:
+        table = partner_order
+        return await per_day(
+            tx,
+            table.c.point,
+            table.c.created_at,
+            table.c.tenant_id == tx.tenant_id,
+            table.c.state.in_(("placed", "paid_at_counter")),
+            table.c.created_at >= since,
+            table.c.created_at < until,
+        )
 
 
 def in_order(chosen: Iterable[Chosen]) -> list[Chosen]:

@@ -23,9 +23,10 @@ ROLES: dict[str, frozenset[str]] = {
             "notices.read",
             "audit.read",
             "health.read",
+            "space.ask",
         }
     ),
-    "editor": frozenset({"staff.enter", "catalogue.read", "catalogue.edit"}),
+    "editor": frozenset({"staff.enter", "catalogue.read", "catalogue.edit", "space.ask"}),
     "clerk": frozenset(
         {
             "staff.enter",
@@ -39,11 +40,20 @@ ROLES: dict[str, frozenset[str]] = {
         }
     ),
     "point_staff": frozenset(
-        {"staff.enter", "help.answer", "boxes.read", "deposits.attest", "orders.settle", "health.read"}
+        {
+            "staff.enter",
+            "help.answer",
+            "boxes.read",
+            "deposits.attest",
+            "orders.settle",
+            "health.read",
+            "incidents.answer",
+            "space.ask",
+        }
     ),
     "agent": frozenset({"staff.enter", "catalogue.read"}),
     "partner": frozenset({"staff.enter"}),
-    "host": frozenset({"staff.enter", "host.read"}),
+    "host": frozenset({"staff.enter", "host.read", "host.edit"}),
     "auditor": frozenset({"staff.enter", "audit.read"}),
     "data_protection_officer": frozenset({"staff.enter", "audit.read", "retention.read"}),
 }

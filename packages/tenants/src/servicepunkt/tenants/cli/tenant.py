@@ -183,6 +183,9 @@ async def _put(settings: Settings, folder: Path, *, as_json: bool, dry_run: bool
         write_json(applied)
         return
     _differences(applied.changed)
+    if applied.kept:
+        out.print("Said otherwise by hosts or editors, and left as it is (file → in force):")
+        _differences(applied.kept)
     if dry_run:
         out.print(f"{read.tenant.name}: {len(applied.changed)} values would change; nothing was changed.")
     else:

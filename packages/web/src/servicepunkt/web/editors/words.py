@@ -47,7 +47,7 @@ STATES = {
 VISIBILITIES = {"public": "Everybody", "staff": "Staff only"}
 LINK_KINDS = {"online": "Online service", "form": "Form", "booking": "Appointment", "page": "Page"}
 LAYERS = {"federation": "Federation", "land": "Land", "tenant": "Own town"}
-SOURCES = {"files": "own files", "editors": "editors"}
+SOURCES = {"files": "own files", "hosts": "hosts", "editors": "editors"}
 FORMATS = {
     "own": "Tenant file",
     "table": "Table (CSV)",

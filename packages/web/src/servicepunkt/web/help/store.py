@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from servicepunkt.core.db.schema import Instant, tenant_table
 from servicepunkt.core.db.session import Transaction
+from servicepunkt.core.hosts.figures.counting import per_day
 from servicepunkt.web.help.model import TRANSITIONS, HelpCall
 
 help_call = tenant_table(
@@ -51,6 +52,22 @@ async def waiting(tx: Transaction, *, device: UUID | None = None) -> list[HelpCa
 async def update(tx: Transaction, call_id: UUID, *, state: str, at: datetime) -> None:
     statement = sa.update(help_call).where(help_call.c.tenant_id == tx.tenant_id, help_call.c.id == call_id)
     await tx.execute(statement.values(state=state, changed_at=at))
+
+
+class HelpCalls:
+    """How often help was called at each point, for the figures of its host."""
+
+    title = "Help calls"
+
+    async def per_day(self, tx: Transaction, since: datetime, until: datetime) -> dict[tuple[str, date], int]:
+        return await per_day(
+            tx,
+            help_call.c.point,
+            help_call.c.created_at,
+            help_call.c.tenant_id == tx.tenant_id,
+            help_call.c.created_at >= since,
+            help_call.c.created_at < until,
+        )
 
 
 async def delete_closed(tx: Transaction, before: datetime) -> int:

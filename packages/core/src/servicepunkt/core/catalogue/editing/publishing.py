@@ -120,7 +120,8 @@ def _preview(found: Sequence[Source], live: Sequence[Edit], wanted: Sequence[Edi
     refused = [(edit, GONE) for edit in wanted if ("services", edit.service) not in known]
     while True:
         composed = compose_with(found, with_edits(live, taken))
-        mistakes = checks.mistakes(composed.catalogue) if found else [("", NO_SOURCES)]
+        has_sources = any(not source.partial for source in found)
+        mistakes = checks.mistakes(composed.catalogue) if has_sources else [("", NO_SOURCES)]
         mistakes += _nameless(composed.catalogue, taken, locale)
         if not mistakes or not taken:
             return Preview(

@@ -1,6 +1,7 @@
 """The records of all sources become one catalogue. Pure.
 
-The tenant's own files stand above what was imported, editors above both. What an imported record refers to and what is
+The tenant's own files stand above what was imported, what hosts say of the hours of their houses and editors of
+services above both. What an imported record refers to and what is
 nowhere is left out, and said: a source of somebody else must not keep the tenant from publishing. In the tenant's own
 files it is a mistake.
 """
@@ -17,9 +18,9 @@ from servicepunkt.core.catalogue.layers import LAYERS, Layer, Path, Record, Sour
 from servicepunkt.core.catalogue.model import Catalogue, Service, Theme, pick
 from servicepunkt.core.catalogue.records import ENTRIES, records_of
 
-#: The tenant's own files, and its editors: sources of every tenant.
-FILES, EDITORS = "files", "editors"
-RANKS = {"import": 10, FILES: 20, EDITORS: 30}
+#: The tenant's own files, its hosts and its editors: sources of every tenant.
+FILES, HOSTS, EDITORS = "files", "hosts", "editors"
+RANKS = {"import": 10, FILES: 20, HOSTS: 25, EDITORS: 30}
 PLACE_OF_EDITORS = (LAYERS.index("tenant"), RANKS[EDITORS], EDITORS)
 #: Layers of services as such; what a town offers of them its own layers say.
 NATIONAL = frozenset({"federation", "land"})

@@ -11,11 +11,13 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from servicepunkt.core.catalogue.editing import store as edit_store
-from servicepunkt.core.catalogue.layers import Record, Sourced
+from servicepunkt.core.catalogue.layers import Record, Sourced, merge
 from servicepunkt.core.catalogue.sources import national, store
 from servicepunkt.core.catalogue.sources.composition import (
+    HOSTS,
     NATIONAL,
     PLACE_OF_EDITORS,
+    RANKS,
     Composed,
     Source,
     by_key,
@@ -24,6 +26,8 @@ from servicepunkt.core.catalogue.sources.composition import (
 )
 from servicepunkt.core.catalogue.sources.store import RecordRow, SourceRow
 from servicepunkt.core.db.session import Transaction
+from servicepunkt.core.hosts.hours import store as host_hours
+from servicepunkt.core.hosts.hours.model import record_of
 
 
 async def composed(tx: Transaction) -> Composed:
@@ -38,7 +42,22 @@ async def sources_of(tx: Transaction) -> list[Source]:
     """What each source says; of national sources that are shared only what concerns the tenant's services."""
     own = [_source(row, await store.records(tx, row.run)) for row in await store.sources(tx)]
     keys = {key for source in own if source.layer not in NATIONAL for key in national.keys_in(source.records)}
-    return [*own, *await national.sources_for(tx, keys)]
+    return [*own, *await _of_hosts(tx), *await national.sources_for(tx, keys)]
+
+
+async def _of_hosts(tx: Transaction) -> list[Source]:
+    """What hosts say of their houses themselves, where any does."""
+    records = {("hosts", own.host): record_of(own) for own in await host_hours.everything(tx)}
+    return [Source(name=HOSTS, layer="tenant", rank=RANKS[HOSTS], records=records, partial=True)] if records else []
+
+
+async def below_hosts(tx: Transaction, host_id: str) -> Record | None:
+    """What sources say of a house, without its host; None where none names it."""
+    rows = {row.run: row for row in await store.sources(tx) if row.layer not in NATIONAL}
+    found = await store.records_named(tx, list(rows), "hosts", [host_id])
+    ordered = sorted(found, key=lambda one: _place(rows[one.run]))
+    layers = [Sourced(rows[one.run].name, msgspec.json.decode(one.content)) for one in ordered]
+    return merge(layers).record if layers else None
 
 
 async def layers_of(tx: Transaction, services: Iterable[str]) -> dict[str, tuple[list[Sourced], list[Sourced]]]:

@@ -1,0 +1,1 @@
+"""Incidents on the floor: reported by the host, answered by the staff of the point."""
