@@ -39,6 +39,9 @@ from servicepunkt.web.editors import forms as editor_forms
 from servicepunkt.web.editors import seen as editor_pages
 from servicepunkt.web.editors import tasks as editor_tasks
 from servicepunkt.web.editors import words as editor_words
+from servicepunkt.web.operators import consents as operator_consents
+from servicepunkt.web.operators import seen as operators_seen
+from servicepunkt.web.operators import tenant as operator_tenant
 from servicepunkt.web.orders import seen as orders_seen
 from servicepunkt.web.terminal import content, figures
 
@@ -75,7 +78,8 @@ def in_templates() -> Iterator[Said]:
 
 
 def in_tables() -> Iterator[Said]:
-    for module in (words, health, hours_words, editor_words, orders_seen):
+    operators = (operators_seen, operator_consents, operator_tenant)
+    for module in (words, health, hours_words, editor_words, orders_seen, *operators):
         for name, table in vars(module).items():
             if isinstance(table, dict) and name.isupper():
                 yield from ((package_of(module), name, said) for said in table.values() if isinstance(said, str))
@@ -99,6 +103,7 @@ def in_tables() -> Iterator[Said]:
         ],
         editor_changes: (editor_changes.TOO_LONG_REMARK, editor_changes.UNKNOWN, editor_changes.LOOK_AGAIN),
         editor_pages: editor_pages.TITLES,
+        operators_seen: [title for _, title in (*operators_seen.COLUMNS, *operators_seen.USE_COLUMNS)],
         figures: [sentence for pair in figures.UNITS.values() for sentence in pair],
         content: [*content.CAPABILITIES.values(), *content.CHANNELS.values()],
         box_pages: [sentence for pair in box_pages.QUESTIONS.values() for sentence in pair],

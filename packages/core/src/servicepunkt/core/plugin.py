@@ -30,6 +30,9 @@ from servicepunkt.core.notices.receipts import take_later
 from servicepunkt.core.notices.service import deliver
 from servicepunkt.core.notices.settings import NoticeSettings, mistakes
 from servicepunkt.core.notices.store import notice
+from servicepunkt.core.operators import store as operators
+from servicepunkt.core.operators.consents import store as consents
+from servicepunkt.core.operators.service import count
 from servicepunkt.core.orders import service as orders
 from servicepunkt.core.orders import store as order_store
 from servicepunkt.core.people.ready import PeopleReady
@@ -40,6 +43,7 @@ from servicepunkt.core.protocols import Retention
 from servicepunkt.core.retention import erase_expired
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.tenancy.store import tenant
+from servicepunkt.core.tenancy.terms import tenant_terms
 
 if TYPE_CHECKING:
     from servicepunkt.core.conformance.model import Rule
@@ -55,9 +59,10 @@ def commands() -> Sequence[click.Command]:
     from servicepunkt.core.catalogue.cli import catalogue
     from servicepunkt.core.commands import COMMANDS
     from servicepunkt.core.hours.cli import hours_command
+    from servicepunkt.core.operators.cli import operator
     from servicepunkt.core.plugins.cli import plugin
 
-    return (*COMMANDS, plugin, *BACKUP, catalogue, hours_command)
+    return (*COMMANDS, plugin, *BACKUP, catalogue, hours_command, operator)
 
 
 @hookimpl
@@ -88,12 +93,13 @@ def migrations() -> Path:
 def tables() -> Sequence[Any]:
     own = (tenant, account, audit_entry, catalogue_revision, data_key, notice, notice_attempt, provider_weight)
     more = (search_miss, catalogue_edit, catalogue_link, plugin_failure)
-    return (*own, *SOURCE_TABLES, *NATIONAL_TABLES, *order_store.TABLES, *more)
+    platform = (tenant_terms, *operators.TABLES, *consents.TABLES)
+    return (*own, *SOURCE_TABLES, *NATIONAL_TABLES, *order_store.TABLES, *more, *platform)
 
 
 @hookimpl
 def jobs() -> Sequence[Job]:
-    return (deliver, take_later, erase_expired, publish_due, check_links, orders.expire, orders.tell)
+    return (deliver, take_later, erase_expired, publish_due, check_links, orders.expire, orders.tell, count)
 
 
 @hookimpl
@@ -121,6 +127,7 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG
     """Attempts name nobody; a receipt comes within days, and a statistic of a month is enough.
 
     Edits name accounts of editors; those that no longer hold are kept for as long as somebody may ask who wrote them.
+    Consents say for two years who was let in, and why; sessions by them end within hours.
     Orders name nobody either; staff can look one up for as long as somebody may come with its reference.
     """
     return {
@@ -130,6 +137,8 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG
         "plugin_failure": Retention(7, delete_failures),
         "partner_order": Retention(90, order_store.delete_ended),
         "partner_stock": Retention(1, order_store.delete_past),
+        "operator_consent": Retention(730, consents.delete_ended),
+        "operator_session": Retention(1, consents.delete_older),
     }
 
 

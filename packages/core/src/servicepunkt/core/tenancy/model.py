@@ -31,6 +31,13 @@ TENANT_STATES: Mapping[str, frozenset[str]] = {
 OPEN_STATES = frozenset({"rehearsal", "live"})
 
 
+class Lowered(msgspec.Struct, frozen=True):
+    """No more than so many requests a second until this moment: the operator calms a tenant down."""
+
+    requests: float
+    until: datetime
+
+
 class TenantContext(msgspec.Struct, frozen=True, kw_only=True):
     """One tenant as the code sees it during one request, job or command.
 
@@ -48,6 +55,7 @@ class TenantContext(msgspec.Struct, frozen=True, kw_only=True):
     zone: str = "Europe/Berlin"
     subdivision: str = ""
     settings: Mapping[str, msgspec.Struct] = {}
+    lowered: Lowered | None = None
 
     @property
     def is_open(self) -> bool:
