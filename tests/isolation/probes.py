@@ -171,6 +171,8 @@ class Smuggler:
             "device_id": ids["terminal"],
             "call_id": ids["call"],
             "edit_id": ids["edit"],
+            "consent_id": ids["consent"],
+            "slug": self._beta.slug,
         }
 
         def value(place: re.Match[str]) -> str:
@@ -252,6 +254,10 @@ class Smuggler:
             "language": "en",
             "summary/en": "Another sentence",
         }
+        if template.startswith("/staff/consents") and position != "body":
+            # A form with a field too many is refused before anything is done.
+            said = {"role": "editor", "reason": "look", "starts": "2026-11-21T19:40", "ends": "2026-11-21T20:40"}
+            return urlencode({"_csrf_token": self._csrf, **said}).encode()
         if position not in FOREIGN:
             # At the other's address a wrong password would rightly be counted there.
             form |= {"login": LOGIN, "password": "a long sentence of nobody of beta"}

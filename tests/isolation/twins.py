@@ -10,6 +10,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,8 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.notices import provider_store
 from servicepunkt.core.notices import service as notices
 from servicepunkt.core.notices import store as notice_store
+from servicepunkt.core.operators.consents import store as consents
+from servicepunkt.core.operators.consents.model import Consent, OperatorSession
 from servicepunkt.core.people import service as people
 from servicepunkt.core.people.model import ROLES
 from servicepunkt.core.plugins import store as plugin_store
@@ -120,6 +123,7 @@ async def more(deployment: Deployment, made: Twin) -> dict[str, str]:
         await _publish(deployment, lone, note="again")
         async with deployment.database.tenant(made.ctx) as tx:
             await _plant_run(tx, lone)
+        await _plant_consent(tx, lone)
     return lone.ids
 
 
@@ -306,6 +310,7 @@ async def _plant(tx: Transaction, made: Twin) -> None:
     for table, values in rows:
         await tx.execute(table.insert().values(tenant_id=made.ctx.id, **values))
     await _plant_run(tx, made)
+    await _plant_consent(tx, made)
     # What a later step of the same row would write.
     edit = sa.update(editing_store.catalogue_edit).where(editing_store.catalogue_edit.c.tenant_id == made.ctx.id)
     await tx.execute(edit.values(approver=word("approver"), remark=word("remark"), reason=word("reason")))
@@ -342,6 +347,25 @@ async def _plant_run(tx: Transaction, made: Twin) -> None:
         )
     )
     made.ids["run"] = str(number)
+
+
+async def _plant_consent(tx: Transaction, made: Twin) -> None:
+    """A consent that does not hold yet, and a session that somebody had by it."""
+    now, operator = tx.now(), ids.new_id()
+    consent = Consent(
+        id=ids.new_id(),
+        role="editor",
+        reason=private(made.slug, "reason"),
+        granted_by=UUID(made.ids["account"]),
+        granted_at=now,
+        starts_at=now + timedelta(hours=1),
+        ends_at=now + timedelta(hours=2),
+    )
+    key = f"{made.slug}{consent.id}".encode()
+    session = OperatorSession(key=key, consent=consent.id, operator=operator, started_at=now, seen_at=now)
+    await consents.insert(tx, consent)
+    await consents.insert_session(tx, session)
+    made.ids["consent"] = str(consent.id)
 
 
 def tenant_tables() -> list[sa.Table]:

@@ -64,21 +64,24 @@ async def use(here: Town, tenant: int, **used: Any) -> None:
         await store.add_usage(connection, now.replace(second=0, microsecond=0), me.id, {tenant: Used(**used)})
 
 
-def rows(text: str) -> list[str]:
-    return re.findall(r'<th class="kern-table__header" scope="row"><a[^>]*>([^<]*)</a>', text)
+def rows(answer: Any) -> list[str]:
+    """The names in the list, from top to bottom."""
+    assert answer.status_code == 200, answer.text
+    return re.findall(r'<th class="kern-table__header" scope="row"><a[^>]*>([^<]*)</a>', answer.text)
 
 
 async def test_the_list_is_sorted_and_filtered_by_links_and_forms(here: Town, operator: Visit) -> None:
     await use(here, here.beta.id, requests=90, seconds=9.0, refused=3)
     await use(here, here.alpha.id, requests=10, seconds=1.0)
-    page = (await operator.get(f"{CONSOLE}?sort=requests&down=1")).text
-    assert rows(page) == ["Bergstadt", "Seeburg"]
+    answer = await operator.get(f"{CONSOLE}?sort=requests&down=1")
+    page = answer.text
+    assert rows(answer) == ["Bergstadt", "Seeburg"]
     assert "90 %" in page
     assert 'aria-sort="descending"' in page
-    assert rows((await operator.get(f"{CONSOLE}?sort=requests")).text) == ["Seeburg", "Bergstadt"]
-    assert rows((await operator.get(f"{CONSOLE}?q=berg&state=rehearsal&plugin=web")).text) == ["Bergstadt"]
-    assert rows((await operator.get(f"{CONSOLE}?state=live")).text) == []
-    assert rows((await operator.get(f"{CONSOLE}?q=%25")).text) == []
+    assert rows(await operator.get(f"{CONSOLE}?sort=requests")) == ["Seeburg", "Bergstadt"]
+    assert rows(await operator.get(f"{CONSOLE}?q=berg&state=rehearsal&plugin=web")) == ["Bergstadt"]
+    assert rows(await operator.get(f"{CONSOLE}?state=live")) == []
+    assert rows(await operator.get(f"{CONSOLE}?q=%25")) == []
     assert (await operator.get(f"{CONSOLE}?sort=settings")).status_code == 422
     assert (await operator.get(f"{CONSOLE}?after=W10")).status_code == 422
 

@@ -8,8 +8,7 @@ import msgspec
 
 from servicepunkt.core.errors import InvalidInputError, ServicepunktError
 from servicepunkt.core.quotas import LimitSettings
-from servicepunkt.core.tenancy.model import TENANT_STATES, TenantContext
-from servicepunkt.core.tenancy.terms import Terms
+from servicepunkt.core.tenancy.model import TENANT_STATES, TenantContext, Terms
 
 #: How long fewer requests of a tenant are answered; it ends by itself.
 SLOW_FOR = timedelta(hours=1)

@@ -21,8 +21,7 @@ from servicepunkt.core.operators import model, store, tenants
 from servicepunkt.core.operators.store import Process
 from servicepunkt.core.operators.tenants import Page, TenantSeen, Wanted
 from servicepunkt.core.tenancy import terms
-from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.core.tenancy.terms import Terms
+from servicepunkt.core.tenancy.model import TenantContext, Terms
 
 if TYPE_CHECKING:
     from servicepunkt.core.deployment import Deployment

@@ -156,7 +156,7 @@ def _filters(rows: sa.Subquery, wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.state:
         found.append(rows.c.state == wanted.state)
     if wanted.plugin:
-        found.append(rows.c.plugins.any(wanted.plugin))
+        found.append(sa.literal(wanted.plugin) == sa.any_(rows.c.plugins))
     return found
 
 

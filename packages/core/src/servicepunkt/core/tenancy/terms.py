@@ -3,7 +3,6 @@ for a while. A file that the town applies does not undo it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicepunkt.core.db.schema import Instant, platform_table
 from servicepunkt.core.quotas import SECTION, LimitSettings
-from servicepunkt.core.tenancy.model import Lowered, TenantContext
+from servicepunkt.core.tenancy.model import Lowered, TenantContext, Terms
 
 tenant_terms = platform_table(
     "tenant_terms",
@@ -26,16 +25,6 @@ tenant_terms = platform_table(
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("changed_at", Instant, nullable=False),
 )
-
-
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """`limits`: fields of `LimitSettings` that stand in place of the file's. `slow_requests` a second until
-    `slow_until` at the most."""
-
-    limits: Mapping[str, Any] = {}
-    paused: bool = False
-    slow_requests: float | None = None
-    slow_until: datetime | None = None
 
 
 def in_force(ctx: TenantContext, terms: Terms | None) -> TenantContext:

@@ -28,7 +28,7 @@ from servicepunkt.web.sessions.model import Visitor
 TENANT = f"{HREF}/tenants/{{slug:str}}"
 Reason = Annotated[str, msgspec.Meta(max_length=1000)]
 Rate = Annotated[str, msgspec.Meta(pattern=r"^\s*(\d{1,6}([.,]\d{1,3})?)?\s*\Z")]
-SENTENCES = {"requests": "Enter a number."}
+SENTENCES = dict.fromkeys((*model.QUOTAS, "slow_requests"), "Enter a number.")
 
 
 class ReasonForm(msgspec.Struct, frozen=True, kw_only=True):
