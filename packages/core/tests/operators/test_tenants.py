@@ -40,7 +40,8 @@ def many(deployment: Deployment, urls: Urls) -> None:
             (now, MANY),
         )
         owner.execute(
-            """INSERT INTO tenant_usage SELECT %s - m * interval '1 minute', n, p, n %% 100, n * 0.001, 0.1, n %% 2, 1, 0
+            """INSERT INTO tenant_usage SELECT %s - m * interval '1 minute', n, p, n %% 100, n * 0.001, 0.1,
+               n %% 2, 1, 0
                FROM generate_series(0, 9) m, generate_series(1, %s) n,
                     unnest(ARRAY[gen_random_uuid(), gen_random_uuid()]) p""",
             (now, MANY),

@@ -47,8 +47,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TenantSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """One tenant: its row, what was settled beside it, how many rows it had when that was counted, what waits for it,
-    and what it used in the time asked for. `shares` are of all tenants' requests, seconds and refusals, 0.0 to 1.0."""
+    """One tenant: its row, the limits in force with those of them that were settled, how many rows it had when that was
+    counted, what waits for it, and what it used in the time asked for. `shares` are of all tenants' requests, seconds
+    and refusals, 0.0 to 1.0.
+    """
 
     id: int
     slug: str
@@ -60,6 +62,7 @@ class TenantSeen(msgspec.Struct, frozen=True, kw_only=True):
     slow_requests: float | None = None
     slow_until: datetime | None = None
     limits: LimitSettings = LimitSettings()
+    settled: Mapping[str, float | int | None] = {}
     counts: Mapping[str, int] = {}
     counted_at: datetime | None = None
     waiting: int = 0
@@ -174,6 +177,7 @@ def _seen(row: Mapping[str, Any]) -> TenantSeen:
         slow_requests=row["slow_requests"],
         slow_until=row["slow_until"],
         limits=limits,
+        settled=row["settled"] or {},
         counts=row["counts"] or {},
         waiting=int(row["waiting"]),
         oldest=row["oldest"] if row["waiting"] else None,

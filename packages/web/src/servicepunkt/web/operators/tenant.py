@@ -80,7 +80,7 @@ async def tenant_page(
     given = await consent_service.listed(deployment, ctx) if ctx else []
     now = deployment.clock.now()
     open_to_me = [one for one in given if consents.opens(one, visitor.account.id, now)]
-    limits = {name: getattr(tenant.limits, name) for name in model.QUOTAS}
+    limits = {name: (tenant.settled.get(name), getattr(tenant.limits, name)) for name in model.QUOTAS}
     return await console_page(
         request,
         visitor,

@@ -22,6 +22,8 @@ async def staff_page(
     deployment, ctx = deployment_of(request), tenant_of(request)
     found = deployment.plugins.flat(ctx, "staff_entries", permissions=visitor.somewhere)
     found += operators.entries(ctx, visitor, deployment.settings.operator_tenant)
+    if visitor.acting:
+        found = [entry for entry in found if operators.is_lent(entry.href)]
     entries = sorted(found, key=lambda entry: entry.order)
     area = _area(str(request.scope["path"]), [entry.href for entry in entries])
     return frame.page(request, template, status=status, entries=entries, area=area, visitor=visitor, **values)
