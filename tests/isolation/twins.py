@@ -123,7 +123,7 @@ async def more(deployment: Deployment, made: Twin) -> dict[str, str]:
         await _publish(deployment, lone, note="again")
         async with deployment.database.tenant(made.ctx) as tx:
             await _plant_run(tx, lone)
-        await _plant_consent(tx, lone)
+            await _plant_consent(tx, lone)
     return lone.ids
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -60,16 +59,12 @@ async def test_a_page_of_eleven_thousand_is_one_statement(deployment: Deployment
     said: list[str] = []
     engine = deployment.database.engine.sync_engine
     sa.event.listen(engine, "before_cursor_execute", lambda _c, _x, statement, *_: said.append(statement))
-    slowest = 0.0
     for sort in tenants.SORTS:
         said.clear()
-        started = time.perf_counter()
         page = await service.page(deployment, Wanted(sort=sort, down=True))
-        slowest = max(slowest, time.perf_counter() - started)
         assert len(page.tenants) == tenants.PAGE
+        assert page.next
         assert len(said) == 1, said
-    print(f"operators: the slowest of {len(tenants.SORTS)} orders of {MANY} tenants took {slowest * 1000:.0f} ms")
-    assert slowest < 5  # a machine that does other things; the figure is in docs/benchmarks.md
 
 
 @pytest.mark.usefixtures("many")

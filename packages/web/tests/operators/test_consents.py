@@ -236,6 +236,7 @@ SHOWN = {
     "/staff/catalogue/revisions/{revision}/restore",
     "/staff/catalogue/services/{service_id}",
     "/staff/catalogue/sources",
+    "/staff/catalogue/sources/runs/{run}",
     "/staff/catalogue/translations",
 }
 
@@ -271,7 +272,8 @@ async def test_each_change_is_told_in_both_chains(here: Town, operator: Visit, c
     await begin(operator, consent.id)
     await file(here)
     page = "/t/beta/staff/catalogue/services/card/edit"
-    said = {"field": "summary", "text-de": "Ein neuer Satz.", "do": "draft"}
+    marks = re.findall(r'name="(mark-[^"]+)" value="([^"]*)"', (await operator.get(f"{page}?field=summary")).text)
+    said = {**dict(marks), "field": "summary", "text-de": "Ein neuer Satz.", "text-en": "A sentence.", "do": "draft"}
     answer = await operator.submit(f"{page}?field=summary", page, **said)
     assert answer.status_code == 303, answer.text
     for ctx in (here.alpha, here.beta):

@@ -22,6 +22,8 @@ LONGEST = timedelta(hours=8)
 #: A consent may be given so long before it begins.
 EARLIEST = timedelta(days=30)
 IDLE = timedelta(minutes=30)
+#: For so long a form may lie open whose beginning was "now".
+GRACE = timedelta(minutes=30)
 MOST_REASON = 300
 
 
@@ -112,7 +114,7 @@ def check(role: str, reason: str, starts_at: datetime, ends_at: datetime, *, now
         mistakes.append(("role", "This role cannot be lent."))
     if not reason.strip() or len(reason) > MOST_REASON:
         mistakes.append(("reason", "Give a reason of at most 300 characters."))
-    if not now - timedelta(minutes=1) <= starts_at <= now + EARLIEST:
+    if not now - GRACE <= starts_at <= now + EARLIEST:
         mistakes.append(("starts", "It begins now or within the next 30 days."))
     if not starts_at < ends_at <= starts_at + LONGEST or ends_at <= now:
         mistakes.append(("ends", "It ends after it began, and after eight hours at the latest."))

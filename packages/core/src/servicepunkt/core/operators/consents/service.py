@@ -56,7 +56,7 @@ async def give(
     model.check(role, reason, starts_at, ends_at, now=now)
     new = Consent(
         id=new_id(), role=role, reason=reason.strip(), granted_by=by.id, granted_at=now,
-        starts_at=starts_at, ends_at=ends_at,
+        starts_at=max(starts_at, now), ends_at=ends_at,
     )  # fmt: skip
     async with deployment.database.tenant(ctx) as tx:
         await store.insert(tx, new)
