@@ -19,6 +19,7 @@ NAMES = (
     "start",
     "tenants",
     "flood",
+    "console",
     "guard",
     "hours",
     "search",

@@ -28,12 +28,14 @@ PLACE = re.compile(r"{(\w+):(\w+)}")
 OWN = ("path", "only there", "query", "cursor", "body", "header", "cookie")
 FOREIGN = ("foreign path", "foreign host")
 ALWAYS = ("path", "only there", "foreign path")
+#: The rule of pages that exist in the operators' own tenant alone.
+OPERATORS = "operator"
 FEW = ("nobody", EVERYTHING, "terminal", "box")
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """One request. `position`: where the other tenant stands in it; `ruled`, `admitted`: whether the
-    route has a rule, and lets them in."""
+    route has a rule, and lets them in; `hidden`: it is the operators', who are at home in neither tenant."""
 
     route: str
     verb: str
@@ -44,6 +46,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     ruled: bool = False
     admitted: bool = True
+    hidden: bool = False
     query: str = ""
     body: bytes = b""
 
@@ -146,7 +149,8 @@ class Smuggler:
             path=(side.prefix if has_prefix else "") + path,
             host=self._beta.host if position in ("foreign host", "header") else self._alpha.host,
             headers=self._headers(who, position, program=program),
-            ruled=bool(route.rule),
+            ruled=bool(route.rule) and route.rule != OPERATORS,
+            hidden=route.rule == OPERATORS,
             admitted=route.admits(who) and position not in FOREIGN,
             query=urlencode(self._query(route, position), doseq=True),
             body=self._body(route.template, position, program=program) if verb in UNSAFE else b"",
