@@ -20,6 +20,7 @@ NAMES = (
     "tenants",
     "check",
     "flood",
+    "console",
     "guard",
     "hours",
     "search",

@@ -47,6 +47,9 @@ from servicepunkt.web.hosts import hours as host_pages
 from servicepunkt.web.hosts import house
 from servicepunkt.web.hosts import space as space_pages
 from servicepunkt.web.hosts import words as host_words
+from servicepunkt.web.operators import consents as operator_consents
+from servicepunkt.web.operators import seen as operators_seen
+from servicepunkt.web.operators import tenant as operator_tenant
 from servicepunkt.web.orders import seen as orders_seen
 from servicepunkt.web.terminal import content, figures
 
@@ -83,7 +86,8 @@ def in_templates() -> Iterator[Said]:
 
 
 def in_tables() -> Iterator[Said]:
-    for module in (words, health, hours_words, editor_words, orders_seen, host_words):
+    operators = (operators_seen, operator_consents, operator_tenant)
+    for module in (words, health, hours_words, editor_words, orders_seen, host_words, *operators):
         for name, table in vars(module).items():
             if isinstance(table, dict) and name.isupper() and name != "BADGES":
                 yield from ((package_of(module), name, said) for said in table.values() if isinstance(said, str))
@@ -114,6 +118,7 @@ def in_tables() -> Iterator[Said]:
         ],
         editor_changes: (editor_changes.TOO_LONG_REMARK, editor_changes.UNKNOWN, editor_changes.LOOK_AGAIN),
         editor_pages: editor_pages.TITLES,
+        operators_seen: [title for _, title in (*operators_seen.COLUMNS, *operators_seen.USE_COLUMNS)],
         figures: [sentence for pair in figures.UNITS.values() for sentence in pair],
         content: [*content.CAPABILITIES.values(), *content.CHANNELS.values()],
         box_pages: [sentence for pair in box_pages.QUESTIONS.values() for sentence in pair],

@@ -89,6 +89,8 @@ class Campaign:
             self.tally.leaks.append(f"leak: {probe}")
         if probe.ruled and not probe.admitted and not _refuses(answer):
             self.tally.leaks.append(f"let in: {probe}")
+        if probe.hidden and answer.status_code != 404:
+            self.tally.leaks.append(f"not hidden: {probe}")
         if answer.status_code >= 500:
             self.tally.leaks.append(f"{answer.status_code}: {probe}")
         if probe.verb in UNSAFE and answer.status_code < 400:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -65,6 +66,7 @@ WITHOUT_WORDS = {
     "notice_attempt": "outcome provider receipt reference",
     "partner_order": "currency plugin point provider reference service state",
     "partner_stock": "item plugin service",
+    "operator_consent": "role",
     "plugin_failure": "fault hook plugin",
     "provider_weight": "provider",
 }
@@ -93,7 +95,7 @@ def urls(plugins: PluginHost) -> Iterator[Any]:
 @pytest.fixture
 async def deployment(urls: Any, plugins: PluginHost, tmp_path: Path) -> AsyncIterator[Deployment]:
     empty_database(urls.owner)
-    async with open_deployment(urls, tmp_path, plugins) as made:
+    async with open_deployment(urls, tmp_path, plugins, operator_tenant="gamma") as made:
         yield made
 
 
@@ -212,6 +214,46 @@ async def test_an_export_of_the_audit_trail_is_one_tenants(town: Town) -> None:
     assert verdict.entries > 10
     assert not canaries("beta", with_public=True).search(b"".join(lines))
     assert canaries("alpha", with_public=True).search(b"".join(lines))
+
+
+async def test_the_operators_console_shows_nothing_that_a_tenant_keeps(town: Town, urls: Any) -> None:
+    """At home in a third tenant: names and numbers of `beta`, no word of its rows, no page without a consent."""
+    gamma = await twins.twin(town.deployment, urls.owner, "gamma")
+    async with town.deployment.database.tenant(gamma.ctx) as tx:
+        operator = await people.by_login(tx, "operator")
+        assert operator is not None
+        await people.update(tx, operator.id, totp=b"sealed")
+    before = town.rows.digests(town.beta.ctx.id)
+    app = create_app(town.deployment)
+    client = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
+    cookie = "; ".join(f"{name}={value}" for name, value in gamma.cookies["operator"].items())
+
+    async def get(side: Twin, path: str) -> httpx.Response:
+        return await ask(client, httpx.Request("GET", f"http://x{side.prefix}{path}", headers={"cookie": cookie}))
+
+    said = b""
+    async with alive(app):
+        for path in ("", "?sort=deposit&down=1", "/use", "/health", "/tenants/beta"):
+            answer = await get(gamma, f"/staff/operator{path}")
+            assert answer.status_code == 200, path
+            said += answer.content
+            for side in (town.alpha, town.beta):
+                assert (await get(side, f"/staff/operator{path}")).status_code == 404
+        token = re.search(rb'name="_csrf_token" value="([^"]+)"', said)
+        assert token
+        for consent in (town.beta.ids["consent"], town.lone["consent"]):
+            form = httpx.Request(
+                "POST",
+                f"http://x{gamma.prefix}/staff/operator/act/beta",
+                headers={"cookie": f"{cookie}; sp_csrf={token[1].decode()}"},
+                data={"_csrf_token": token[1].decode(), "consent": consent},
+            )
+            answer = await ask(client, form)
+            assert (answer.status_code, b"SP8203" in answer.content) == (403, True)
+        assert "/staff/sign-in" in (await get(town.beta, "/staff")).headers["location"]
+    assert canaries("beta", with_public=True).search(said), "its name stands there"
+    assert not canaries("beta", with_public=False).search(said)
+    assert town.rows.digests(town.beta.ctx.id) == before
 
 
 async def test_a_plugin_that_is_off_does_not_exist(deployment: Deployment, urls: Any) -> None:

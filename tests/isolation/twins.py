@@ -41,6 +41,8 @@ from servicepunkt.core.hosts.space.model import Wish
 from servicepunkt.core.notices import provider_store
 from servicepunkt.core.notices import service as notices
 from servicepunkt.core.notices import store as notice_store
+from servicepunkt.core.operators.consents import store as consents
+from servicepunkt.core.operators.consents.model import Consent, OperatorSession
 from servicepunkt.core.orders import store as orders
 from servicepunkt.core.orders.model import Chosen, Order
 from servicepunkt.core.people import service as people
@@ -132,6 +134,7 @@ async def more(deployment: Deployment, made: Twin) -> dict[str, str]:
         await _publish(deployment, lone, note="again")
         async with deployment.database.tenant(made.ctx) as tx:
             await _plant_run(tx, lone)
+            await _plant_consent(tx, lone)
     return lone.ids
 
 
@@ -388,6 +391,7 @@ async def _plant(tx: Transaction, made: Twin) -> None:
             changed_at=now,
         )
     )
+    await _plant_consent(tx, made)
     # What a later step of the same row would write.
     edit = sa.update(editing_store.catalogue_edit).where(editing_store.catalogue_edit.c.tenant_id == made.ctx.id)
     await tx.execute(edit.values(approver=word("approver"), remark=word("remark"), reason=word("reason")))
@@ -426,6 +430,25 @@ async def _plant_run(tx: Transaction, made: Twin) -> None:
         )
     )
     made.ids["run"] = str(number)
+
+
+async def _plant_consent(tx: Transaction, made: Twin) -> None:
+    """A consent that does not hold yet, and a session that somebody had by it."""
+    now, operator = tx.now(), ids.new_id()
+    consent = Consent(
+        id=ids.new_id(),
+        role="editor",
+        reason=private(made.slug, "reason"),
+        granted_by=UUID(made.ids["account"]),
+        granted_at=now,
+        starts_at=now + timedelta(hours=1),
+        ends_at=now + timedelta(hours=2),
+    )
+    key = f"{made.slug}{consent.id}".encode()
+    session = OperatorSession(key=key, consent=consent.id, operator=operator, started_at=now, seen_at=now)
+    await consents.insert(tx, consent)
+    await consents.insert_session(tx, session)
+    made.ids["consent"] = str(consent.id)
 
 
 def tenant_tables() -> list[sa.Table]:

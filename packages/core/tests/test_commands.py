@@ -266,3 +266,23 @@ def test_the_worker_runs_the_jobs_of_all_plugins(run: Run, monkeypatch: pytest.M
     asked = {"core.notice.deliver", "core.notice.receipt", "core.orders.expire", "core.orders.tell"}
     own = asked | periodic | {f"{name}:periodic" for name in periodic}
     assert seen == [(own, 2)]
+
+
+# --- operator -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("filled")
+def test_an_operator_reads_the_list_of_tenants_and_how_the_platform_is(run: Run) -> None:
+    found = json.loads(run("operator", "tenants", "--sort", "requests", "--down", "--json").output)
+    assert [(one["slug"], one["plugins"], one["used"]["requests"]) for one in found["tenants"]] == [
+        ("alpha", ["missing"], 0),
+        ("beta", [], 0),
+    ]
+    assert [
+        one["slug"] for one in json.loads(run("operator", "tenants", "--q", "bet", "--json").output)["tenants"]
+    ] == ["beta"]
+    assert "alpha" in run("operator", "tenants").output
+    assert run("operator", "tenants", "--sort", "settings").exit_code == 2
+    health = json.loads(run("operator", "health", "--json").output)
+    assert (health["current"], health["has_replica"], health["waiting"], health["processes"]) == (True, False, 0, [])
+    assert "server" in run("operator", "health").output

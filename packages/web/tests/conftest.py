@@ -283,7 +283,7 @@ def clock() -> FixedClock:
 @pytest.fixture
 async def deployment(urls: Urls, plugins: PluginHost, clock: FixedClock, tmp_path: Path) -> AsyncIterator[Deployment]:
     empty_database(urls.owner)
-    async with open_deployment(urls, tmp_path, plugins, clock=clock) as made:
+    async with open_deployment(urls, tmp_path, plugins, clock=clock, operator_tenant="alpha") as made:
         yield made
 
 

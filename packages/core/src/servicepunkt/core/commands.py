@@ -20,6 +20,7 @@ from servicepunkt.core.db import distribute as distribution
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import NotFoundError, PluginOffError, SettingsError
 from servicepunkt.core.notices.providers import lines_open
+from servicepunkt.core.operators.service import metered
 from servicepunkt.core.plugins.service import failures_written
 from servicepunkt.core.settings import Settings
 from servicepunkt.core.tenancy.model import TenantContext
@@ -60,7 +61,12 @@ def worker(concurrency: int) -> None:
 async def _work(settings: Settings, concurrency: int) -> None:
     async with deployments.running(settings) as deployment:
         app = jobs.build_app(deployment)
-        async with app.open_async(), lines_open(deployment), failures_written(deployment):
+        async with (
+            app.open_async(),
+            lines_open(deployment),
+            failures_written(deployment),
+            metered(deployment, "worker"),
+        ):
             # Short polling is the net under LISTEN/NOTIFY; stalled jobs of a killed worker are taken up again.
             await jobs.run_worker(app, concurrency=concurrency)
 

@@ -124,6 +124,8 @@ async def _perform(deployment: Deployment, ctx: TenantContext, entry: Job, ids: 
             JOB_FAILURES.labels(job=entry.name).inc()
             log.exception("job_failed", job=entry.name)
             raise
+        finally:
+            deployment.meters.of(ctx.id).jobs += 1
 
 
 async def run_worker(app: procrastinate.App, *, concurrency: int, look_again: float = STALLED_SECONDS) -> None:

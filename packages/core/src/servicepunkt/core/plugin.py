@@ -35,6 +35,9 @@ from servicepunkt.core.notices.ready import MessagesReady
 from servicepunkt.core.notices.receipts import take_later
 from servicepunkt.core.notices.service import deliver
 from servicepunkt.core.notices.settings import NoticeSettings, mistakes
+from servicepunkt.core.operators import store as operators
+from servicepunkt.core.operators.consents import store as consents
+from servicepunkt.core.operators.service import count
 from servicepunkt.core.orders import service as orders
 from servicepunkt.core.orders import store as order_store
 from servicepunkt.core.people.ready import PeopleReady
@@ -45,6 +48,7 @@ from servicepunkt.core.protocols import Retention
 from servicepunkt.core.retention import erase_expired
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.tenancy.store import tenant
+from servicepunkt.core.tenancy.terms import tenant_terms
 
 if TYPE_CHECKING:
     from servicepunkt.core.conformance.model import Rule
@@ -61,9 +65,10 @@ def commands() -> Sequence[click.Command]:
     from servicepunkt.core.commands import COMMANDS
     from servicepunkt.core.hosts.cli import host
     from servicepunkt.core.hours.cli import hours_command
+    from servicepunkt.core.operators.cli import operator
     from servicepunkt.core.plugins.cli import plugin
 
-    return (*COMMANDS, plugin, *BACKUP, catalogue, hours_command, host)
+    return (*COMMANDS, plugin, *BACKUP, catalogue, hours_command, host, operator)
 
 
 @hookimpl
@@ -104,12 +109,13 @@ def tables() -> Sequence[Any]:
     )
     more = (search_miss, catalogue_edit, catalogue_link, plugin_failure)
     houses = (host_hours, incident_store.host_incident, *space_store.TABLES, footfall_store.host_footfall)
-    return (*own, *SOURCE_TABLES, *NATIONAL_TABLES, *order_store.TABLES, *more, *houses)
+    platform = (tenant_terms, *operators.TABLES, *consents.TABLES)
+    return (*own, *SOURCE_TABLES, *NATIONAL_TABLES, *order_store.TABLES, *more, *houses, *platform)
 
 
 @hookimpl
 def jobs() -> Sequence[Job]:
-    return (deliver, take_later, erase_expired, publish_due, check_links, orders.expire, orders.tell)
+    return (deliver, take_later, erase_expired, publish_due, check_links, orders.expire, orders.tell, count)
 
 
 @hookimpl
@@ -139,6 +145,7 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:
 
     Attempts name nobody; a receipt comes within days, and a statistic of a month is enough.
     Edits name accounts of editors; those that no longer hold are kept for as long as somebody may ask who wrote them.
+    Consents say for two years who was let in, and why; sessions by them end within hours.
     Orders name nobody either; staff can look one up for as long as somebody may come with its reference.
     Incidents and slots name nobody either, but people have written them: how long they stay says the tenant file.
     """
@@ -154,6 +161,8 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:
         "host_incident": Retention(kept.incident_days, incident_store.delete_old),
         "host_slot": Retention(kept.slot_days, space_store.delete_past),
         "host_footfall": Retention(kept.footfall_days, footfall_store.delete_old),
+        "operator_consent": Retention(730, consents.delete_ended),
+        "operator_session": Retention(1, consents.delete_older),
     }
 
 

@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_level             DEBUG, INFO, WARNING, ERROR or CRITICAL
     tenant_requests       requests a second that one process answers for one tenant's visitors; 0 for no limit
     address_requests      the same for one address of a network; what is left over is saved up for ten seconds
+    operator_tenant       slug of the tenant whose operators see the console of the platform; empty: nobody does
     smtp_url              mail server: smtp://host:port/?sender=address (with STARTTLS), or smtps://; see the channel
     """
 
@@ -58,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_level: LogLevel = "INFO"
     tenant_requests: Annotated[float, msgspec.Meta(ge=0)] = 100.0
     address_requests: Annotated[float, msgspec.Meta(ge=0)] = 20.0
+    operator_tenant: str = ""
     smtp_url: str = ""
 
     @property

@@ -22,7 +22,8 @@ from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ConflictError, NotFoundError
 from servicepunkt.core.keys.store import data_key
-from servicepunkt.core.tenancy import store
+from servicepunkt.core.operators import store as operators
+from servicepunkt.core.tenancy import store, terms
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.tenants.readiness import answers
 from servicepunkt.tenants.service import NotReadyError, StateError, as_owner
@@ -58,6 +59,8 @@ async def delete(deployment: Deployment, slug: str, *, actor: str, folder: Path)
             raise StateError(f"{slug} is {row['state']}; only a retired tenant is deleted")
         jobs = await _forget_jobs(connection, row["id"])
         await store.bury(connection, row["id"])
+        await terms.forget(connection, row["id"])
+        await operators.forget(connection, row["id"])
         ctx = TenantContext(id=row["id"], slug=slug, name=row["name"], plugins=frozenset(row["plugins"]))
         async with owner.within(connection, ctx) as tx:
             if blocking := [one for one in await answers(deployment, tx, "retirement_checks") if one.blocks]:

@@ -22,7 +22,7 @@ from servicepunkt.core.catalogue.sources.composition import EDITORS, HOSTS, Comp
 from servicepunkt.core.db.session import Database, Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, NotFoundError, ServicepunktError, SettingsError
-from servicepunkt.core.tenancy import store
+from servicepunkt.core.tenancy import store, terms
 from servicepunkt.core.tenancy.model import TENANT_STATES
 from servicepunkt.tenants import exporting
 from servicepunkt.tenants.checking import check, context_of
@@ -150,7 +150,8 @@ async def _apply(
     _check_state(before, read.tenant.state)
     changed = list(differences(before or {}, row))
     tenant_id = before["id"] if before and not changed else await store.save(connection, {**row, "updated_at": now})
-    ctx = context_of(read.tenant, read.sections, tenant_id)
+    # What an operator has settled stands above the file that is applied here.
+    ctx = terms.in_force(context_of(read.tenant, read.sections, tenant_id), await terms.of_one(connection, tenant_id))
     async with owner.within(connection, ctx) as tx:
         catalogue_before = await catalogue.newest(tx)
         await importing.put_files(tx, read.catalogue, at=now)

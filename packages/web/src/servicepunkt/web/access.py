@@ -15,10 +15,13 @@ from litestar.types import Guard
 
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ForbiddenError, NotFoundError, ServicepunktError
+from servicepunkt.core.operators.consents.model import NotLentError
+from servicepunkt.core.operators.model import SecondFactorNeededError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.web.devices import model as devices
 from servicepunkt.web.devices import service as device_service
 from servicepunkt.web.devices.model import Device, DeviceRefusedError
+from servicepunkt.web.operators import service as operator_service
 from servicepunkt.web.sessions import model as sessions
 from servicepunkt.web.sessions import service as session_service
 from servicepunkt.web.sessions.model import NotSignedInError, Visitor
@@ -67,7 +70,8 @@ async def _visitor(connection: Connection) -> Visitor:
     found = connection.scope.get(VISITOR_KEY)
     if not isinstance(found, Visitor):
         ctx, deployment = tenant_of(connection), deployment_of(connection)
-        found = await session_service.visitor(deployment, ctx, connection.cookies.get(sessions.COOKIE, ""))
+        found = await operator_service.visitor(deployment, ctx, connection.cookies.get(operator_service.COOKIE, ""))
+        found = found or await session_service.visitor(deployment, ctx, connection.cookies.get(sessions.COOKIE, ""))
         if found is None:
             raise NotSignedInError
         connection.scope[VISITOR_KEY] = found  # type: ignore[literal-required]
@@ -83,11 +87,27 @@ def permission(name: str, *, per_unit: bool = False) -> Guard:
 
     async def guard(connection: Connection, handler: BaseRouteHandler) -> None:  # noqa: ARG001 - the framework's shape
         visitor = await _visitor(connection)
+        if visitor.acting and not operator_service.is_lent(str(connection.scope.get("path_template", ""))):
+            raise NotLentError
         if not visitor.may(name) and not (per_unit and visitor.units(name)):
             raise ForbiddenError
+        if visitor.acting:
+            await operator_service.note(connection, tenant_of(connection), visitor.acting)
 
     guard.rule = f"permission:{name}"  # type: ignore[attr-defined]
     return guard
+
+
+async def console(connection: Connection, handler: BaseRouteHandler) -> None:  # noqa: ARG001
+    """Only operators of the platform, with a second factor, in their own tenant, which the gate has seen to."""
+    visitor = await _visitor(connection)
+    if visitor.acting or not visitor.may("tenants.manage"):
+        raise ForbiddenError
+    if visitor.account.totp is None:
+        raise SecondFactorNeededError
+
+
+console.rule = "operator"  # type: ignore[attr-defined]
 
 
 def device(kind: str) -> Guard:

@@ -17,6 +17,7 @@ from servicepunkt.core.catalogue.search.service import CatalogueSearch
 from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ServicepunktError
+from servicepunkt.core.operators.service import metered
 from servicepunkt.core.plugins.service import failures_written
 from servicepunkt.web import access, assets, health
 from servicepunkt.web.frame import Frame, build_frame
@@ -57,7 +58,7 @@ def create_litestar(deployment: Deployment, frame: Frame | None = None) -> Lites
         app.state["press"] = Press(deployment.settings.home / "cache" / "fonts")
         closing: list[Callable[[], Awaitable[None]]] = []
         app.state["at_shutdown"] = closing
-        async with failures_written(deployment):
+        async with failures_written(deployment), metered(deployment, "serve"):
             yield
         for close in closing:
             await close()
@@ -84,7 +85,7 @@ def create_litestar(deployment: Deployment, frame: Frame | None = None) -> Lites
             Exception: problems.unknown,
         },
         csrf_config=csrf,
-        middleware=[PluginGate(), PlainAddresses(), PlainTokens(csrf)],
+        middleware=[PluginGate(deployment.settings.operator_tenant), PlainAddresses(), PlainTokens(csrf)],
         before_request=keep_choices,
         request_class=CarefulRequest,
         request_max_body_size=MAX_BODY,

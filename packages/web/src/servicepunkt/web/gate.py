@@ -6,7 +6,7 @@ OPTIONS would tell that something is there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from litestar import Request
@@ -22,6 +22,8 @@ from servicepunkt.web.tenancy import TENANT_KEY
 #: The plugin that draws pages and errors for everybody, also where no tenant is served.
 SHELL = "web"
 OPT = "plugin"
+#: What belongs to the platform's operators: "home" exists in their own tenant alone, "any" where there are operators.
+CONSOLE = "console"
 #: Asked for the tenant, if there is one, and a plugin; raises NotFoundError for what is not to be seen.
 Gate = Callable[[object, str], None]
 
@@ -31,9 +33,25 @@ class PluginGate(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP,)
 
+    def __init__(self, operator_tenant: str) -> None:
+        self._operator_tenant = operator_tenant
+
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        require(scope.get(TENANT_KEY), str(scope["route_handler"].opt.get(OPT, "core")))
+        require_route(scope.get(TENANT_KEY), scope["route_handler"].opt, self._operator_tenant)
         await next_app(scope, receive, send)
+
+
+def require_route(ctx: object, opt: Mapping[str, Any], operator_tenant: str) -> None:
+    """Raises NotFoundError where the route's plugin is off, and for the operators' pages where they are not at home."""
+    require(ctx, str(opt.get(OPT, "core")))
+    if (kind := opt.get(CONSOLE)) and not shows_console(ctx, kind, operator_tenant):
+        raise NotFoundError
+
+
+def shows_console(ctx: object, kind: str, operator_tenant: str) -> bool:
+    """Whether pages of this kind (see `CONSOLE`) exist at this tenant; `operator_tenant` is empty for no operators."""
+    home = isinstance(ctx, TenantContext) and ctx.slug == operator_tenant
+    return bool(operator_tenant) and (home or kind == "any")
 
 
 def require(ctx: object, plugin: str) -> None:
@@ -60,7 +78,8 @@ def is_hidden(request: Request[Any, Any, Any]) -> bool:
         except MethodNotAllowedException:
             continue
         try:
-            require(request.scope.get(TENANT_KEY), str(found[1].opt.get(OPT, "core")))
+            settings = request.app.state["deployment"].settings
+            require_route(request.scope.get(TENANT_KEY), found[1].opt, settings.operator_tenant)
         except NotFoundError:
             return True
     return False

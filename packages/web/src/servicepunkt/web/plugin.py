@@ -91,6 +91,9 @@ def routes() -> Sequence[Any]:
     from servicepunkt.web.hosts import today as host_today
     from servicepunkt.web.notices import api as notice_api
     from servicepunkt.web.notices import pages as notice_pages
+    from servicepunkt.web.operators import consents as consent_pages
+    from servicepunkt.web.operators import pages as operator_pages
+    from servicepunkt.web.operators import tenant as operator_tenant
     from servicepunkt.web.orders import pages as order_pages
     from servicepunkt.web.orders import staff as order_staff
     from servicepunkt.web.staff import pages as staff_pages
@@ -123,6 +126,9 @@ def routes() -> Sequence[Any]:
         *order_pages.HANDLERS,
         *order_staff.HANDLERS,
         *staff_pages.HANDLERS,
+        *operator_pages.HANDLERS,
+        *operator_tenant.HANDLERS,
+        *consent_pages.HANDLERS,
         *terminal_pages.HANDLERS,
         *search_pages.HANDLERS,
         *competence_pages.HANDLERS,

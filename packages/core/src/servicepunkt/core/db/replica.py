@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import structlog
 from psycopg import Error
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from servicepunkt.core.db.session import Database, Transaction
@@ -21,6 +22,10 @@ ANSWER_SECONDS = 2
 #: After a failure it is left alone for so long, so that no request waits for a computer that is gone.
 REST_SECONDS = 15.0
 T = TypeVar("T")
+# On an idle server the last transaction grows old although nothing is missing.
+_LAG = """
+    SELECT CASE WHEN pg_last_wal_receive_lsn() IS NOT DISTINCT FROM pg_last_wal_replay_lsn() THEN 0
+    ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END"""
 
 
 class Replica:
@@ -47,6 +52,14 @@ class Replica:
         if found is None:
             REPLICA_MISSES.labels(reason="behind").inc()
         return found
+
+    async def lag(self) -> float:
+        """How many seconds it is behind; 0.0 where it has replayed all that it got, or is no copy at all.
+
+        Raises SQLAlchemyError, psycopg.Error, OSError or TimeoutError where it does not answer.
+        """
+        async with asyncio.timeout(ANSWER_SECONDS), self._database.platform("how far is the replica") as connection:
+            return float(await connection.scalar(text(_LAG)) or 0.0)
 
     async def close(self) -> None:
         await self._database.close()

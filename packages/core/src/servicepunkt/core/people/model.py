@@ -12,11 +12,12 @@ from servicepunkt.core.errors import ServicepunktError
 
 # One table says who may do what. The host never sees a citizen's datum, the operator none of a tenant's.
 ROLES: dict[str, frozenset[str]] = {
-    "operator": frozenset({"tenants.manage", "health.read"}),
+    "operator": frozenset({"staff.enter", "tenants.manage", "health.read"}),
     "city_admin": frozenset(
         {
             "staff.enter",
             "accounts.manage",
+            "consents.manage",
             "devices.manage",
             "deposits.read",
             "deposits.unlock",

@@ -34,6 +34,7 @@ async def write_failures(deployment: Deployment) -> None:
         of_tenant = list(found)
         try:
             await _write(deployment, tenant, of_tenant)
+            deployment.meters.of(tenant).failures += sum(one.count for one in of_tenant if one.fault == "failed")
         except SQLAlchemyError as error:
             log.warning("plugin_failures_not_written", exc_info=error)
             deployment.plugins.failures.give_back(of_tenant)

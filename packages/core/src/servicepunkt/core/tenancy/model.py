@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -31,6 +31,13 @@ TENANT_STATES: Mapping[str, frozenset[str]] = {
 OPEN_STATES = frozenset({"rehearsal", "live"})
 
 
+class Lowered(msgspec.Struct, frozen=True):
+    """No more than so many requests a second until this moment: the operator calms a tenant down."""
+
+    requests: float
+    until: datetime
+
+
 class TenantContext(msgspec.Struct, frozen=True, kw_only=True):
     """One tenant as the code sees it during one request, job or command.
 
@@ -48,6 +55,7 @@ class TenantContext(msgspec.Struct, frozen=True, kw_only=True):
     zone: str = "Europe/Berlin"
     subdivision: str = ""
     settings: Mapping[str, msgspec.Struct] = {}
+    lowered: Lowered | None = None
 
     @property
     def is_open(self) -> bool:
@@ -70,6 +78,19 @@ class TenantContext(msgspec.Struct, frozen=True, kw_only=True):
     def local_date(self, moment: datetime) -> date:
         """The day that people at the tenant's place have at this moment."""
         return moment.astimezone(self.zone_info).date()
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator has settled beside the tenant's file.
+
+    `limits`: fields of `LimitSettings` that stand in place of the file's. `slow_requests` a second until
+    `slow_until` at the most.
+    """
+
+    limits: Mapping[str, Any] = {}
+    paused: bool = False
+    slow_requests: float | None = None
+    slow_until: datetime | None = None
 
 
 class TenantDirectory(Protocol):

@@ -11,7 +11,7 @@ import structlog
 
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.plugins import PluginHost
-from servicepunkt.core.tenancy import store
+from servicepunkt.core.tenancy import store, terms
 from servicepunkt.core.tenancy.model import TenantContext
 
 FRESH_SECONDS = 1.0
@@ -32,7 +32,7 @@ class DatabaseDirectory:
         }
         self._monotonic = monotonic
         self._looked_at = float("-inf")
-        self._revision: tuple[int, int] = (-1, -1)
+        self._revision: tuple[int, int, int] = (-1, -1, -1)
         self._by_id: dict[int, TenantContext] = {}
         self._by_slug: dict[str, TenantContext] = {}
         self._by_host: dict[str, TenantContext] = {}
@@ -64,8 +64,10 @@ class DatabaseDirectory:
         async with self._database.platform("tenant directory") as connection:
             revision = await store.revision(connection)
             rows = await store.rows(connection) if revision != self._revision else None
+            settled = await terms.of_all(connection) if rows is not None else {}
         if rows is not None:
-            served = [(row, ctx) for row in rows if (ctx := self._readable(row)) is not None]
+            read = [(row, self._readable(row)) for row in rows]
+            served = [(row, terms.in_force(ctx, settled.get(ctx.id))) for row, ctx in read if ctx is not None]
             self._by_id = {ctx.id: ctx for _, ctx in served}
             self._by_slug = {ctx.slug: ctx for _, ctx in served}
             self._by_host = {host.lower(): ctx for row, ctx in served for host in row["hosts"]}

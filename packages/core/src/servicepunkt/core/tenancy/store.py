@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from servicepunkt.core.db.schema import Instant, platform_table
+from servicepunkt.core.tenancy.terms import tenant_terms
 
 tenant = platform_table(
     "tenant",
@@ -29,12 +30,12 @@ tenant = platform_table(
 )
 
 
-async def revision(connection: AsyncConnection) -> tuple[int, int]:
-    """(count, highest revision): changes whenever any tenant does."""
-    row = (
-        await connection.execute(sa.select(sa.func.count(), sa.func.coalesce(sa.func.max(tenant.c.revision), 0)))
-    ).one()
-    return int(row[0]), int(row[1])
+async def revision(connection: AsyncConnection) -> tuple[int, int, int]:
+    """(count, highest revision, that of the terms): changes whenever any tenant or its terms do."""
+    settled = sa.select(sa.func.coalesce(sa.func.max(tenant_terms.c.revision), 0)).scalar_subquery()
+    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.max(tenant.c.revision), 0), settled)
+    row = (await connection.execute(query)).one()
+    return int(row[0]), int(row[1]), int(row[2])
 
 
 async def rows(connection: AsyncConnection) -> list[dict[str, Any]]:

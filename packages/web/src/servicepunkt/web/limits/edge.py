@@ -53,6 +53,8 @@ class Limits:
     ) -> None:
         self._app = app
         self._settings = deployment.settings
+        self._meters = deployment.meters
+        self._clock = deployment.clock
         self._problems = problems
         self._monotonic = monotonic
         # Two stores: addresses are made up easily, and must not push tenants out.
@@ -69,10 +71,9 @@ class Limits:
         given = credentials_of(request, ctx)
         known, wait = self._wait(request, ctx, given)
         if wait:
-            REFUSED.inc()
-            await _refuse(self._problems, request, math.ceil(wait))
+            await self._refuse(request, ctx, math.ceil(wait))
         elif known or "token" in given or not self._settings.tenant_requests:
-            await self._app(scope, receive, send)
+            await self._answer(request, ctx)
             self._learn(scope, given)
         else:
             await self._in_turn(request, ctx)
@@ -81,17 +82,31 @@ class Limits:
     async def _in_turn(self, request: Request[Any, Any, Any], ctx: TenantContext | None) -> None:
         try:
             async with self._turns.turn(ctx.id if ctx else 0):
-                await self._app(request.scope, request.receive, request.send)
+                await self._answer(request, ctx)
         except LineFullError:
-            REFUSED.inc()
-            await _refuse(self._problems, request, 1)
+            await self._refuse(request, ctx, 1)
+
+    async def _answer(self, request: Request[Any, Any, Any], ctx: TenantContext | None) -> None:
+        """Hand on to the framework, and count for the tenant how long that took."""
+        started = self._meters.monotonic()
+        try:
+            await self._app(request.scope, request.receive, request.send)
+        finally:
+            if ctx:
+                self._meters.answered(ctx.id, self._meters.monotonic() - started)
+
+    async def _refuse(self, request: Request[Any, Any, Any], ctx: TenantContext | None, seconds: int) -> None:
+        REFUSED.inc()
+        if ctx:
+            self._meters.of(ctx.id).refused += 1
+        await _refuse(self._problems, request, seconds)
 
     def _wait(
         self, request: Request[Any, Any, Any], ctx: TenantContext | None, given: Mapping[str, bytes]
     ) -> tuple[bool, float]:
         """Whether this was recognised lately, and seconds until it would be answered; 0.0 for now."""
         now, section = self._monotonic(), ctx.section(SECTION, LimitSettings) if ctx else LimitSettings()
-        of_address = _chosen(section.requests_of_address, self._settings.address_requests)
+        of_address = self._lowered(ctx, _chosen(section.requests_of_address, self._settings.address_requests))
         for credential in given.values():
             free = self._proven.get(credential, now)
             if free is not None:
@@ -100,7 +115,14 @@ class Limits:
         wait = self._addresses.take((tenant_id, address_of(request), by_token), of_address, now)
         if wait or by_token or ctx is None:
             return False, wait
-        return False, self._tenants.take(tenant_id, _chosen(section.requests, self._settings.tenant_requests), now)
+        of_tenant = self._lowered(ctx, _chosen(section.requests, self._settings.tenant_requests))
+        return False, self._tenants.take(tenant_id, of_tenant, now)
+
+    def _lowered(self, ctx: TenantContext | None, rate: float) -> float:
+        """No more than the operator lets through for a while; 0 is no limit."""
+        if ctx is None or ctx.lowered is None or self._clock.now() >= ctx.lowered.until:
+            return rate
+        return min(rate, ctx.lowered.requests) if rate else ctx.lowered.requests
 
     def _learn(self, scope: Scope, given: Mapping[str, bytes]) -> None:
         """Which credential was worth something is known once the answer is made."""

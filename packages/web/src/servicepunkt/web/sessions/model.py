@@ -9,6 +9,8 @@ from uuid import UUID
 import msgspec
 
 from servicepunkt.core.errors import ServicepunktError
+from servicepunkt.core.operators.consents.model import PERMISSIONS as LENT
+from servicepunkt.core.operators.consents.model import Acting
 from servicepunkt.core.people import model as people
 from servicepunkt.core.people.model import Account
 
@@ -39,16 +41,23 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
 
     account: Account
     session: Session
+    #: An operator of the platform whom the city has let in; the account is one of the operators' own tenant then.
+    acting: Acting | None = None
 
     @property
     def permissions(self) -> frozenset[str]:
         """What this person may do in the whole tenant."""
-        return people.permissions(self.roles)
+        return self._lent(people.permissions(self.roles))
+
+    def _lent(self, permissions: frozenset[str]) -> frozenset[str]:
+        """Of an operator's permissions those that a consent lends."""
+        return permissions & LENT if self.acting else permissions
 
     @property
     def somewhere(self) -> frozenset[str]:
         """What this person may do in one unit at least."""
-        return frozenset().union(*(people.permissions((role,), people.Grant.parse(role).unit) for role in self.roles))
+        held = (people.permissions((role,), people.Grant.parse(role).unit) for role in self.roles)
+        return self._lent(frozenset().union(*held))
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -57,15 +66,15 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def actor(self) -> str:
         """How the audit chain names this person."""
-        return f"account:{self.account.id}"
+        return self.acting.actor if self.acting else f"account:{self.account.id}"
 
     def may(self, permission: str, unit: str | None = None) -> bool:
         """Whether this person may do this in the whole tenant, or in `unit`."""
-        return permission in people.permissions(self.roles, unit)
+        return permission in self._lent(people.permissions(self.roles, unit))
 
     def units(self, permission: str) -> frozenset[str] | None:
         """The units in which this person may do this; None for all of them."""
-        return people.units(self.roles, permission)
+        return people.units(self.roles, permission) if self._lent(frozenset({permission})) else frozenset()
 
 
 def key_of(cookie: str) -> bytes:

@@ -8,6 +8,7 @@ from litestar import Request, Response
 
 from servicepunkt.web.access import deployment_of, tenant_of
 from servicepunkt.web.frame import Frame
+from servicepunkt.web.operators import service as operators
 from servicepunkt.web.sessions.model import Visitor
 
 START = "/staff"
@@ -18,7 +19,11 @@ async def staff_page(
 ) -> Response[str]:
     """A page that extends `web/staff.html`, with the navigation that the visitor's permissions allow."""
     frame: Frame = request.app.state["frame"]
-    found = deployment_of(request).plugins.flat(tenant_of(request), "staff_entries", permissions=visitor.somewhere)
+    deployment, ctx = deployment_of(request), tenant_of(request)
+    found = deployment.plugins.flat(ctx, "staff_entries", permissions=visitor.somewhere)
+    found += operators.entries(ctx, visitor, deployment.settings.operator_tenant)
+    if visitor.acting:
+        found = [entry for entry in found if operators.is_lent(entry.href)]
     entries = sorted(found, key=lambda entry: entry.order)
     area = _area(str(request.scope["path"]), [entry.href for entry in entries])
     return frame.page(request, template, status=status, entries=entries, area=area, visitor=visitor, **values)

@@ -19,6 +19,7 @@ from servicepunkt.web.forms import convert, typed
 from servicepunkt.web.frame import Frame, language, local_path
 from servicepunkt.web.help import service as help_service
 from servicepunkt.web.navigation import cookie, see_other
+from servicepunkt.web.operators import service as operators
 from servicepunkt.web.sessions import model as sessions
 from servicepunkt.web.sessions import service as session_service
 from servicepunkt.web.sessions.model import Visitor
@@ -89,6 +90,8 @@ async def sign_out(
     """End the session, if there is one."""
     await session_service.end(deployment, ctx, request.cookies.get(sessions.COOKIE, ""))
     answer = see_other(request, "/staff/sign-in")
+    if await operators.leave(deployment, ctx, request.cookies.get(operators.COOKIE, "")):
+        answer.set_cookie(cookie(request, operators.COOKIE, "", max_age=0))
     answer.set_cookie(cookie(request, sessions.COOKIE, "", max_age=0))
     return answer
 
