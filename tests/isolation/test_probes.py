@@ -55,6 +55,7 @@ WITHOUT_WORDS = {
     "data_key": "purpose",
     "deposit": "alert box kind locale reference state",
     "device": "kind state target",
+    "handshake": "kind",
     "help_call": "point state",
     "notice": "channel locale sealed_context state template",
     "notice_attempt": "outcome provider receipt reference",

@@ -45,6 +45,7 @@ from servicepunkt.dokbox.settings import BoxSettings, DokboxSettings
 from servicepunkt.dokbox.trust import store as trust
 from servicepunkt.web.devices import service as devices
 from servicepunkt.web.devices.model import Device
+from servicepunkt.web.handshakes import store as handshakes
 from servicepunkt.web.help import service as help_calls
 from servicepunkt.web.sessions import service as sessions
 
@@ -297,6 +298,10 @@ async def _plant(tx: Transaction, made: Twin) -> None:
                 "last": now,
                 "error": word("error"),
             },
+        ),
+        (
+            handshakes.handshake,
+            {"key": b"k" * 32, "kind": "Login", "data": word("login").encode(), "until": now},
         ),
         (
             provider_store.provider_weight,

@@ -15,6 +15,7 @@ from servicepunkt.core.db.replica import Replica
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.keys.service import Keyring
 from servicepunkt.core.notices.providers import Providers
+from servicepunkt.core.openid.provider import OpenIdProviders
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.settings import Settings, read_settings
 from servicepunkt.core.tenancy.service import DatabaseDirectory
@@ -42,6 +43,7 @@ class Deployment:
         self.directory = DatabaseDirectory(database, plugins)
         self.keyring = Keyring(settings.master_key_bytes(), randomness)
         self.providers = Providers()
+        self.openid = OpenIdProviders(self.clock)
         self.texts = Texts([answer.value for answer in plugins.startup("texts")])
 
     async def close(self) -> None:

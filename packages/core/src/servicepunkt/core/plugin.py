@@ -30,6 +30,8 @@ from servicepunkt.core.notices.receipts import take_later
 from servicepunkt.core.notices.service import deliver
 from servicepunkt.core.notices.settings import NoticeSettings, mistakes
 from servicepunkt.core.notices.store import notice
+from servicepunkt.core.openid import settings as openid
+from servicepunkt.core.openid.ready import ProviderReady
 from servicepunkt.core.orders import service as orders
 from servicepunkt.core.orders import store as order_store
 from servicepunkt.core.people.ready import PeopleReady
@@ -108,6 +110,7 @@ def tenant_sections() -> Sequence[TenantSection]:
         TenantSection("catalogue", CatalogueSettings),
         TenantSection(line115.SECTION, line115.Line115),
         TenantSection(quotas.SECTION, quotas.LimitSettings, check=quotas.mistakes),
+        TenantSection(openid.SECTION, openid.OpenIdSettings, check=openid.mistakes),
     )
 
 
@@ -140,4 +143,4 @@ def _notice_mistakes(draft: TenantDraft) -> list[tuple[str, str]]:
 
 @hookimpl
 def go_live_checks(ctx: TenantContext) -> Sequence[Any]:
-    return (PeopleReady(), MessagesReady(ctx))
+    return (PeopleReady(), ProviderReady(ctx), MessagesReady(ctx))

@@ -13,6 +13,7 @@ from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.web import theme
 from servicepunkt.web.devices.model import TERMINAL
 from servicepunkt.web.devices.store import device
+from servicepunkt.web.handshakes.store import handshake
 from servicepunkt.web.help.store import help_call
 from servicepunkt.web.sessions.store import session
 from servicepunkt.web.settings import TerminalSettings, WebSettings
@@ -70,7 +71,7 @@ def migrations() -> Path:
 
 @hookimpl
 def tables() -> Sequence[Any]:
-    return (session, device, help_call)
+    return (session, handshake, device, help_call)
 
 
 @hookimpl
@@ -88,6 +89,7 @@ def routes() -> Sequence[Any]:
     from servicepunkt.web.notices import pages as notice_pages
     from servicepunkt.web.orders import pages as order_pages
     from servicepunkt.web.orders import staff as order_staff
+    from servicepunkt.web.staff import openid
     from servicepunkt.web.staff import pages as staff_pages
     from servicepunkt.web.terminal import aloud, take_along
     from servicepunkt.web.terminal import competence as competence_pages
@@ -113,6 +115,7 @@ def routes() -> Sequence[Any]:
         *order_pages.HANDLERS,
         *order_staff.HANDLERS,
         *staff_pages.HANDLERS,
+        *openid.HANDLERS,
         *terminal_pages.HANDLERS,
         *search_pages.HANDLERS,
         *competence_pages.HANDLERS,
@@ -155,12 +158,17 @@ def device_kinds() -> Sequence[DeviceKind]:
 def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG001
     """Help calls name nobody; they are kept for as long as somebody may ask how often help was wanted.
 
-    Sessions that ended are deleted when somebody signs in, and at night where nobody does.
+    Sessions and handshakes that ended are deleted when somebody signs in, and at night where nobody does.
     """
+    from servicepunkt.web.handshakes.store import delete_older as delete_handshakes
     from servicepunkt.web.help.store import delete_closed
     from servicepunkt.web.sessions.store import delete_older
 
-    return {"help_call": Retention(90, delete_closed), "session": Retention(1, delete_older)}
+    return {
+        "help_call": Retention(90, delete_closed),
+        "session": Retention(1, delete_older),
+        "handshake": Retention(1, delete_handshakes),
+    }
 
 
 @hookimpl

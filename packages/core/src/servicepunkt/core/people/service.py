@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import argon2
+import msgspec
 import pyotp
 
 from servicepunkt.core import quotas
@@ -57,6 +58,35 @@ async def create_account(
     return account
 
 
+async def vouched(tx: Transaction, *, at: datetime, key: bytes, name: str, roles: tuple[str, ...]) -> Account | None:
+    """The account of a person for whom the tenant's provider vouches under the digest `key`.
+
+    Made at the first time; name and roles are the provider's each time. None for who has no role (any more), or was
+    switched off here. Raises QuotaError.
+    """
+    await tx.lock("accounts")
+    found = await store.by_external(tx, key, lock=True)
+    if found is None and roles:
+        quotas.keep_within(tx.ctx, "accounts", await store.count(tx) + 1)
+        login = f"openid-{key.hex()[:12]}"
+        found = Account(
+            id=new_id(), login=login, name=name or login, password_hash="", roles=roles, created_at=at, external=key
+        )
+        await store.insert(tx, found)
+        await audit.record(tx, at=at, actor="openid", action="account.create", subject=f"account:{found.id}")
+    subject = f"account:{found.id if found else NIL}"
+    if found is not None and (roles, name or found.name) != (found.roles, found.name):
+        if roles != found.roles:
+            given = " ".join(roles)
+            await audit.record(tx, at=at, actor="openid", action="account.roles", subject=subject, roles=given)
+        found = msgspec.structs.replace(found, roles=roles, name=name or found.name)
+        await store.update(tx, found.id, roles=found.roles, name=found.name)
+    welcome = found is not None and found.active and bool(roles)
+    actor, action = (subject, "account.sign_in") if welcome else ("anonymous", "account.sign_in_refused")
+    await audit.record(tx, at=at, actor=actor, action=action, subject=subject)
+    return found if welcome else None
+
+
 async def set_password(tx: Transaction, account: Account, password: str, *, at: datetime, actor: str) -> None:
     """Give an account another password. Raises InvalidInputError with every mistake."""
     if sentences := model.password_mistakes(password, account.login):
@@ -89,11 +119,13 @@ async def sign_in(deployment: Deployment, ctx: TenantContext, *, login: str, pas
     async with deployment.database.tenant(ctx) as tx:
         login = login.strip().lower()
         account = await store.by_login(tx, login, lock=True) if _can_be_stored(login) else None
-        locked = account is None or not account.active or model.is_locked(account, now)
+        locked = account is None or not model.has_password(account) or model.is_locked(account, now)
         if account is not None and not locked:
             failures, until = model.after_failure(account.failures, now)
             await store.update(tx, account.id, failures=failures, locked_until=until)
-    right = await asyncio.to_thread(_matches, account.password_hash if account else _nobody(), password)
+    right = await asyncio.to_thread(
+        _matches, account.password_hash if account and account.password_hash else _nobody(), password
+    )
     async with deployment.database.tenant(ctx) as tx:
         step = await _second_factor(deployment, tx, account, code)
         if account is None or locked or not right or step is None:
