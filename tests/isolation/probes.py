@@ -171,6 +171,7 @@ class Smuggler:
             "device_id": ids["terminal"],
             "call_id": ids["call"],
             "edit_id": ids["edit"],
+            "account_id": ids["account"],
         }
 
         def value(place: re.Match[str]) -> str:

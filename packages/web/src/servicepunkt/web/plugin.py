@@ -89,7 +89,7 @@ def routes() -> Sequence[Any]:
     from servicepunkt.web.notices import pages as notice_pages
     from servicepunkt.web.orders import pages as order_pages
     from servicepunkt.web.orders import staff as order_staff
-    from servicepunkt.web.staff import openid
+    from servicepunkt.web.staff import accounts, openid
     from servicepunkt.web.staff import pages as staff_pages
     from servicepunkt.web.terminal import aloud, take_along
     from servicepunkt.web.terminal import competence as competence_pages
@@ -116,6 +116,7 @@ def routes() -> Sequence[Any]:
         *order_staff.HANDLERS,
         *staff_pages.HANDLERS,
         *openid.HANDLERS,
+        *accounts.HANDLERS,
         *terminal_pages.HANDLERS,
         *search_pages.HANDLERS,
         *competence_pages.HANDLERS,
@@ -184,6 +185,8 @@ def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[S
     from servicepunkt.web.notices.tasks import HREF
     from servicepunkt.web.orders.staff import HREF as ORDERS
     from servicepunkt.web.orders.staff import PERMISSION
+    from servicepunkt.web.staff.accounts import HREF as ACCOUNTS
+    from servicepunkt.web.staff.accounts import PERMISSION as ACCOUNTS_PERMISSION
 
     entries = [StaffEntry("Overview", "/staff", order=0)]
     if "help.answer" in permissions:
@@ -199,6 +202,8 @@ def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[S
         entries.append(StaffEntry("Messages", HREF, order=70))
     if "devices.manage" in permissions:
         entries.append(StaffEntry("Devices", "/staff/devices", order=80))
+    if ACCOUNTS_PERMISSION in permissions:
+        entries.append(StaffEntry("Accounts", ACCOUNTS, order=85))
     return entries
 
 

@@ -13,14 +13,12 @@ from msgspec import Meta
 from servicepunkt.core.catalogue.model import Catalogue
 from servicepunkt.core.declarations import TenantDraft
 from servicepunkt.core.errors import SecretError
-from servicepunkt.core.people.model import ROLES, UNIT_ROLES, Grant, grant_mistakes
+from servicepunkt.core.people.model import PLATFORM_ROLE, ROLES, UNIT_ROLES, Grant, grant_mistakes
 from servicepunkt.core.rules import Broken, closest, rule
 from servicepunkt.core.secrets import tenant_prefix, tenant_secret
 from servicepunkt.core.tenancy.model import TenantContext
 
 SECTION = "oidc"
-#: The platform's own role: no provider of a city gives it.
-PLATFORM_ROLE = "operator"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 #: RFC 6749, 3.3
 Scope = Annotated[str, Meta(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,100}\Z")]

@@ -48,6 +48,8 @@ ROLES: dict[str, frozenset[str]] = {
     "data_protection_officer": frozenset({"staff.enter", "audit.read", "retention.read"}),
 }
 
+#: The platform's own role: neither a city nor its provider gives it.
+PLATFORM_ROLE = "operator"
 #: Into the rooms for staff.
 ENTER = "staff.enter"
 #: Roles that can be held for one unit alone, and what kind of unit that is.

@@ -30,6 +30,11 @@ _hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 TOTP_STEP = 30
 
 
+def hashed(password: str) -> str:
+    """Slow on purpose: call it in a thread."""
+    return _hasher.hash(password)
+
+
 @lru_cache(maxsize=1)
 def _nobody() -> str:
     """A hash to verify against when there is no account, so that both answers take the same time."""
@@ -51,8 +56,8 @@ async def create_account(
         raise InvalidInputError(mistakes)
     await tx.lock("accounts")
     quotas.keep_within(tx.ctx, "accounts", await store.count(tx) + 1)
-    hashed = await asyncio.to_thread(_hasher.hash, password)
-    account = Account(id=new_id(), login=login, name=name, password_hash=hashed, roles=roles, created_at=at)
+    stored = await asyncio.to_thread(hashed, password)
+    account = Account(id=new_id(), login=login, name=name, password_hash=stored, roles=roles, created_at=at)
     await store.insert(tx, account)
     await audit.record(tx, at=at, actor=actor, action="account.create", subject=f"account:{account.id}")
     return account
@@ -91,8 +96,8 @@ async def set_password(tx: Transaction, account: Account, password: str, *, at: 
     """Give an account another password. Raises InvalidInputError with every mistake."""
     if sentences := model.password_mistakes(password, account.login):
         raise InvalidInputError([("password", sentence) for sentence in sentences])
-    hashed = await asyncio.to_thread(_hasher.hash, password)
-    await store.update(tx, account.id, password_hash=hashed)
+    stored = await asyncio.to_thread(hashed, password)
+    await store.update(tx, account.id, password_hash=stored)
     await audit.record(tx, at=at, actor=actor, action="account.password", subject=f"account:{account.id}")
 
 
@@ -118,7 +123,7 @@ async def sign_in(deployment: Deployment, ctx: TenantContext, *, login: str, pas
     now = deployment.clock.now()
     async with deployment.database.tenant(ctx) as tx:
         login = login.strip().lower()
-        account = await store.by_login(tx, login, lock=True) if _can_be_stored(login) else None
+        account = await store.by_login(tx, login, lock=True) if can_be_stored(login) else None
         locked = account is None or not model.has_password(account) or model.is_locked(account, now)
         if account is not None and not locked:
             failures, until = model.after_failure(account.failures, now)
@@ -170,6 +175,6 @@ def _matches(hashed: str, password: str) -> bool:
         return False
 
 
-def _can_be_stored(text: str) -> bool:
+def can_be_stored(text: str) -> bool:
     """PostgreSQL takes neither NUL nor half a character; such a login is unknown like any other."""
     return "\0" not in text and text == text.encode("utf-8", "replace").decode()

@@ -140,7 +140,8 @@ async def start(
     visitor: NamedDependency[Visitor],
 ) -> Response[str]:
     """The day at one glance; each part only for those whom it concerns."""
-    calls = await help_service.waiting(deployment, ctx) if visitor.may("help.answer") else None
+    points = visitor.units("help.answer")
+    calls = None if points == frozenset() else await help_service.waiting(deployment, ctx, points=points)
     return await staff_page(
         request,
         visitor,
