@@ -15,6 +15,7 @@ from servicepunkt.web.devices.model import TERMINAL
 from servicepunkt.web.devices.store import device
 from servicepunkt.web.handshakes.store import handshake
 from servicepunkt.web.help.store import help_call
+from servicepunkt.web.passkeys.store import passkey
 from servicepunkt.web.sessions.store import session
 from servicepunkt.web.settings import TerminalSettings, WebSettings
 
@@ -71,7 +72,7 @@ def migrations() -> Path:
 
 @hookimpl
 def tables() -> Sequence[Any]:
-    return (session, handshake, device, help_call)
+    return (session, handshake, passkey, device, help_call)
 
 
 @hookimpl
@@ -89,6 +90,7 @@ def routes() -> Sequence[Any]:
     from servicepunkt.web.notices import pages as notice_pages
     from servicepunkt.web.orders import pages as order_pages
     from servicepunkt.web.orders import staff as order_staff
+    from servicepunkt.web.passkeys import pages as passkey_pages
     from servicepunkt.web.staff import accounts, openid
     from servicepunkt.web.staff import pages as staff_pages
     from servicepunkt.web.terminal import aloud, take_along
@@ -117,6 +119,7 @@ def routes() -> Sequence[Any]:
         *staff_pages.HANDLERS,
         *openid.HANDLERS,
         *accounts.HANDLERS,
+        *passkey_pages.HANDLERS,
         *terminal_pages.HANDLERS,
         *search_pages.HANDLERS,
         *competence_pages.HANDLERS,

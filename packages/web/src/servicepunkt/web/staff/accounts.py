@@ -23,6 +23,7 @@ from servicepunkt.web import access
 from servicepunkt.web.forms import convert, typed
 from servicepunkt.web.frame import Frame, language
 from servicepunkt.web.navigation import public_address, see_other
+from servicepunkt.web.passkeys import store as passkeys
 from servicepunkt.web.sessions import store as sessions
 from servicepunkt.web.sessions.model import Visitor
 from servicepunkt.web.staff import overview
@@ -253,6 +254,8 @@ async def act(
                     await administration.switch(tx, account_id, active=form.act == "on", actor=actor)
             if form.act in ("code", "second_factor", "off"):
                 await sessions.delete_of_account(tx, account_id)
+            if form.act in ("code", "second_factor"):
+                await passkeys.delete_of_account(tx, account_id)
     except LastAdminError as error:
         said = [("", error.citizen), ("", error.next_step)]
         return await one_page(request, visitor, account_id, mistakes=said, status=error.status)
