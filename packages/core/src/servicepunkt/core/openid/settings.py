@@ -116,6 +116,7 @@ def _of_roles(settings: OpenIdSettings, catalogue: Catalogue) -> Iterator[tuple[
         "host": {one.id for one in catalogue.hosts},
         "organisation": {one.id for one in catalogue.partners},
     }
+    givable = ROLES.keys() - {PLATFORM_ROLE}
     for value, grants in settings.roles.items():
         for text in grants:
             grant = Grant.parse(text)
@@ -124,8 +125,8 @@ def _of_roles(settings: OpenIdSettings, catalogue: Catalogue) -> Iterator[tuple[
                     f"roles.{value}",
                     NO_ROLE(
                         grant=text,
-                        known=", ".join(sorted(ROLES.keys() - {PLATFORM_ROLE})),
-                        near=closest(grant.role, ROLES),
+                        known=", ".join(sorted(givable)),
+                        near=closest(grant.role, givable),
                     ),
                 )
             elif grant.unit and grant.unit not in known[kind := UNIT_ROLES[grant.role]]:
