@@ -80,7 +80,7 @@ def test_without_openid_nobody_is_named() -> None:
     ("grant", "code", "near"),
     [
         ("clrk", "SP1325", "clerk"),
-        ("operator", "SP1325", "editor"),
+        ("operator", "SP1325", ""),
         ("clerk@quay", "SP1325", "clerk"),
         ("point_staff@", "SP1325", "point_staff"),
         ("point_staff@quey", "SP1326", "quay"),
