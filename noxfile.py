@@ -65,7 +65,10 @@ PEER_ENVIRONMENTS = {
 }
 
 # The same for npm: the folder of a package.json with its lock, and the variable that names where it was installed.
-PEER_MODULES = {"SERVICEPUNKT_PEER_SMSC": ROOT / "packages" / "core" / "tests" / "peers" / "smsc"}
+PEER_MODULES = {
+    "SERVICEPUNKT_PEER_SMSC": ROOT / "packages" / "core" / "tests" / "peers" / "smsc",
+    "SERVICEPUNKT_PEER_OPENID": ROOT / "packages" / "web" / "tests" / "peers" / "openid",
+}
 
 # Which tests look for a lock that was taken away, in one process each: what is a lock of one area's may be another's
 # unreached one. Browsers, peers and what runs in other processes come by no switch; the probes take a minute each.

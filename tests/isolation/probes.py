@@ -181,6 +181,7 @@ class Smuggler:
             "order_id": ids["order"],
             "consent_id": ids["consent"],
             "slug": self._beta.slug,
+            "account_id": ids["account"],
         }
 
         def value(place: re.Match[str]) -> str:

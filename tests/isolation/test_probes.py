@@ -56,6 +56,7 @@ WITHOUT_WORDS = {
     "data_key": "purpose",
     "deposit": "alert box kind locale reference state",
     "device": "kind state target",
+    "handshake": "kind",
     "help_call": "point state",
     "host_footfall": "host",
     "host_hours": "below host",

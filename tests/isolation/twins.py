@@ -58,7 +58,9 @@ from servicepunkt.dokbox.settings import BoxSettings, DokboxSettings
 from servicepunkt.dokbox.trust import store as trust
 from servicepunkt.web.devices import service as devices
 from servicepunkt.web.devices.model import Device
+from servicepunkt.web.handshakes import store as handshakes
 from servicepunkt.web.help import service as help_calls
+from servicepunkt.web.passkeys import store as passkeys
 from servicepunkt.web.sessions import service as sessions
 
 PUBLIC_KEY = bytes.fromhex("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f")
@@ -369,6 +371,22 @@ async def _plant(tx: Transaction, made: Twin) -> None:
                 "since": now,
                 "last": now,
                 "error": word("error"),
+            },
+        ),
+        (
+            handshakes.handshake,
+            {"key": b"k" * 32, "kind": "Login", "data": word("login").encode(), "until": now},
+        ),
+        (
+            passkeys.passkey,
+            {
+                "id": ids.new_id(),
+                "account": UUID(made.ids["account"]),
+                "credential": b"c" * 16,
+                "public_key": word("public").encode(),
+                "sign_count": 7,
+                "name": word("passkey"),
+                "created_at": now,
             },
         ),
         (

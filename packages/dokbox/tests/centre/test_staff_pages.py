@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.people import store as people
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import FixedClock
 from servicepunkt.dokbox import model, store
@@ -372,3 +373,19 @@ async def test_the_overdue_are_listed(clerk: Clerk, line: Wire) -> None:
     assert deposit in (await clerk.get("/deposits?show=overdue")).text
     await change(line, deposit, state="returned")
     assert deposit not in (await clerk.get("/deposits?show=overdue")).text
+
+
+@pytest.mark.parametrize(("point", "theirs"), [("point-1", True), ("point-2", False)])
+async def test_staff_of_a_point_see_its_boxes_and_who_waits_there(
+    clerk: Clerk, line: Wire, point: str, theirs: bool
+) -> None:
+    deposit = await announced(clerk)
+    await change(line, deposit, state="presented", alert=store.STAFF_WANTED)
+    async with line.deployment.database.tenant(line.ctx) as tx:
+        account = await people.by_login(tx, "clerk")
+        assert account is not None
+        await people.update(tx, account.id, roles=(f"point_staff@{point}",))
+    assert ("DokBox" in said(await clerk.get("/boxes"))) == theirs
+    assert (deposit in said(await clerk.get("/attest"))) == theirs
+    answer = await clerk.submit("/account", f"/attest/{deposit}", answer="yes", call="1")
+    assert (answer.status_code == 404) == (not theirs)

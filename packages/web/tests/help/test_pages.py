@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from servicepunkt.core.ids import new_id
+from servicepunkt.core.people import service as people
 from servicepunkt.core.retention import erase_expired
 from servicepunkt.core.testing import FixedClock
 from servicepunkt.web.help import service, store
@@ -85,6 +86,29 @@ async def test_an_answer_that_does_not_fit_is_refused(here: Town, values: dict[s
         assert (
             await staff.submit("/t/alpha/staff/help", "/t/alpha/staff/help/nonsense", to="coming")
         ).status_code == 404
+
+
+async def test_staff_of_one_point_answer_its_calls_and_no_others(here: Town, terminal: Visit, password: str) -> None:
+    async with here.deployment.database.tenant(here.alpha) as tx:
+        await people.create_account(
+            tx, at=tx.now(), actor="test", login="hilda", name="Hilda", password=password, roles=("point_staff@hill",)
+        )
+    await terminal.submit("/t/alpha/k/help", "/t/alpha/k/help", topic="/k/theme/energy")
+    path = f"/t/alpha/staff/help/{await the_call(here)}"
+    async with here.client() as staff, here.client() as other:
+        await staff.sign_in("hilda")
+        assert "Servicepunkt am Berg" in (await staff.get("/t/alpha/staff/account")).text
+        for page in ("/t/alpha/staff", "/t/alpha/staff/help"):
+            shown = await staff.get(page)
+            assert (shown.status_code, "terminal at the door" in shown.text) == (200, False)
+        assert (await staff.submit("/t/alpha/staff/help", path, to="coming")).status_code == 404
+        await other.become_terminal(here.alpha, target="hill")
+        await other.submit("/t/alpha/k/help", "/t/alpha/k/help")
+        (own,) = await service.waiting(here.deployment, here.alpha, points=frozenset({"hill"}))
+        for page in ("/t/alpha/staff", "/t/alpha/staff/help"):
+            assert "Servicepunkt am Berg" in (await staff.get(page)).text
+        path = f"/t/alpha/staff/help/{own.id}"
+        assert (await staff.submit("/t/alpha/staff/help", path, to="coming")).status_code == 303
 
 
 async def test_only_those_who_answer_calls_see_them(here: Town) -> None:

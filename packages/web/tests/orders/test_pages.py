@@ -12,6 +12,7 @@ from httpx import Response
 
 from servicepunkt.core.orders import service
 from servicepunkt.core.orders.model import Order
+from servicepunkt.core.people import service as people
 from servicepunkt.core.testing import FixedClock
 from servicepunkt.web.devices.attempts import MOST
 
@@ -208,6 +209,35 @@ async def test_staff_cancel_a_booking_and_the_place_is_free_again(here: Town, te
         assert (await staff.submit("/t/alpha/staff/orders", path, to="cancelled")).status_code == 303
     assert "Diese Bestellung gilt nicht mehr." in (await terminal.get(location)).text
     assert "stall-0" in (await terminal.get(STALL)).text
+
+
+async def test_staff_of_one_point_settle_its_orders_and_no_others(here: Town, terminal: Visit) -> None:
+    await send(terminal, CHECK, CHOOSE)
+    (order,) = await orders(here)
+    path = f"/t/alpha/staff/orders/{order.id}"
+    password = "a long sentence to sign in"
+    async with here.deployment.database.tenant(here.alpha) as tx:
+        for login in ("harbour", "hill"):
+            roles = (f"point_staff@{login}",)
+            await people.create_account(
+                tx,
+                at=tx.now(),
+                actor="test",
+                login=login,
+                name=login,
+                password=password,
+                roles=roles,
+            )
+    async with here.client() as staff:
+        await staff.sign_in("hill")
+        for page in ("/t/alpha/staff/orders", f"/t/alpha/staff/orders?reference={order.reference}"):
+            assert f"Bezahlt: {order.reference}" not in (await staff.get(page)).text
+        for to in ("paid_at_counter", "cancelled"):
+            assert (await staff.submit("/t/alpha/staff/orders", path, to=to)).status_code == 404
+        await staff.submit("/t/alpha/staff", "/t/alpha/staff/sign-out")
+        await staff.sign_in("harbour")
+        assert order.reference in (await staff.get("/t/alpha/staff/orders")).text
+        assert (await staff.submit("/t/alpha/staff/orders", path, to="paid_at_counter")).status_code == 303
 
 
 @pytest.mark.parametrize("login", ["clerk", "editor", "agent"])

@@ -15,6 +15,7 @@ from servicepunkt.core.db.replica import Replica
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.keys.service import Keyring
 from servicepunkt.core.notices.providers import Providers
+from servicepunkt.core.openid.provider import OpenIdProviders
 from servicepunkt.core.operators.meters import Meters
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.settings import Settings, read_settings
@@ -45,6 +46,7 @@ class Deployment:
         self.providers = Providers()
         self.meters = Meters()
         self.meters.watch(database.engine.sync_engine)
+        self.openid = OpenIdProviders(self.clock)
         self.texts = Texts([answer.value for answer in plugins.startup("texts")])
 
     async def close(self) -> None:

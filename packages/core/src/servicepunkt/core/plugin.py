@@ -35,6 +35,8 @@ from servicepunkt.core.notices.ready import MessagesReady
 from servicepunkt.core.notices.receipts import take_later
 from servicepunkt.core.notices.service import deliver
 from servicepunkt.core.notices.settings import NoticeSettings, mistakes
+from servicepunkt.core.openid import settings as openid
+from servicepunkt.core.openid.ready import ProviderReady
 from servicepunkt.core.operators import store as operators
 from servicepunkt.core.operators.consents import store as consents
 from servicepunkt.core.operators.service import count
@@ -131,6 +133,7 @@ def tenant_sections() -> Sequence[TenantSection]:
         TenantSection(line115.SECTION, line115.Line115),
         TenantSection(house.SECTION, house.HouseSettings, check=house.mistakes),
         TenantSection(quotas.SECTION, quotas.LimitSettings, check=quotas.mistakes),
+        TenantSection(openid.SECTION, openid.OpenIdSettings, check=openid.mistakes),
     )
 
 
@@ -179,4 +182,4 @@ def _notice_mistakes(draft: TenantDraft) -> list[tuple[str, str]]:
 
 @hookimpl
 def go_live_checks(ctx: TenantContext) -> Sequence[Any]:
-    return (PeopleReady(), MessagesReady(ctx))
+    return (PeopleReady(), ProviderReady(ctx), MessagesReady(ctx))

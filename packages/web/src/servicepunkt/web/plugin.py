@@ -13,7 +13,9 @@ from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.web import theme
 from servicepunkt.web.devices.model import TERMINAL
 from servicepunkt.web.devices.store import device
+from servicepunkt.web.handshakes.store import handshake
 from servicepunkt.web.help.store import help_call
+from servicepunkt.web.passkeys.store import passkey
 from servicepunkt.web.sessions.store import session
 from servicepunkt.web.settings import TerminalSettings, WebSettings
 
@@ -70,7 +72,7 @@ def migrations() -> Path:
 
 @hookimpl
 def tables() -> Sequence[Any]:
-    return (session, device, help_call)
+    return (session, handshake, passkey, device, help_call)
 
 
 @hookimpl
@@ -96,6 +98,8 @@ def routes() -> Sequence[Any]:
     from servicepunkt.web.operators import tenant as operator_tenant
     from servicepunkt.web.orders import pages as order_pages
     from servicepunkt.web.orders import staff as order_staff
+    from servicepunkt.web.passkeys import pages as passkey_pages
+    from servicepunkt.web.staff import accounts, openid
     from servicepunkt.web.staff import pages as staff_pages
     from servicepunkt.web.terminal import aloud, take_along
     from servicepunkt.web.terminal import competence as competence_pages
@@ -129,6 +133,9 @@ def routes() -> Sequence[Any]:
         *operator_pages.HANDLERS,
         *operator_tenant.HANDLERS,
         *consent_pages.HANDLERS,
+        *openid.HANDLERS,
+        *accounts.HANDLERS,
+        *passkey_pages.HANDLERS,
         *terminal_pages.HANDLERS,
         *search_pages.HANDLERS,
         *competence_pages.HANDLERS,
@@ -171,12 +178,17 @@ def device_kinds() -> Sequence[DeviceKind]:
 def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG001
     """Help calls name nobody; they are kept for as long as somebody may ask how often help was wanted.
 
-    Sessions that ended are deleted when somebody signs in, and at night where nobody does.
+    Sessions and handshakes that ended are deleted when somebody signs in, and at night where nobody does.
     """
+    from servicepunkt.web.handshakes.store import delete_older as delete_handshakes
     from servicepunkt.web.help.store import delete_closed
     from servicepunkt.web.sessions.store import delete_older
 
-    return {"help_call": Retention(90, delete_closed), "session": Retention(1, delete_older)}
+    return {
+        "help_call": Retention(90, delete_closed),
+        "session": Retention(1, delete_older),
+        "handshake": Retention(1, delete_handshakes),
+    }
 
 
 @hookimpl
@@ -202,6 +214,8 @@ def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[S
     from servicepunkt.web.notices.tasks import HREF
     from servicepunkt.web.orders.staff import HREF as ORDERS
     from servicepunkt.web.orders.staff import PERMISSION
+    from servicepunkt.web.staff.accounts import HREF as ACCOUNTS
+    from servicepunkt.web.staff.accounts import PERMISSION as ACCOUNTS_PERMISSION
 
     entries = [StaffEntry("Overview", "/staff", order=0)]
     if "help.answer" in permissions:
@@ -223,6 +237,8 @@ def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[S
         entries.append(StaffEntry("Messages", HREF, order=70))
     if "devices.manage" in permissions:
         entries.append(StaffEntry("Devices", "/staff/devices", order=80))
+    if ACCOUNTS_PERMISSION in permissions:
+        entries.append(StaffEntry("Accounts", ACCOUNTS, order=85))
     return entries
 
 

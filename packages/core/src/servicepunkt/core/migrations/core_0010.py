@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from servicepunkt.core.db.ddl import platform_table, tenant_table
 
 revision = "core_0010"
-down_revision = "core_0008"
+down_revision = "core_0009"
 branch_labels = None
 depends_on = None
 

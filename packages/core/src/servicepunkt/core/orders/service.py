@@ -90,18 +90,28 @@ async def of_today(deployment: Deployment, ctx: TenantContext) -> list[Order]:
         return await store.since(tx, midnight)
 
 
-async def mark_paid(deployment: Deployment, ctx: TenantContext, order_id: UUID, *, actor: str) -> Order:
-    """Somebody has paid at the counter. Raises NotFoundError, and ConflictError where nothing is to be paid."""
+async def mark_paid(
+    deployment: Deployment, ctx: TenantContext, order_id: UUID, *, actor: str, points: frozenset[str] | None = None
+) -> Order:
+    """Somebody has paid at the counter of one of these points (None: of any).
+
+    Raises NotFoundError, and ConflictError where nothing is to be paid.
+    """
     at = deployment.clock.now()
     async with deployment.database.tenant(ctx) as tx:
-        order = _there(await store.by_id(tx, order_id, lock=True))
+        order = _there(await store.by_id(tx, order_id, lock=True), points)
         return await _moved(tx, order, to=model.pay(order), at=at, actor=actor)
 
 
-async def cancel(deployment: Deployment, ctx: TenantContext, order_id: UUID, *, actor: str) -> Order:
-    """Give up an order; a job tells the partner. Raises NotFoundError, and ConflictError for one that has ended."""
+async def cancel(
+    deployment: Deployment, ctx: TenantContext, order_id: UUID, *, actor: str, points: frozenset[str] | None = None
+) -> Order:
+    """Give up an order of one of these points (None: of any); a job tells the partner.
+
+    Raises NotFoundError, and ConflictError for one that has ended.
+    """
     async with deployment.database.tenant(ctx) as tx:
-        order = _there(await store.by_id(tx, order_id, lock=True))
+        order = _there(await store.by_id(tx, order_id, lock=True), points)
         return await _ended(tx, order, to="cancelled", at=deployment.clock.now(), actor=actor)
 
 
@@ -214,7 +224,8 @@ async def _watch(tx: Transaction, order: Order, *, at: datetime) -> None:
     await expire.defer(tx, in_seconds=max(1, seconds), order_id=order.id)
 
 
-def _there(order: Order | None) -> Order:
-    if order is None:
+def _there(order: Order | None, points: frozenset[str] | None = None) -> Order:
+    """Raises NotFoundError for what is not there, or at another point."""
+    if order is None or (points is not None and order.point not in points):
         raise NotFoundError
     return order

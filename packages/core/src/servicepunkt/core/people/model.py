@@ -59,6 +59,8 @@ ROLES: dict[str, frozenset[str]] = {
     "data_protection_officer": frozenset({"staff.enter", "audit.read", "retention.read"}),
 }
 
+#: The platform's own role: neither a city nor its provider gives it.
+PLATFORM_ROLE = "operator"
 #: Into the rooms for staff.
 ENTER = "staff.enter"
 #: Roles that can be held for one unit alone, and what kind of unit that is.
@@ -72,7 +74,11 @@ MIN_PASSWORD = 12
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """A person who signs in. `totp` is the sealed secret of the second factor, `totp_used` its last time step."""
+    """A person who signs in. `totp` is the sealed secret of the second factor, `totp_used` its last time step.
+
+    `external` is the digest by which the tenant's OpenID provider names the person; such an account has no password,
+    nor has one whose one-time code (`code_hash`) nobody has used yet.
+    """
 
     id: UUID
     login: str
@@ -85,6 +91,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     failures: int = 0
     locked_until: datetime | None = None
     created_at: datetime
+    external: bytes | None = None
+    code_hash: bytes | None = None
+    code_until: datetime | None = None
 
 
 class SignInError(ServicepunktError):
@@ -149,6 +158,11 @@ def after_failure(failures: int, now: datetime) -> tuple[int, datetime | None]:
 
 def is_locked(account: Account, now: datetime) -> bool:
     return account.locked_until is not None and now < account.locked_until
+
+
+def has_password(account: Account) -> bool:
+    """Whether a password can let this account in at all."""
+    return account.active and bool(account.password_hash)
 
 
 def password_mistakes(password: str, login: str) -> list[str]:

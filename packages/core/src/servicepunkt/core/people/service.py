@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import argon2
+import msgspec
 import pyotp
 
 from servicepunkt.core import quotas
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 # OWASP's minimum for Argon2id: 19 MiB, two passes, one lane.
 _hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 TOTP_STEP = 30
+
+
+def hashed(password: str) -> str:
+    """Slow on purpose: call it in a thread."""
+    return _hasher.hash(password)
 
 
 @lru_cache(maxsize=1)
@@ -50,19 +56,48 @@ async def create_account(
         raise InvalidInputError(mistakes)
     await tx.lock("accounts")
     quotas.keep_within(tx.ctx, "accounts", await store.count(tx) + 1)
-    hashed = await asyncio.to_thread(_hasher.hash, password)
-    account = Account(id=new_id(), login=login, name=name, password_hash=hashed, roles=roles, created_at=at)
+    stored = await asyncio.to_thread(hashed, password)
+    account = Account(id=new_id(), login=login, name=name, password_hash=stored, roles=roles, created_at=at)
     await store.insert(tx, account)
     await audit.record(tx, at=at, actor=actor, action="account.create", subject=f"account:{account.id}")
     return account
+
+
+async def vouched(tx: Transaction, *, at: datetime, key: bytes, name: str, roles: tuple[str, ...]) -> Account | None:
+    """The account of a person for whom the tenant's provider vouches under the digest `key`.
+
+    Made at the first time; name and roles are the provider's each time. None for who has no role (any more), or was
+    switched off here. Raises QuotaError.
+    """
+    await tx.lock("accounts")
+    found = await store.by_external(tx, key, lock=True)
+    if found is None and roles:
+        quotas.keep_within(tx.ctx, "accounts", await store.count(tx) + 1)
+        login = f"openid-{key.hex()[:12]}"
+        found = Account(
+            id=new_id(), login=login, name=name or login, password_hash="", roles=roles, created_at=at, external=key
+        )
+        await store.insert(tx, found)
+        await audit.record(tx, at=at, actor="openid", action="account.create", subject=f"account:{found.id}")
+    subject = f"account:{found.id if found else NIL}"
+    if found is not None and (roles, name or found.name) != (found.roles, found.name):
+        if roles != found.roles:
+            given = " ".join(roles)
+            await audit.record(tx, at=at, actor="openid", action="account.roles", subject=subject, roles=given)
+        found = msgspec.structs.replace(found, roles=roles, name=name or found.name)
+        await store.update(tx, found.id, roles=found.roles, name=found.name)
+    welcome = found is not None and found.active and bool(roles)
+    actor, action = (subject, "account.sign_in") if welcome else ("anonymous", "account.sign_in_refused")
+    await audit.record(tx, at=at, actor=actor, action=action, subject=subject)
+    return found if welcome else None
 
 
 async def set_password(tx: Transaction, account: Account, password: str, *, at: datetime, actor: str) -> None:
     """Give an account another password. Raises InvalidInputError with every mistake."""
     if sentences := model.password_mistakes(password, account.login):
         raise InvalidInputError([("password", sentence) for sentence in sentences])
-    hashed = await asyncio.to_thread(_hasher.hash, password)
-    await store.update(tx, account.id, password_hash=hashed)
+    stored = await asyncio.to_thread(hashed, password)
+    await store.update(tx, account.id, password_hash=stored)
     await audit.record(tx, at=at, actor=actor, action="account.password", subject=f"account:{account.id}")
 
 
@@ -88,12 +123,14 @@ async def sign_in(deployment: Deployment, ctx: TenantContext, *, login: str, pas
     now = deployment.clock.now()
     async with deployment.database.tenant(ctx) as tx:
         login = login.strip().lower()
-        account = await store.by_login(tx, login, lock=True) if _can_be_stored(login) else None
-        locked = account is None or not account.active or model.is_locked(account, now)
+        account = await store.by_login(tx, login, lock=True) if can_be_stored(login) else None
+        locked = account is None or not model.has_password(account) or model.is_locked(account, now)
         if account is not None and not locked:
             failures, until = model.after_failure(account.failures, now)
             await store.update(tx, account.id, failures=failures, locked_until=until)
-    right = await asyncio.to_thread(_matches, account.password_hash if account else _nobody(), password)
+    right = await asyncio.to_thread(
+        _matches, account.password_hash if account and account.password_hash else _nobody(), password
+    )
     async with deployment.database.tenant(ctx) as tx:
         step = await _second_factor(deployment, tx, account, code)
         if account is None or locked or not right or step is None:
@@ -138,6 +175,6 @@ def _matches(hashed: str, password: str) -> bool:
         return False
 
 
-def _can_be_stored(text: str) -> bool:
+def can_be_stored(text: str) -> bool:
     """PostgreSQL takes neither NUL nor half a character; such a login is unknown like any other."""
     return "\0" not in text and text == text.encode("utf-8", "replace").decode()

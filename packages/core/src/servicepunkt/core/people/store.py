@@ -25,7 +25,12 @@ account = tenant_table(
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("locked_until", Instant, nullable=True),
     sa.Column("created_at", Instant, nullable=False),
+    sa.Column("external", sa.LargeBinary, nullable=True),
+    sa.Column("code_hash", sa.LargeBinary, nullable=True),
+    sa.Column("code_until", Instant, nullable=True),
     sa.UniqueConstraint("tenant_id", "login"),
+    # Unique by the lock "accounts", under which they are made: a constraint would be new to the version before.
+    sa.Index("ix_account_external", "tenant_id", "external"),
     key=("id",),
     kept="people who work here; the entries of the chain lead to them",
 )
@@ -42,6 +47,11 @@ async def by_login(tx: Transaction, login: str, *, lock: bool = False) -> Accoun
 
 async def by_id(tx: Transaction, account_id: UUID, *, lock: bool = False) -> Account | None:
     query = sa.select(account).where(account.c.tenant_id == tx.tenant_id, account.c.id == account_id)
+    return await tx.first(Account, query.with_for_update() if lock else query)
+
+
+async def by_external(tx: Transaction, key: bytes, *, lock: bool = False) -> Account | None:
+    query = sa.select(account).where(account.c.tenant_id == tx.tenant_id, account.c.external == key)
     return await tx.first(Account, query.with_for_update() if lock else query)
 
 

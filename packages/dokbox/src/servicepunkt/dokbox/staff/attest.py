@@ -13,8 +13,10 @@ from litestar.response import Redirect
 
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.errors import NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox import care, store
+from servicepunkt.dokbox.staff.boxes import point_of
 from servicepunkt.dokbox.staff.seen import deposit_seen
 from servicepunkt.dokbox.staff.words import WAITS_FOR_YOU, WAITS_FOR_YOU_HREF
 from servicepunkt.web import access
@@ -24,7 +26,8 @@ from servicepunkt.web.navigation import see_other
 from servicepunkt.web.sessions.model import Visitor
 from servicepunkt.web.staff.frame import staff_page
 
-GUARDS = [access.permission("deposits.attest")]
+PERMISSION = "deposits.attest"
+GUARDS = [access.permission(PERMISSION, per_unit=True)]
 
 
 class AttestForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +56,8 @@ async def show_waiting(
 ) -> Response[str]:
     """The boxes at which somebody waits; who it is stands on his own document."""
     async with deployment.database.tenant(ctx) as tx:
-        rows = await store.waiting_for_staff(tx)
+        waiting = await store.waiting_for_staff(tx)
+        rows = [row for row in waiting if visitor.may(PERMISSION, point_of(ctx, row.box))]
         calls = [await care.call_of(tx, row.id) for row in rows]
     shown = [(deposit_seen(ctx, row, language(request)), call) for row, call in zip(rows, calls, strict=True)]
     return await staff_page(request, visitor, "dokbox/attest.html", rows=shown)
@@ -70,6 +74,10 @@ async def attest(
     """Say whether face and document fit; the box goes on, or ends the visit."""
     form = convert(await typed(request), AttestForm, {"answer": "Choose Yes or No."})
     answer = form.answer == "yes"
+    async with deployment.database.tenant(ctx) as tx:
+        row = await store.find_deposit(tx, deposit_id)
+    if row is None or not visitor.may(PERMISSION, point_of(ctx, row.box)):
+        raise NotFoundError
     await care.attest(deployment, ctx, actor=visitor.actor, deposit_id=deposit_id, call=form.call, answer=answer)
     return see_other(request, "/staff/attest")
 

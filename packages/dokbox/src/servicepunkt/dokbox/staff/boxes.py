@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Literal
 
@@ -129,10 +128,14 @@ async def box_seen(tx: Transaction, row: BoxRow, *, locale: str) -> BoxSeen:
     )
 
 
-def require_any(visitor: Visitor, permissions: Collection[str]) -> None:
-    """Raises ForbiddenError."""
-    if not visitor.permissions & set(permissions):
-        raise ForbiddenError
+def point_of(ctx: TenantContext, box_id: str) -> str | None:
+    """Where a box stands; None for one that the tenant file names no more."""
+    box = settings_of(ctx).box(box_id)
+    return box.point if box else None
+
+
+def may_see(visitor: Visitor, ctx: TenantContext, box_id: str) -> bool:
+    return visitor.may("deposits.read") or visitor.may("boxes.read", point_of(ctx, box_id))
 
 
 @get("/staff/boxes", guards=[access.permission("staff.enter")])
@@ -142,10 +145,12 @@ async def show_boxes(
     deployment: NamedDependency[Deployment],
     visitor: NamedDependency[Visitor],
 ) -> Response[str]:
-    """Every box with its state, its compartments, what somebody has to look after, and its log."""
-    require_any(visitor, ("boxes.read", "deposits.read"))
+    """Every box (of one's own points) with its state, compartments, what is to be looked after, and its log."""
+    if not visitor.somewhere & {"boxes.read", "deposits.read"}:
+        raise ForbiddenError
     async with deployment.database.tenant(ctx) as tx:
-        shown = [await box_seen(tx, row, locale=language(request)) for row in await store.boxes(tx)]
+        rows = [row for row in await store.boxes(tx) if may_see(visitor, ctx, row.id)]
+        shown = [await box_seen(tx, row, locale=language(request)) for row in rows]
     return await staff_page(
         request, visitor, "dokbox/boxes.html", boxes=shown, may_return=visitor.may("deposits.recall"), most=LOG_LENGTH
     )

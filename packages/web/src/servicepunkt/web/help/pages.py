@@ -28,6 +28,8 @@ from servicepunkt.web.terminal.pages import sight_of
 # A page of the terminal; the last part of an address may be a number that belongs to somebody, so it is left out.
 TOPIC = re.compile(r"/k(?:/[a-z-]{1,40}){0,3}")
 WAITING_SECONDS = 600
+PERMISSION = "help.answer"
+GUARDS = [access.permission(PERMISSION, per_unit=True)]
 Seen = Annotated[str, QueryParameter(max_length=80)]
 
 
@@ -84,7 +86,7 @@ async def call_help(
     return see_other(request, "/k/help")
 
 
-@get("/staff/help", guards=[access.permission("help.answer")])
+@get("/staff/help", guards=GUARDS)
 async def calls(
     request: Request[Any, Any, Any],
     ctx: NamedDependency[TenantContext],
@@ -93,7 +95,7 @@ async def calls(
     seen: Seen = "",
 ) -> Response[str]:
     """Who waits where. A poll that would show the same again gets 204."""
-    waiting = await service.waiting(deployment, ctx)
+    waiting = await service.waiting(deployment, ctx, points=visitor.units(PERMISSION))
     digest = hashlib.sha256(repr([(call.id, call.state) for call in waiting]).encode()).hexdigest()
     if seen == digest:
         return Response("", status_code=204)
@@ -102,16 +104,17 @@ async def calls(
     )
 
 
-@post("/staff/help/{call_id:uuid}", guards=[access.permission("help.answer")])
+@post("/staff/help/{call_id:uuid}", guards=GUARDS)
 async def answer_call(
     request: Request[Any, Any, Any],
     ctx: NamedDependency[TenantContext],
     deployment: NamedDependency[Deployment],
+    visitor: NamedDependency[Visitor],
     call_id: FromPath[UUID],
 ) -> Response[Any]:
     """Say that one is on the way, or that the call is done."""
     form = convert(await typed(request), AnswerForm, {})
-    await service.answer(deployment, ctx, call_id, to=form.to)
+    await service.answer(deployment, ctx, call_id, to=form.to, points=visitor.units(PERMISSION))
     return see_other(request, "/staff/help")
 
 

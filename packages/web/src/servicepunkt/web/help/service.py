@@ -31,16 +31,23 @@ async def of_device(deployment: Deployment, ctx: TenantContext, device: Device) 
         return next(iter(await store.waiting(tx, device=device.id)), None)
 
 
-async def waiting(deployment: Deployment, ctx: TenantContext) -> list[HelpCall]:
-    """All calls that are not closed, the oldest first."""
+async def waiting(
+    deployment: Deployment, ctx: TenantContext, *, points: frozenset[str] | None = None
+) -> list[HelpCall]:
+    """The calls at these points (None: at all) that are not closed, the oldest first."""
     async with deployment.database.tenant(ctx) as tx:
-        return await store.waiting(tx)
+        return await store.waiting(tx, points=points)
 
 
-async def answer(deployment: Deployment, ctx: TenantContext, call_id: UUID, *, to: str) -> None:
-    """Move a call on. Raises NotFoundError, and ConflictError for a move that the table does not know."""
+async def answer(
+    deployment: Deployment, ctx: TenantContext, call_id: UUID, *, to: str, points: frozenset[str] | None = None
+) -> None:
+    """Move a call at one of these points (None: at any) on.
+
+    Raises NotFoundError, and ConflictError for a move that the table does not know.
+    """
     async with deployment.database.tenant(ctx) as tx:
         found = await store.by_id(tx, call_id, lock=True)
-        if found is None:
+        if found is None or (points is not None and found.point not in points):
             raise NotFoundError
         await store.update(tx, call_id, state=model.move(found.state, to), at=deployment.clock.now())

@@ -36,8 +36,10 @@ async def by_id(tx: Transaction, call_id: UUID, *, lock: bool = False) -> HelpCa
     return await tx.first(HelpCall, query.with_for_update() if lock else query)
 
 
-async def waiting(tx: Transaction, *, device: UUID | None = None) -> list[HelpCall]:
-    """Calls that are not closed, the oldest first; of one device if it is named."""
+async def waiting(
+    tx: Transaction, *, device: UUID | None = None, points: frozenset[str] | None = None
+) -> list[HelpCall]:
+    """Calls that are not closed, the oldest first; of one device, or at some points, if they are named."""
     query = (
         sa.select(help_call)
         .where(help_call.c.tenant_id == tx.tenant_id, help_call.c.state != "closed")
@@ -46,6 +48,8 @@ async def waiting(tx: Transaction, *, device: UUID | None = None) -> list[HelpCa
     )
     if device is not None:
         query = query.where(help_call.c.device == device)
+    if points is not None:
+        query = query.where(help_call.c.point.in_(sorted(points)))
     return await tx.all(HelpCall, query)
 
 

@@ -26,6 +26,7 @@ from servicepunkt.web.staff.frame import staff_page
 
 HREF = "/staff/orders"
 PERMISSION = "orders.settle"
+GUARDS = [access.permission(PERMISSION, per_unit=True)]
 Reference = Annotated[str, QueryParameter(max_length=40)]
 
 
@@ -33,7 +34,7 @@ class SettleForm(msgspec.Struct, frozen=True, kw_only=True):
     to: Literal["paid_at_counter", "cancelled"]
 
 
-@get(HREF, guards=[access.permission(PERMISSION)])
+@get(HREF, guards=GUARDS)
 async def orders(
     request: Request[Any, Any, Any],
     ctx: NamedDependency[TenantContext],
@@ -44,6 +45,7 @@ async def orders(
     """What was ordered today, or the one order that somebody names, of whichever day."""
     found = await service.by_reference(deployment, ctx, reference) if reference else None
     listed = [found] if found else [] if reference else await service.of_today(deployment, ctx)
+    listed = [one for one in listed if visitor.may(PERMISSION, one.point)]
     words = Words(locale=language(request), zone=ctx.zone_info)
     catalogue = await _catalogue(request, ctx)
     return await staff_page(
@@ -55,7 +57,7 @@ async def orders(
     )
 
 
-@post(f"{HREF}/{{order_id:uuid}}", guards=[access.permission(PERMISSION)])
+@post(f"{HREF}/{{order_id:uuid}}", guards=GUARDS)
 async def settle(
     request: Request[Any, Any, Any],
     ctx: NamedDependency[TenantContext],
@@ -66,7 +68,7 @@ async def settle(
     """Say that an order was paid, or is not wanted any more."""
     form = convert(await typed(request), SettleForm, {})
     act = service.mark_paid if form.to == "paid_at_counter" else service.cancel
-    await act(deployment, ctx, order_id, actor=f"account:{visitor.account.id}")
+    await act(deployment, ctx, order_id, actor=visitor.actor, points=visitor.units(PERMISSION))
     return see_other(request, HREF)
 
 

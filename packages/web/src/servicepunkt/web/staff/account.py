@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -10,13 +11,15 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 
+from servicepunkt.core.catalogue.model import Catalogue, pick
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError
 from servicepunkt.core.people import service as people
-from servicepunkt.core.people.model import Grant, SignInError, password_mistakes
+from servicepunkt.core.people.model import UNIT_ROLES, Grant, SignInError, password_mistakes
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.web import access
 from servicepunkt.web.forms import convert, typed
+from servicepunkt.web.frame import language
 from servicepunkt.web.navigation import cookie, see_other
 from servicepunkt.web.qr import qr_once
 from servicepunkt.web.sessions import model as sessions
@@ -24,6 +27,7 @@ from servicepunkt.web.sessions import service as session_service
 from servicepunkt.web.sessions import store as session_store
 from servicepunkt.web.sessions.model import Visitor
 from servicepunkt.web.staff.frame import staff_page
+from servicepunkt.web.staff.overview import catalogue_of
 
 GUARDS = [access.permission("staff.enter")]
 SECRET_BYTES = 20
@@ -93,6 +97,24 @@ async def second_factor_page(
     )
 
 
+def roles_seen(roles: Iterable[str], catalogue: Catalogue, locale: str) -> list[tuple[str, str]]:
+    """(message id of a role, name of the unit for which it is held or nothing)."""
+    grants = [Grant.parse(role) for role in roles]
+    return [(ROLES.get(one.role, one.role), unit_name(one, catalogue, locale)) for one in grants]
+
+
+def unit_name(grant: Grant, catalogue: Catalogue, locale: str) -> str:
+    """What the unit of a role is called; its id where the catalogue does not know it (any more)."""
+    match UNIT_ROLES.get(grant.role):
+        case "point" if point := catalogue.point(grant.unit):
+            return pick(point.name, locale)
+        case "host":
+            return next((one.name for one in catalogue.hosts if one.id == grant.unit), grant.unit)
+        case "organisation":
+            return next((one.name for one in catalogue.partners if one.id == grant.unit), grant.unit)
+    return grant.unit
+
+
 async def account_page(
     request: Request[Any, Any, Any],
     visitor: Visitor,
@@ -100,8 +122,7 @@ async def account_page(
     mistakes: list[tuple[str, str]] | None = None,
     status: int = 200,
 ) -> Response[str]:
-    grants = [Grant.parse(role) for role in visitor.roles]
-    roles = [(ROLES.get(grant.role, grant.role), grant.unit) for grant in grants]
+    roles = roles_seen(visitor.roles, await catalogue_of(request), language(request))
     return await staff_page(request, visitor, "web/account.html", status=status, roles=roles, mistakes=mistakes or [])
 
 
