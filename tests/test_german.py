@@ -78,8 +78,7 @@ def in_templates() -> Iterator[Said]:
 
 
 def in_tables() -> Iterator[Said]:
-    operators = (operators_seen, operator_consents, operator_tenant)
-    for module in (words, health, hours_words, editor_words, orders_seen, *operators):
+    for module in (words, health, hours_words, editor_words, orders_seen, operators_seen):
         for name, table in vars(module).items():
             if isinstance(table, dict) and name.isupper():
                 yield from ((package_of(module), name, said) for said in table.values() if isinstance(said, str))
@@ -103,6 +102,8 @@ def in_tables() -> Iterator[Said]:
         ],
         editor_changes: (editor_changes.TOO_LONG_REMARK, editor_changes.UNKNOWN, editor_changes.LOOK_AGAIN),
         editor_pages: editor_pages.TITLES,
+        operator_consents: [*operator_consents.SENTENCES.values(), *operator_consents.STATES.values()],
+        operator_tenant: operator_tenant.SENTENCES.values(),
         operators_seen: [title for _, title in (*operators_seen.COLUMNS, *operators_seen.USE_COLUMNS)],
         figures: [sentence for pair in figures.UNITS.values() for sentence in pair],
         content: [*content.CAPABILITIES.values(), *content.CHANNELS.values()],
