@@ -118,6 +118,8 @@ def in_tables() -> Iterator[Said]:
         ],
         editor_changes: (editor_changes.TOO_LONG_REMARK, editor_changes.UNKNOWN, editor_changes.LOOK_AGAIN),
         editor_pages: editor_pages.TITLES,
+        operator_consents: [*operator_consents.SENTENCES.values(), *operator_consents.STATES.values()],
+        operator_tenant: operator_tenant.SENTENCES.values(),
         operators_seen: [title for _, title in (*operators_seen.COLUMNS, *operators_seen.USE_COLUMNS)],
         figures: [sentence for pair in figures.UNITS.values() for sentence in pair],
         content: [*content.CAPABILITIES.values(), *content.CHANNELS.values()],
