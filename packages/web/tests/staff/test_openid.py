@@ -19,6 +19,7 @@ from servicepunkt.core.audit import store as audit
 from servicepunkt.core.openid.provider import OpenIdProviders
 from servicepunkt.core.people import store as people
 from servicepunkt.core.people.model import Account
+from servicepunkt.core.people.ready import PeopleReady
 from servicepunkt.core.testing import make_tenant
 
 SPEC = importlib.util.spec_from_file_location("openid_fake", Path(__file__).with_name("provider.py"))
@@ -129,6 +130,16 @@ async def test_who_was_switched_off_here_stays_out(here: Any, visit: Any, provid
     async with here.deployment.database.tenant(here.alpha) as tx:
         await people.update(tx, found.id, active=False)
     assert (await go(visit, provider)).status_code == 403
+
+
+async def test_the_second_factor_of_a_city_account_is_the_citys(here: Any, visit: Any, provider: Any) -> None:
+    async def said() -> list[str]:
+        async with here.deployment.database.tenant(here.alpha) as tx:
+            return [str(one) for one in await PeopleReady().look(tx)]
+
+    before = await said()
+    await go(visit, provider)
+    assert await said() == before
 
 
 async def test_no_password_opens_an_account_of_the_provider(here: Any, visit: Any, provider: Any) -> None:
