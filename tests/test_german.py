@@ -86,8 +86,7 @@ def in_templates() -> Iterator[Said]:
 
 
 def in_tables() -> Iterator[Said]:
-    operators = (operators_seen, operator_consents, operator_tenant)
-    for module in (words, health, hours_words, editor_words, orders_seen, host_words, *operators):
+    for module in (words, health, hours_words, editor_words, orders_seen, host_words, operators_seen):
         for name, table in vars(module).items():
             if isinstance(table, dict) and name.isupper() and name != "BADGES":
                 yield from ((package_of(module), name, said) for said in table.values() if isinstance(said, str))

@@ -45,6 +45,9 @@ class Well:
     async def count(self, tx: Any) -> int:
         return 0
 
+    async def per_day(self, tx: Any, since: Any, until: Any) -> dict[Any, int]:
+        return {}
+
     async def applied(self, tx: Any) -> None: ...
     async def look(self, tx: Any) -> Sequence[Any]:
         return ()
@@ -83,6 +86,10 @@ class Well:
 
     @hookimpl
     def retirement_checks(self) -> Sequence[Any]:
+        return (self,)
+
+    @hookimpl
+    def host_figures(self) -> Sequence[Any]:
         return (self,)
 
     @hookimpl
