@@ -67,9 +67,14 @@ class Version:
             **{name: value for name, value in os.environ.items() if not name.startswith("SERVICEPUNKT_")},
             "PYTHONPATH": os.pathsep.join(map(str, sources)),
             "SERVICEPUNKT_HOME": str(home),
+            # Others are installed for the newer version, and may want what the older one does not have yet.
+            "SERVICEPUNKT_PLUGINS": "core,web,dokbox,tenants",
             "SERVICEPUNKT_DATABASE_URL": urls.application,
             "SERVICEPUNKT_OWNER_DATABASE_URL": urls.owner,
             "SERVICEPUNKT_SECURE_COOKIES": "false",
+            # The crowd has one address.
+            "SERVICEPUNKT_ADDRESS_REQUESTS": "0",
+            "SERVICEPUNKT_TENANT_REQUESTS": "0",
         }
 
     def run(self, *words: str) -> None:

@@ -22,6 +22,11 @@ from servicepunkt.web.app import create_app, create_litestar
 from servicepunkt.web.testing import alive
 
 
+#: What anybody may write who comes to the other tenant's own address: the beginning of a sign-in, which nobody goes on
+#: with who does not hold its cookie.
+BEGUN_BY_ANYBODY = {"/staff/sign-in/passkey/begin": {"handshake"}}
+
+
 class Tally(msgspec.Struct):
     """What a campaign has found."""
 
@@ -100,9 +105,9 @@ class Campaign:
 
     def _compare(self, template: str, before: dict[str, str]) -> dict[str, str]:
         after = self._rows.digests(self._beta.ctx.id)
-        changed = sorted(name for name in after if after[name] != before[name])
+        changed = {name for name in after if after[name] != before[name]} - BEGUN_BY_ANYBODY.get(template, set())
         if changed:
-            self.tally.leaks.append(f"rows of {', '.join(changed)} changed: {template}")
+            self.tally.leaks.append(f"rows of {', '.join(sorted(changed))} changed: {template}")
         return after
 
     def _judge_log(self, lines: str) -> None:

@@ -255,7 +255,7 @@ async def _fill_work(deployment: Deployment, made: Twin, *, document: str = DOCU
             params={"point": private(slug, "params")},
             source=private(slug, "source"),
         )
-        order = _order(slug, document, now)
+        order = _order(slug, "ATESM3YR" if document == DOCUMENT else "ATESM3YS", now)
         assert await orders.add(tx, order)
         assert await orders.take(tx, order.plugin, order.service, order.chosen[0])
     call = await help_calls.call(deployment, made.ctx, terminal, topic=f"/k/{private(slug, 'topic')}")

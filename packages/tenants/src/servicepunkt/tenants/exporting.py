@@ -106,6 +106,7 @@ def replica(file: TenantFile, area: Area | None = None) -> TenantFile:
         hosts=(),
         district="",
         serves=(),
+        plugins=tuple(name for name in file.tenant.plugins if _plain(name, names) == name),  # the town's own stay there
     )
     return TenantFile(part, msgspec.convert(tree, Catalogue), sections)
 
