@@ -21,7 +21,6 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.web.app import create_app, create_litestar
 from servicepunkt.web.testing import alive
 
-
 #: What anybody may write who comes to the other tenant's own address: the beginning of a sign-in, which nobody goes on
 #: with who does not hold its cookie.
 BEGUN_BY_ANYBODY = {"/staff/sign-in/passkey/begin": {"handshake"}}
