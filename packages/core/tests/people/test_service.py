@@ -15,7 +15,9 @@ from servicepunkt.core.audit import store as audit
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError
+from servicepunkt.core.keys import store as keys
 from servicepunkt.core.people import service, store
+from servicepunkt.core.people.administration import switch
 from servicepunkt.core.people.model import Account, SignInError
 from servicepunkt.core.people.service import create_account, enable_totp, set_password, sign_in
 from servicepunkt.core.plugins import PluginHost
@@ -347,3 +349,27 @@ async def test_whatever_is_typed_as_a_code_the_refusal_is_the_same(
     deployment: Deployment, tenant: TenantContext, coded: Account, code: str
 ) -> None:
     await refused(deployment, tenant, password=PASSWORD, code=code)
+
+
+# --- who works here no longer ---------------------------------------------------------------------------------
+
+
+async def test_a_year_after_it_was_switched_off_an_account_and_its_secret_are_gone(
+    deployment: Deployment, tenant: TenantContext, coded: Account
+) -> None:
+    (rule,) = [
+        answer.value["account"]
+        for answer in deployment.plugins.collect(tenant, "retention_rules")
+        if "account" in answer.value
+    ]
+    assert rule.days == 365
+    stays = await make(deployment, tenant, "stays")
+    async with deployment.database.tenant(tenant) as tx:
+        await switch(tx, coded.id, active=False, actor="test")
+        await switch(tx, stays.id, active=False, actor="test")
+        await switch(tx, stays.id, active=True, actor="test")
+        assert await rule.erase(tx, tx.now()) == 0
+        assert await rule.erase(tx, tx.now() + timedelta(seconds=1)) == 1
+        assert await store.by_id(tx, coded.id) is None
+        assert await keys.find(tx, coded.id, "case") is None
+        assert await store.by_id(tx, stays.id) is not None

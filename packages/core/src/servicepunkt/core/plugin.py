@@ -42,6 +42,7 @@ from servicepunkt.core.operators.consents import store as consents
 from servicepunkt.core.operators.service import count
 from servicepunkt.core.orders import service as orders
 from servicepunkt.core.orders import store as order_store
+from servicepunkt.core.people.administration import erase_ended
 from servicepunkt.core.people.ready import PeopleReady
 from servicepunkt.core.people.store import account
 from servicepunkt.core.plugins import hookimpl
@@ -144,7 +145,7 @@ def health_checks(ctx: TenantContext) -> Sequence[Any]:
 
 @hookimpl
 def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:
-    """Messages are erased with their case; a year is for those that nothing else erases.
+    """Who works here no longer is named for a year, and a message that nothing else erases stays for one.
 
     Attempts name nobody; a receipt comes within days, and a statistic of a month is enough.
     Edits name accounts of editors; those that no longer hold are kept for as long as somebody may ask who wrote them.
@@ -154,6 +155,7 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:
     """
     kept = house.settings_of(ctx)
     return {
+        "account": Retention(365, erase_ended),
         "notice": Retention(365, notice_store.delete_older),
         "notice_attempt": Retention(30, delete_attempts),
         "search_miss": Retention(180, delete_misses),

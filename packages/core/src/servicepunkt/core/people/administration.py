@@ -7,7 +7,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ForbiddenError, InvalidInputError, NotFoundError, ServicepunktError
 from servicepunkt.core.ids import NIL, new_id
+from servicepunkt.core.keys import store as keys
 from servicepunkt.core.people import model, service, store
 from servicepunkt.core.people.model import PLATFORM_ROLE, Account, SignInError
 from servicepunkt.core.tenancy.model import TenantContext
@@ -136,8 +137,17 @@ async def switch(tx: Transaction, account_id: UUID, *, active: bool, actor: str)
     account = await _to_change(tx, account_id)
     if not active:
         await _keep_an_admin(tx, without=account)
-    await store.update(tx, account.id, active=active)
+    await store.update(tx, account.id, active=active, ended_at=None if active else tx.now())
     await _record(tx, actor, "account.on" if active else "account.off", account.id)
+
+
+async def erase_ended(tx: Transaction, before: datetime) -> int:
+    """Erase accounts that were switched off before an instant; the chain names an id that is nobody's then."""
+    gone = await store.ended(tx, before)
+    for account in gone:
+        await keys.erase(tx, account.id)
+        await store.delete(tx, account.id)
+    return len(gone)
 
 
 async def reset_second_factor(tx: Transaction, account_id: UUID, *, actor: str) -> None:

@@ -77,7 +77,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """A person who signs in. `totp` is the sealed secret of the second factor, `totp_used` its last time step.
 
     `external` is the digest by which the tenant's OpenID provider names the person; such an account has no password,
-    nor has one whose one-time code (`code_hash`) nobody has used yet.
+    nor has one whose one-time code (`code_hash`) nobody has used yet. `ended_at`: when it was switched off, if it is.
     """
 
     id: UUID
@@ -94,6 +94,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     external: bytes | None = None
     code_hash: bytes | None = None
     code_until: datetime | None = None
+    ended_at: datetime | None = None
 
 
 class SignInError(ServicepunktError):

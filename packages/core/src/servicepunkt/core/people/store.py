@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -28,11 +29,11 @@ account = tenant_table(
     sa.Column("external", sa.LargeBinary, nullable=True),
     sa.Column("code_hash", sa.LargeBinary, nullable=True),
     sa.Column("code_until", Instant, nullable=True),
+    sa.Column("ended_at", Instant, nullable=True),
     sa.UniqueConstraint("tenant_id", "login"),
     # Unique by the lock "accounts", under which they are made: a constraint would be new to the version before.
     sa.Index("ix_account_external", "tenant_id", "external"),
     key=("id",),
-    kept="people who work here; the entries of the chain lead to them",
 )
 
 
@@ -69,3 +70,13 @@ async def count(tx: Transaction) -> int:
 async def update(tx: Transaction, account_id: UUID, **values: Any) -> None:
     statement = sa.update(account).where(account.c.tenant_id == tx.tenant_id, account.c.id == account_id)
     await tx.execute(statement.values(**values))
+
+
+async def ended(tx: Transaction, before: datetime) -> list[Account]:
+    """Accounts that were switched off before an instant, and are off."""
+    of_tenant = (account.c.tenant_id == tx.tenant_id, account.c.active.is_(False), account.c.ended_at < before)
+    return await tx.all(Account, sa.select(account).where(*of_tenant).order_by(account.c.id).with_for_update())
+
+
+async def delete(tx: Transaction, account_id: UUID) -> None:
+    await tx.execute(sa.delete(account).where(account.c.tenant_id == tx.tenant_id, account.c.id == account_id))
