@@ -42,6 +42,7 @@ from servicepunkt.core.operators.consents import store as consents
 from servicepunkt.core.operators.service import count
 from servicepunkt.core.orders import service as orders
 from servicepunkt.core.orders import store as order_store
+from servicepunkt.core.people import settings as people
 from servicepunkt.core.people.ready import PeopleReady
 from servicepunkt.core.people.store import account
 from servicepunkt.core.plugins import hookimpl
@@ -134,6 +135,7 @@ def tenant_sections() -> Sequence[TenantSection]:
         TenantSection(house.SECTION, house.HouseSettings, check=house.mistakes),
         TenantSection(quotas.SECTION, quotas.LimitSettings, check=quotas.mistakes),
         TenantSection(openid.SECTION, openid.OpenIdSettings, check=openid.mistakes),
+        TenantSection(people.SECTION, people.PeopleSettings, check=lambda draft: list(people.mistakes(draft))),
     )
 
 
