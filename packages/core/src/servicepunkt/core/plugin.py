@@ -43,6 +43,7 @@ from servicepunkt.core.operators.service import count
 from servicepunkt.core.orders import service as orders
 from servicepunkt.core.orders import store as order_store
 from servicepunkt.core.people import settings as people
+from servicepunkt.core.people.links import store as account_links
 from servicepunkt.core.people.ready import PeopleReady
 from servicepunkt.core.people.store import account
 from servicepunkt.core.plugins import hookimpl
@@ -112,7 +113,7 @@ def tables() -> Sequence[Any]:
     )
     more = (search_miss, catalogue_edit, catalogue_link, plugin_failure)
     houses = (host_hours, incident_store.host_incident, *space_store.TABLES, footfall_store.host_footfall)
-    platform = (tenant_terms, *operators.TABLES, *consents.TABLES)
+    platform = (tenant_terms, *operators.TABLES, *consents.TABLES, *account_links.TABLES)
     return (*own, *SOURCE_TABLES, *NATIONAL_TABLES, *order_store.TABLES, *more, *houses, *platform)
 
 

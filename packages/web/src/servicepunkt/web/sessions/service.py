@@ -8,6 +8,7 @@ import msgspec
 
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.people import store as people
+from servicepunkt.core.people.links import store as links
 from servicepunkt.core.people.model import Account
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.web.sessions import model, store
@@ -43,6 +44,8 @@ async def visitor(deployment: Deployment, ctx: TenantContext, cookie: str) -> Vi
     async with deployment.database.tenant(ctx) as tx:
         found = await store.find(tx, model.key_of(cookie))
         if found is None or not model.is_alive(found, now):
+            return None
+        if found.link is not None and not await links.sides(tx.connection, found.link):
             return None
         account = await people.by_id(tx, found.account)
         if account is None or not account.active:

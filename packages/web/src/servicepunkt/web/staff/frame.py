@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Request, Response
 
+from servicepunkt.core.people.links import service as links
 from servicepunkt.web.access import deployment_of, tenant_of
 from servicepunkt.web.frame import Frame
 from servicepunkt.web.operators import service as operators
@@ -13,6 +14,8 @@ from servicepunkt.web.sessions import demand
 from servicepunkt.web.sessions.model import Visitor
 
 START = "/staff"
+LINKS = "/staff/account/links"
+SWITCH = "/staff/switch"
 
 
 async def staff_page(
@@ -29,7 +32,9 @@ async def staff_page(
         found = []
     entries = sorted(found, key=lambda entry: entry.order)
     area = _area(str(request.scope["path"]), [entry.href for entry in entries])
-    return frame.page(request, template, status=status, entries=entries, area=area, visitor=visitor, **values)
+    others = [] if visitor.acting else await links.others(deployment, ctx, visitor.account.id)
+    shown = {"entries": entries, "area": area, "visitor": visitor, "others": others, **values}
+    return frame.page(request, template, status=status, **shown)
 
 
 def _area(path: str, addresses: list[str]) -> str:
