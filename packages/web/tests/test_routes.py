@@ -22,6 +22,7 @@ DOORS = {
     *("/staff/sign-in", "/staff/sign-out", "/staff/first"),
     *("/staff/openid", "/staff/openid/return"),
     *("/staff/sign-in/passkey", "/staff/sign-in/passkey/begin"),
+    "/staff/switch",
 }
 PLACES = {"uuid": "0" * 32, "int": "1", "str": "x"}
 

@@ -92,37 +92,26 @@ async def test_a_ticket_is_one_browsers_and_ends(here: Town, visit: Visit, clock
     assert elsewhere.status_code == 403, "it is for the other tenant"
 
 
-async def test_across_hosts_the_browser_says_where_it_comes_from(here: Town, visit: Visit, password: str) -> None:
-    await link(here, visit, password)
-    async with here.deployment.database.platform("test") as connection:
-        assert await service_hosts(connection, here.alpha.id) == ["alpha.example.org"]
-    async with here.client("http://alpha.example.org") as mine, here.client() as there:
+async def test_across_hosts_the_browser_says_where_it_comes_from(here: Town, password: str) -> None:
+    gamma = await here._town("gamma", name="Talheim", hosts=["gamma.example.org"])
+    alpha, other = await account_of(here, here.alpha, "clerk"), await account_of(here, gamma, "guide")
+    code = await service.make_code(here.deployment, here.alpha, alpha)
+    await service.take_code(here.deployment, gamma, other, code)
+    async with here.client("http://alpha.example.org") as mine, here.client("http://gamma.example.org") as there:
         await mine.submit("/staff/sign-in", "/staff/sign-in", login="clerk", password=password)
-        beta = await account_of(here, here.beta, "clerk")
-        alpha = await account_of(here, here.alpha, "clerk")
-        ((number, _),) = await service.others(here.deployment, here.alpha, alpha.id)
-        ticket = await service.begin_switch(
-            here.deployment, here.alpha, alpha, number, browser=service.digest_of("origin http://alpha.example.org"),
-            proof="password", began_at=here.deployment.clock.now(),
-        )  # fmt: skip
-        wrong = await there.client.post(
-            f"{B}/switch", data={"ticket": ticket}, headers={"origin": "http://evil.example"}
-        )
-        assert wrong.status_code == 403
-        ticket = await service.begin_switch(
-            here.deployment, here.alpha, alpha, number, browser=service.digest_of("origin http://alpha.example.org"),
-            proof="password", began_at=here.deployment.clock.now(),
-        )  # fmt: skip
-        right = {"origin": "http://alpha.example.org"}
-        answer = await there.client.post(f"{B}/switch", data={"ticket": ticket}, headers=right)
-        assert answer.status_code == 200
-        assert beta.name in (await there.get(B)).text
-
-
-async def service_hosts(connection: Any, tenant: int) -> list[str]:
-    from servicepunkt.core.tenancy.store import hosts_of
-
-    return await hosts_of(connection, tenant)
+        for origin, status in (("http://evil.example.org", 403), ("null", 403), ("", 200)):
+            bar = re.search(r'action="(/staff/switch/[^"]+)"', (await mine.get("/staff")).text)
+            assert bar
+            page = await mine.submit("/staff", bar[1])
+            form = TICKET.search(page.text)
+            assert form
+            port = form[1].removeprefix("http://gamma.example.org").removesuffix("/staff/switch")
+            assert f"http://gamma.example.org{port}" in page.headers["content-security-policy"]
+            assert page.headers["referrer-policy"] == "strict-origin", "otherwise the browser says nothing"
+            said = {"origin": origin or f"http://alpha.example.org{port}"}
+            answer = await there.client.post("/staff/switch", data={"ticket": form[2]}, headers=said)
+            assert answer.status_code == status, answer.text
+        assert "Guide" in (await there.get("/staff")).text
 
 
 @pytest.mark.parametrize("side", ["alpha", "beta"])
