@@ -239,3 +239,13 @@ async def test_the_application_may_not_change_a_link_and_the_tables_hold_no_name
             async with here.deployment.database.platform("test") as connection:
                 await connection.execute(sa.update(table).values(tenant=1))
         assert not {"name", "login"} & set(table.c.keys())
+
+
+async def test_a_tenant_that_is_deleted_leaves_no_link_behind(here: Town) -> None:
+    alpha, beta, _ = await linked(here)
+    await service.make_code(here.deployment, here.beta, beta)
+    async with here.deployment.database.platform("test") as connection:
+        await store.forget(connection, here.beta.id)
+        for table in store.TABLES:
+            assert (await connection.execute(sa.select(table))).all() == [], table.name
+    assert await service.others(here.deployment, here.alpha, alpha.id) == []
