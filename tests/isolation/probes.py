@@ -183,6 +183,7 @@ class Smuggler:
             "consent_id": ids["consent"],
             "slug": self._beta.slug,
             "account_id": ids["account"],
+            "link_id": ids["link"],
         }
 
         def value(place: re.Match[str]) -> str:

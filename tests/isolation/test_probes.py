@@ -70,6 +70,7 @@ WITHOUT_WORDS = {
     "operator_consent": "role",
     "plugin_failure": "fault hook plugin",
     "provider_weight": "provider",
+    "session": "proof",
 }
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import NAMESPACE_DNS, UUID, uuid5
 
 import msgspec
 import pytest
@@ -46,6 +46,8 @@ from servicepunkt.core.operators.consents.model import Consent, OperatorSession
 from servicepunkt.core.orders import store as orders
 from servicepunkt.core.orders.model import Chosen, Order
 from servicepunkt.core.people import service as people
+from servicepunkt.core.people.links import store as links_store
+from servicepunkt.core.people.links.model import LinkSide
 from servicepunkt.core.people.model import ROLES
 from servicepunkt.core.plugins import store as plugin_store
 from servicepunkt.core.tenancy.model import TenantContext
@@ -218,10 +220,20 @@ async def _fill_people(deployment: Deployment, made: Twin, before: str) -> None:
     for role, account in accounts.items():
         made.cookies[role] = {"sp_session": await sessions.start(deployment, made.ctx, account)}
     made.ids["account"] = str(accounts[EVERYTHING].id)
+    await _plant_link(deployment, made, accounts[EVERYTHING].id, before)
     terminal, token = await _enrol(deployment, made, "terminal", POINT)
     made.cookies["terminal"] = {"sp_device": token}
     box, made.box_token = await _enrol(deployment, made, "box", BOX)
     made.ids |= {"terminal": str(terminal.id), "box": str(box.id)}
+
+
+async def _plant_link(deployment: Deployment, made: Twin, account: UUID, before: str) -> None:
+    """The account is linked with one of a tenant that is not served: its own id, or it would link the two twins."""
+    link = uuid5(NAMESPACE_DNS, f"{before}{made.slug}")
+    ends = [LinkSide(link=link, tenant=tenant, account=account) for tenant in (made.ctx.id, -made.ctx.id)]
+    async with deployment.database.platform("plant a link") as connection:
+        await links_store.put(connection, ends)
+    made.ids["link"] = str(link)
 
 
 async def _enrol(deployment: Deployment, made: Twin, kind: str, target: str) -> tuple[Device, str]:

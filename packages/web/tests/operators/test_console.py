@@ -199,3 +199,13 @@ async def test_processes_are_there_until_they_are_silent(here: Town, operator: V
     assert "since" not in (await operator.get(f"{CONSOLE}/health")).text
     async with here.deployment.database.platform("test") as connection:
         assert len(await store.processes(connection, here.deployment.clock.now() - timedelta(hours=1))) == 1
+
+
+async def test_a_passkey_opens_it_and_a_password_without_the_code_does_not(here: Town, operators: Any) -> None:
+    from servicepunkt.web.sessions import service as sessions
+
+    account = await operators.account(here.alpha, "keys", ("operator",), totp=False)
+    for proof, status in (("passkey", 200), ("password", 403), ("openid", 403)):
+        cookie = await sessions.start(here.deployment, here.alpha, account, proof)
+        async with here.client() as visit:
+            assert (await visit.get(CONSOLE, headers={"cookie": f"sp_session={cookie}"})).status_code == status, proof

@@ -42,7 +42,9 @@ from servicepunkt.core.operators.consents import store as consents
 from servicepunkt.core.operators.service import count
 from servicepunkt.core.orders import service as orders
 from servicepunkt.core.orders import store as order_store
+from servicepunkt.core.people import settings as people
 from servicepunkt.core.people.administration import erase_ended
+from servicepunkt.core.people.links import store as account_links
 from servicepunkt.core.people.ready import PeopleReady
 from servicepunkt.core.people.store import account
 from servicepunkt.core.plugins import hookimpl
@@ -112,7 +114,7 @@ def tables() -> Sequence[Any]:
     )
     more = (search_miss, catalogue_edit, catalogue_link, plugin_failure)
     houses = (host_hours, incident_store.host_incident, *space_store.TABLES, footfall_store.host_footfall)
-    platform = (tenant_terms, *operators.TABLES, *consents.TABLES)
+    platform = (tenant_terms, *operators.TABLES, *consents.TABLES, *account_links.TABLES)
     return (*own, *SOURCE_TABLES, *NATIONAL_TABLES, *order_store.TABLES, *more, *houses, *platform)
 
 
@@ -135,6 +137,7 @@ def tenant_sections() -> Sequence[TenantSection]:
         TenantSection(house.SECTION, house.HouseSettings, check=house.mistakes),
         TenantSection(quotas.SECTION, quotas.LimitSettings, check=quotas.mistakes),
         TenantSection(openid.SECTION, openid.OpenIdSettings, check=openid.mistakes),
+        TenantSection(people.SECTION, people.PeopleSettings, check=lambda draft: list(people.mistakes(draft))),
     )
 
 

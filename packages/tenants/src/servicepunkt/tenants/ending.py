@@ -23,6 +23,7 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ConflictError, NotFoundError
 from servicepunkt.core.keys.store import data_key
 from servicepunkt.core.operators import store as operators
+from servicepunkt.core.people.links import store as account_links
 from servicepunkt.core.tenancy import store, terms
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.tenants.readiness import answers
@@ -61,6 +62,7 @@ async def delete(deployment: Deployment, slug: str, *, actor: str, folder: Path)
         await store.bury(connection, row["id"])
         await terms.forget(connection, row["id"])
         await operators.forget(connection, row["id"])
+        await account_links.forget(connection, row["id"])
         ctx = TenantContext(id=row["id"], slug=slug, name=row["name"], plugins=frozenset(row["plugins"]))
         async with owner.within(connection, ctx) as tx:
             if blocking := [one for one in await answers(deployment, tx, "retirement_checks") if one.blocks]:

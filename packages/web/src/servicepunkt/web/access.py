@@ -22,6 +22,7 @@ from servicepunkt.web.devices import model as devices
 from servicepunkt.web.devices import service as device_service
 from servicepunkt.web.devices.model import Device, DeviceRefusedError
 from servicepunkt.web.operators import service as operator_service
+from servicepunkt.web.sessions import demand
 from servicepunkt.web.sessions import model as sessions
 from servicepunkt.web.sessions import service as session_service
 from servicepunkt.web.sessions.model import NotSignedInError, Visitor
@@ -87,10 +88,14 @@ def permission(name: str, *, per_unit: bool = False) -> Guard:
 
     async def guard(connection: Connection, handler: BaseRouteHandler) -> None:  # noqa: ARG001 - the framework's shape
         visitor = await _visitor(connection)
-        if visitor.acting and not operator_service.is_lent(str(connection.scope.get("path_template", ""))):
+        template = str(connection.scope.get("path_template", ""))
+        if visitor.acting and not operator_service.is_lent(template):
             raise NotLentError
         if not visitor.may(name) and not (per_unit and visitor.units(name)):
             raise ForbiddenError
+        await demand.require(
+            deployment_of(connection), tenant_of(connection), visitor, str(connection.scope.get("method", "")), template
+        )
         if visitor.acting:
             await operator_service.note(connection, tenant_of(connection), visitor.acting)
 
@@ -99,11 +104,11 @@ def permission(name: str, *, per_unit: bool = False) -> Guard:
 
 
 async def console(connection: Connection, handler: BaseRouteHandler) -> None:  # noqa: ARG001
-    """Only operators of the platform, with a second factor, in their own tenant, which the gate has seen to."""
+    """Only operators of the platform who have shown a second factor or a passkey; the gate has seen to the tenant."""
     visitor = await _visitor(connection)
     if visitor.acting or not visitor.may("tenants.manage"):
         raise ForbiddenError
-    if visitor.account.totp is None:
+    if visitor.proof not in sessions.STRONG:
         raise SecondFactorNeededError
 
 

@@ -91,6 +91,7 @@ def routes() -> Sequence[Any]:
     from servicepunkt.web.hosts import incidents as host_incidents
     from servicepunkt.web.hosts import space as host_spaces
     from servicepunkt.web.hosts import today as host_today
+    from servicepunkt.web.links import pages as link_pages
     from servicepunkt.web.notices import api as notice_api
     from servicepunkt.web.notices import pages as notice_pages
     from servicepunkt.web.operators import consents as consent_pages
@@ -136,6 +137,7 @@ def routes() -> Sequence[Any]:
         *openid.HANDLERS,
         *accounts.HANDLERS,
         *passkey_pages.HANDLERS,
+        *link_pages.HANDLERS,
         *terminal_pages.HANDLERS,
         *search_pages.HANDLERS,
         *competence_pages.HANDLERS,

@@ -22,6 +22,7 @@ from servicepunkt.core.errors import (
 from servicepunkt.web.forms import DOES_NOT_FIT, sentence_of
 from servicepunkt.web.frame import Frame, language, local_path, place_of
 from servicepunkt.web.gate import is_hidden
+from servicepunkt.web.sessions.demand import SET_UP, SecondFactorDemandedError
 from servicepunkt.web.sessions.model import NotSignedInError
 from servicepunkt.web.tenancy import PREFIX_KEY
 
@@ -99,6 +100,8 @@ class Problems:
             prefix = str(request.scope.get(PREFIX_KEY, ""))
             target = local_path(request.scope["path"]) if request.method == "GET" else "/staff"
             return Redirect(f"{prefix}/staff/sign-in?next={quote(target)}", status_code=303)
+        if isinstance(error, SecondFactorDemandedError) and not wants_json(request) and request.method == "GET":
+            return Redirect(f"{request.scope.get(PREFIX_KEY, '')}{SET_UP}", status_code=303)
         if error.status >= 500:
             log.error("request_failed", code=error.code, status=error.status)
         return self._answer(request, error)

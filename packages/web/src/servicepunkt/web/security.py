@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 import time
+from typing import Any
 
+from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -12,6 +14,12 @@ from servicepunkt.core.metrics import REQUESTS
 
 NONCE_KEY = "servicepunkt_nonce"
 STATIC = "/static/"
+FORM_KEY = "servicepunkt_form"
+
+
+def allow_form(connection: ASGIConnection[Any, Any, Any, Any], origin: str) -> None:
+    """A form of this answer's page may be sent to `origin`, too."""
+    connection.scope[FORM_KEY] = origin  # type: ignore[literal-required]
 
 
 class SecurityHeaders:
@@ -37,7 +45,9 @@ class SecurityHeaders:
                 present = {name.lower() for name, _ in message["headers"]}
                 extra = [
                     (name, value)
-                    for name, value in self._headers(nonce, static=path.startswith(STATIC))
+                    for name, value in self._headers(
+                        nonce, str(scope.get(FORM_KEY, "")), static=path.startswith(STATIC)
+                    )
                     if name not in present
                 ]
                 message["headers"] = [*message["headers"], *extra]
@@ -52,10 +62,10 @@ class SecurityHeaders:
                 time.perf_counter() - started
             )
 
-    def _headers(self, nonce: str, *, static: bool) -> list[tuple[bytes, bytes]]:
+    def _headers(self, nonce: str, form_target: str, *, static: bool) -> list[tuple[bytes, bytes]]:
         policy = (
             "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; connect-src 'self'; "
-            f"form-action 'self' {self._form_targets}; "
+            f"form-action 'self' {self._form_targets} {form_target}; "
             f"script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
             "media-src 'self'; manifest-src 'self'"
         )

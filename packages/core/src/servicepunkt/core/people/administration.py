@@ -59,7 +59,7 @@ async def invite(
     if mistakes:
         raise InvalidInputError(mistakes)
     quotas.keep_within(tx.ctx, "accounts", await store.count(tx) + 1)
-    code = _new_code(deployment)
+    code = one_time_code(deployment)
     account = Account(
         id=new_id(),
         login=login,
@@ -67,7 +67,7 @@ async def invite(
         password_hash="",
         roles=roles,
         created_at=tx.now(),
-        code_hash=_digest(code),
+        code_hash=digest_of(code),
         code_until=tx.now() + CODE_LIFETIME,
     )
     await store.insert(tx, account)
@@ -84,9 +84,15 @@ async def new_code(deployment: Deployment, tx: Transaction, account_id: UUID, *,
     if account.external is not None:
         raise NotFoundError
     await _keep_an_admin(tx, without=account)
-    code = _new_code(deployment)
+    code = one_time_code(deployment)
     until = tx.now() + CODE_LIFETIME
-    values = {"password_hash": "", "code_hash": _digest(code), "code_until": until, "failures": 0, "locked_until": None}
+    values = {
+        "password_hash": "",
+        "code_hash": digest_of(code),
+        "code_until": until,
+        "failures": 0,
+        "locked_until": None,
+    }
     await store.update(tx, account.id, **values)
     await _record(tx, actor, "account.code", account.id)
     return msgspec.structs.replace(account, **values), code
@@ -200,14 +206,16 @@ def _fits(account: Account, code: str, now: Any) -> bool:
     if account.code_hash is None or account.code_until is None or not account.active:
         return False
     fresh = now <= account.code_until and not model.is_locked(account, now)
-    return hmac.compare_digest(account.code_hash, _digest(code)) and fresh
+    return hmac.compare_digest(account.code_hash, digest_of(code)) and fresh
 
 
-def _new_code(deployment: Deployment) -> str:
+def one_time_code(deployment: Deployment) -> str:
+    """80 bits as letters and digits that are easy to type."""
     return base64.b32encode(deployment.randomness(CODE_BYTES)).decode()
 
 
-def _digest(code: str) -> bytes:
+def digest_of(code: str) -> bytes:
+    """How a code is kept; spaces and the size of letters do not count."""
     plain = "".join(one for one in code.upper() if one.isalnum())
     return hashlib.sha256(plain.encode("utf-8", "replace")).digest()
 

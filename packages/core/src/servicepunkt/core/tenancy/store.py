@@ -73,3 +73,8 @@ async def bury(connection: AsyncConnection, tenant_id: int) -> None:
     await connection.execute(
         statement.values(slug=f"deleted-{tenant_id}", state="retired", revision=int(highest or 0) + 1, **nothing)
     )
+
+
+async def hosts_of(connection: AsyncConnection, tenant_id: int) -> list[str]:
+    """The host names by which a tenant is reached; the first one is its address."""
+    return list(await connection.scalar(sa.select(tenant.c.hosts).where(tenant.c.id == tenant_id)) or ())

@@ -22,14 +22,13 @@ from servicepunkt.web.handshakes import service as handshake_service
 from servicepunkt.web.navigation import cookie, prefix_of, see_other
 from servicepunkt.web.passkeys import model, service, store
 from servicepunkt.web.passkeys.model import Assertion, PasskeyRefusedError, Registration
-from servicepunkt.web.sessions import model as sessions
-from servicepunkt.web.sessions import service as session_service
+from servicepunkt.web.sessions import demand
 from servicepunkt.web.sessions.model import Visitor
-from servicepunkt.web.staff.account import GUARDS, NOT_RIGHT, SENTENCES, Password
+from servicepunkt.web.staff.account import GUARDS, NOT_RIGHT, SENTENCES, Password, signed_in_again
 from servicepunkt.web.staff.frame import staff_page
 from servicepunkt.web.staff.pages import PUBLIC, START, require_local_accounts, sign_in_page
 
-HREF = "/staff/account/passkeys"
+HREF = demand.PASSKEYS
 SIGN_IN = "/staff/sign-in/passkey"
 # What an authenticator answers, as JSON; ours are below 2 KiB, with an attestation that nobody asked for 10 KiB.
 Answer = Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)]
@@ -123,7 +122,7 @@ async def register(
     deployment: NamedDependency[Deployment],
     visitor: NamedDependency[Visitor],
 ) -> Response[Any]:
-    """Keep what the browser made."""
+    """Keep what the browser made; the session goes on as one in which a passkey was shown."""
     form = convert(await typed(request), AnswerForm, {})
     begun = await handshake_service.take(deployment, ctx, request.cookies.get(handshakes.COOKIE, ""), Registration)
     try:
@@ -133,7 +132,7 @@ async def register(
     except PasskeyRefusedError as error:
         said = [("", error.citizen), ("", error.next_step)]
         return await passkeys_page(request, visitor, mistakes=said, status=error.status)
-    return see_other(request, HREF)
+    return await signed_in_again(request, visitor.account, "passkey", HREF)
 
 
 @post(f"{HREF}/{{passkey_id:uuid}}/remove", guards=GUARDS)
@@ -172,9 +171,7 @@ async def sign_in(
     except PasskeyRefusedError as error:
         said = [("", error.citizen), ("", error.next_step)]
         return sign_in_page(request, mistakes=said, status=error.status)
-    answer = see_other(request, form.next, fallback=START)
-    answer.set_cookie(cookie(request, sessions.COOKIE, await session_service.start(deployment, ctx, account)))
-    return answer
+    return await signed_in_again(request, account, "passkey", form.next)
 
 
 HANDLERS = (passkeys, begin, register, remove, begin_sign_in, sign_in)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -17,6 +18,10 @@ from servicepunkt.core.people.model import Account
 COOKIE = "sp_session"
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=10)
+#: What was shown when the session began: a password alone, with a code of the second factor, a passkey, or that the
+#: tenant's own provider vouches, which asks for a second factor itself, or does not.
+Proof = Literal["password", "totp", "passkey", "openid"]
+STRONG = ("totp", "passkey")
 
 
 class NotSignedInError(ServicepunktError):
@@ -28,12 +33,18 @@ class NotSignedInError(ServicepunktError):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A signed-in session; `key` is the SHA-256 of what the cookie holds."""
+    """A signed-in session; `key` is the SHA-256 of what the cookie holds.
+
+    `proof` is None where the version before this one began it. `link`: it began with a switch from another tenant, by
+    the link of this id, and what was shown was shown there.
+    """
 
     key: bytes
     account: UUID
     started_at: datetime
     seen_at: datetime
+    proof: Proof | None = None
+    link: UUID | None = None
 
 
 class Visitor(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +79,11 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
         """How the audit chain names this person."""
         return self.acting.actor if self.acting else f"account:{self.account.id}"
 
+    @property
+    def proof(self) -> Proof:
+        """What this person has shown at sign-in."""
+        return self.session.proof or proof_of(self.account)
+
     def may(self, permission: str, unit: str | None = None) -> bool:
         """Whether this person may do this in the whole tenant, or in `unit`."""
         return permission in self._lent(people.permissions(self.roles, unit))
@@ -75,6 +91,11 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
     def units(self, permission: str) -> frozenset[str] | None:
         """The units in which this person may do this; None for all of them."""
         return people.units(self.roles, permission) if self._lent(frozenset({permission})) else frozenset()
+
+
+def proof_of(account: Account) -> Proof:
+    """What somebody has shown who signed in with a password: whoever has a second factor is not let in without."""
+    return "password" if account.totp is None else "totp"
 
 
 def key_of(cookie: str) -> bytes:

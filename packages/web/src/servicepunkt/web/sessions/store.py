@@ -17,6 +17,8 @@ session = tenant_table(
     sa.Column("account", sa.Uuid, nullable=False),
     sa.Column("started_at", Instant, nullable=False),
     sa.Column("seen_at", Instant, nullable=False),
+    sa.Column("proof", sa.Text, nullable=True),
+    sa.Column("link", sa.Uuid, nullable=True),
     sa.ForeignKeyConstraint(["tenant_id", "account"], ["account.tenant_id", "account.id"], ondelete="CASCADE"),
     key=("key",),
 )

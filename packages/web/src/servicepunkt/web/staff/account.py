@@ -15,13 +15,14 @@ from servicepunkt.core.catalogue.model import Catalogue, pick
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError
 from servicepunkt.core.people import service as people
-from servicepunkt.core.people.model import UNIT_ROLES, Grant, SignInError, password_mistakes
+from servicepunkt.core.people.model import UNIT_ROLES, Account, Grant, SignInError, password_mistakes
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.web import access
 from servicepunkt.web.forms import convert, typed
 from servicepunkt.web.frame import language
 from servicepunkt.web.navigation import cookie, see_other
 from servicepunkt.web.qr import qr_once
+from servicepunkt.web.sessions import demand
 from servicepunkt.web.sessions import model as sessions
 from servicepunkt.web.sessions import service as session_service
 from servicepunkt.web.sessions import store as session_store
@@ -91,9 +92,16 @@ async def second_factor_page(
     mistakes: list[tuple[str, str]] | None = None,
     status: int = 200,
 ) -> Response[str]:
-    code = qr_once(otpauth(access.tenant_of(request), visitor, secret))
+    ctx = access.tenant_of(request)
     return await staff_page(
-        request, visitor, "web/second_factor.html", status=status, secret=secret, code=code, mistakes=mistakes or []
+        request,
+        visitor,
+        "web/second_factor.html",
+        status=status,
+        secret=secret,
+        code=qr_once(otpauth(ctx, visitor, secret)),
+        demanded=not demand.is_met(ctx, visitor),
+        mistakes=mistakes or [],
     )
 
 
@@ -132,25 +140,36 @@ async def own_account(request: Request[Any, Any, Any], visitor: NamedDependency[
     return await account_page(request, visitor)
 
 
-@get("/staff/account/second-factor", guards=GUARDS)
+@get(demand.SET_UP, guards=GUARDS)
 async def new_second_factor(
-    request: Request[Any, Any, Any], deployment: NamedDependency[Deployment], visitor: NamedDependency[Visitor]
+    request: Request[Any, Any, Any],
+    ctx: NamedDependency[TenantContext],
+    deployment: NamedDependency[Deployment],
+    visitor: NamedDependency[Visitor],
 ) -> Response[Any]:
     """A fresh secret to be scanned; it counts only after a code was shown."""
+    if not demand.is_met(ctx, visitor):
+        async with deployment.database.tenant(ctx) as tx:
+            has_one = await demand.has_one(tx, visitor)
+        if has_one:
+            return await staff_page(request, visitor, "web/second_factor_again.html")
     if visitor.account.totp is not None:
         return see_other(request, "/staff/account")
     secret = base64.b32encode(deployment.randomness(SECRET_BYTES)).decode()
     return await second_factor_page(request, visitor, secret)
 
 
-@post("/staff/account/second-factor", guards=GUARDS)
+@post(demand.SET_UP, guards=GUARDS)
 async def confirm_second_factor(
     request: Request[Any, Any, Any],
     ctx: NamedDependency[TenantContext],
     deployment: NamedDependency[Deployment],
     visitor: NamedDependency[Visitor],
 ) -> Response[Any]:
-    """Switch the second factor on. A second one needs an administrator, so a stolen session cannot exchange it."""
+    """Switch the second factor on; all other sessions of the account end, because they began without it.
+
+    A second one needs an administrator, so a stolen session cannot exchange it.
+    """
     values = await typed(request)
     if visitor.account.totp is not None:
         return see_other(request, "/staff/account")
@@ -164,10 +183,21 @@ async def confirm_second_factor(
         await people.sign_in(deployment, ctx, login=visitor.account.login, password=form.password)
         async with deployment.database.tenant(ctx) as tx:
             await people.enable_totp(deployment, tx, visitor.account, form.secret, form.code)
+            await session_store.delete_of_account(tx, visitor.account.id)
     except SignInError:
         wrong = [("", NOT_RIGHT)]
         return await second_factor_page(request, visitor, form.secret, mistakes=wrong, status=403)
-    return see_other(request, "/staff/account")
+    return await signed_in_again(request, visitor.account, "totp", "/staff/account")
+
+
+async def signed_in_again(
+    request: Request[Any, Any, Any], account: Account, proof: sessions.Proof | None, path: str
+) -> Response[Any]:
+    """On to `path` with a session under a new name, for what was shown just now."""
+    kept = await session_service.start(access.deployment_of(request), access.tenant_of(request), account, proof)
+    answer = see_other(request, path, fallback="/staff")
+    answer.set_cookie(cookie(request, sessions.COOKIE, kept))
+    return answer
 
 
 @post("/staff/account/password", guards=GUARDS)
@@ -192,9 +222,7 @@ async def change_password(
         return await account_page(request, visitor, mistakes=error.mistakes, status=422)
     except SignInError as error:
         return await account_page(request, visitor, mistakes=[("", NOT_RIGHT)], status=error.status)
-    answer = see_other(request, "/staff/account")
-    answer.set_cookie(cookie(request, sessions.COOKIE, await session_service.start(deployment, ctx, account)))
-    return answer
+    return await signed_in_again(request, account, None, "/staff/account")
 
 
 HANDLERS = (own_account, new_second_factor, confirm_second_factor, change_password)

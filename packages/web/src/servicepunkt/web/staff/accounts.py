@@ -17,6 +17,7 @@ from servicepunkt.core.errors import InvalidInputError, NotFoundError
 from servicepunkt.core.people import administration, store
 from servicepunkt.core.people import model as people
 from servicepunkt.core.people.administration import LastAdminError
+from servicepunkt.core.people.links import service as links
 from servicepunkt.core.people.model import PLATFORM_ROLE, UNIT_ROLES, Account, SignInError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.web import access
@@ -242,7 +243,10 @@ async def act(
     form, actor = convert(await typed(request), ActForm, {}), visitor.actor
     given: tuple[Account, str] | None = None
     try:
-        async with deployment.database.tenant(ctx) as tx:
+        async with (
+            deployment.database.platform("change an account, and its links") as connection,
+            deployment.database.within(connection, ctx) as tx,
+        ):
             match form.act:
                 case "code":
                     given = await administration.new_code(deployment, tx, account_id, actor=actor)
@@ -256,6 +260,7 @@ async def act(
                 await sessions.delete_of_account(tx, account_id)
             if form.act in ("code", "second_factor"):
                 await passkeys.delete_of_account(tx, account_id)
+                await links.end_all(deployment, connection, ctx, account_id, actor=actor)
     except LastAdminError as error:
         said = [("", error.citizen), ("", error.next_step)]
         return await one_page(request, visitor, account_id, mistakes=said, status=error.status)

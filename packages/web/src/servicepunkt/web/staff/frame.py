@@ -6,12 +6,16 @@ from typing import Any
 
 from litestar import Request, Response
 
+from servicepunkt.core.people.links import service as links
 from servicepunkt.web.access import deployment_of, tenant_of
 from servicepunkt.web.frame import Frame
 from servicepunkt.web.operators import service as operators
+from servicepunkt.web.sessions import demand
 from servicepunkt.web.sessions.model import Visitor
 
 START = "/staff"
+LINKS = "/staff/account/links"
+SWITCH = "/staff/switch"
 
 
 async def staff_page(
@@ -24,9 +28,13 @@ async def staff_page(
     found += operators.entries(ctx, visitor, deployment.settings.operator_tenant)
     if visitor.acting:
         found = [entry for entry in found if operators.is_lent(entry.href)]
+    if not demand.is_met(ctx, visitor):
+        found = []
     entries = sorted(found, key=lambda entry: entry.order)
     area = _area(str(request.scope["path"]), [entry.href for entry in entries])
-    return frame.page(request, template, status=status, entries=entries, area=area, visitor=visitor, **values)
+    others = [] if visitor.acting else await links.others(deployment, ctx, visitor.account.id)
+    shown = {"entries": entries, "area": area, "visitor": visitor, "others": others, **values}
+    return frame.page(request, template, status=status, **shown)
 
 
 def _area(path: str, addresses: list[str]) -> str:

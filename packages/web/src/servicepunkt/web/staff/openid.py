@@ -79,7 +79,7 @@ async def come_back(
     frame: Frame = request.app.state["frame"]
     answer = frame.page(request, "web/signed_in.html", target=START if target.startswith("/t/") else target)
     answer.set_cookie(cookie(request, handshakes.COOKIE, "", max_age=0, samesite="lax"))
-    answer.set_cookie(cookie(request, sessions.COOKIE, await session_service.start(deployment, ctx, account)))
+    answer.set_cookie(cookie(request, sessions.COOKIE, await session_service.start(deployment, ctx, account, "openid")))
     return answer
 
 
