@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import socket
 import subprocess
 import sys
@@ -177,6 +178,17 @@ def test_a_start_up_hook_may_read_its_own_files_and_write_none(tmp_path: Path) -
         assert seen.sentences == ["writes a file: cache"]
     Path(__file__).read_bytes()
     assert len(seen.sentences) == 1, "nothing is noted after the block"
+
+
+def test_the_bytecode_of_what_a_hook_imports_is_nothing_that_it_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "imported_for_the_first_time.py").write_text("X = 1\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    with watched(is_first=True) as seen:
+        importlib.import_module("imported_for_the_first_time")
+    assert seen.sentences == []
 
 
 class ShelfError(ServicepunktError):

@@ -65,6 +65,8 @@ def test_every_mistake_is_named_with_its_line() -> None:
         (b"date,hour,count,name\n2026-11-19,9,1,x\n", "SP8132"),
         (b"date,hour,count\n", "SP8140"),
         (b"date,hour,count\n\xff\xfe", "SP8131"),
+        (b"date,hour,count\n" + b"1" * 150_000, "SP8133"),
+        (b"1" * 150_000, "SP8132"),
     ],
 )
 def test_what_is_no_such_file_is_refused(content: bytes, code: str) -> None:

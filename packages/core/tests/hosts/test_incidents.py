@@ -42,6 +42,8 @@ async def test_the_same_form_twice_is_one_incident(
         assert await store.listed(tx, host="store") == [first]
     with pytest.raises(ConflictError):
         await report(deployment, town, houses, key=LIFT.key, host="bank", point="lobby")
+    with pytest.raises(ConflictError):
+        await report(deployment, town, houses, key=LIFT.key, words="Das Licht ist aus.")
 
 
 async def test_it_is_answered_along_the_table_and_audited_without_its_words(

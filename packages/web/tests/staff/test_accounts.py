@@ -198,3 +198,10 @@ async def test_the_chain_says_who_did_what(here: Town, boss: Visit) -> None:
     actor = f"account:{(await account(here, 'boss')).id}"
     assert [(one.action, one.actor) for one in entries[-2:]] == [("account.create", actor), ("account.off", actor)]
     assert "Nora" not in repr(entries)
+
+
+async def test_a_role_is_given_for_a_unit_that_is_there(here: Town, boss: Visit) -> None:
+    answer = await boss.submit(f"{ACCOUNTS}/new", ACCOUNTS, login="nora", name="Nora", **{"role-host@nowhere": "on"})
+    assert (answer.status_code, "gibt es nicht mehr" in answer.text) == (422, True)
+    async with here.deployment.database.tenant(here.alpha) as tx:
+        assert await people.by_login(tx, "nora") is None

@@ -66,9 +66,11 @@ def watched(*, may_read: Path | None = None, is_first: bool = False) -> Iterator
         seen.note("threading.Thread", ())
         start(thread)
 
+    # What a hook imports for the first time, Python itself would keep as bytecode: that writes and renames.
+    bytecode = mock.patch.object(sys, "dont_write_bytecode", True)
     # Of these two not every Python that we run on tells by an event.
     sleep = mock.patch.object(time, "sleep", lambda seconds: seen.note("time.sleep", (seconds,)))
-    with sleep, mock.patch.object(threading.Thread, "start", started):
+    with bytecode, sleep, mock.patch.object(threading.Thread, "start", started):
         _state.seen = seen
         try:
             yield seen

@@ -86,7 +86,10 @@ class OpenIdProviders:
         claims: dict[str, Any] = model.believed_claims(answer.id_token, known.keys, settings, login, self._clock.now())
         wanted = (settings.name, settings.roles_claim, settings.person)
         if known.metadata.userinfo_endpoint and any(model.claim(claims, name) is None for name in wanted):
-            claims = await self._userinfo(known.metadata, answer.access_token, claims) | claims
+            said = await self._userinfo(known.metadata, answer.access_token, claims)
+            # A claim may lie in a table of which the ID token holds another part.
+            missing = {name.partition(".")[0] for name in wanted if model.claim(claims, name) is None}
+            claims = said | {name: value for name, value in claims.items() if name not in missing or name not in said}
         return claims
 
     async def _with_key(self, known: Known, id_token: str) -> Known:

@@ -8,7 +8,7 @@ from servicepunkt.core.clock import SystemClock
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.openid.model import OpenIdUnavailableError
 from servicepunkt.core.openid.provider import OpenIdProviders
-from servicepunkt.core.openid.settings import openid_of
+from servicepunkt.core.openid.settings import is_loopback, openid_of
 from servicepunkt.core.rules import Broken, rule
 from servicepunkt.core.tenancy.model import TenantContext
 
@@ -34,7 +34,7 @@ class ProviderReady:
         issuer = self._settings.issuer
         try:
             # Looked at anew: what is kept may be an hour old.
-            await OpenIdProviders(SystemClock()).metadata(issuer, loopback=True)
+            await OpenIdProviders(SystemClock()).metadata(issuer, loopback=is_loopback(issuer))
         except OpenIdUnavailableError as error:
             return [SILENT(issuer=issuer, reason=str(error.details["reason"]))]
         return [] if issuer.startswith("https://") else [ON_LOOPBACK(issuer=issuer)]

@@ -13,7 +13,7 @@ from msgspec import Meta
 from servicepunkt.core.catalogue.model import Catalogue
 from servicepunkt.core.declarations import TenantDraft
 from servicepunkt.core.errors import SecretError
-from servicepunkt.core.people.model import PLATFORM_ROLE, ROLES, UNIT_ROLES, Grant, grant_mistakes
+from servicepunkt.core.people.model import PLATFORM_ROLE, ROLES, UNIT_ROLES, Grant, grant_mistakes, known_units
 from servicepunkt.core.rules import Broken, closest, rule
 from servicepunkt.core.secrets import tenant_prefix, tenant_secret
 from servicepunkt.core.tenancy.model import TenantContext
@@ -111,11 +111,7 @@ def _is_address(issuer: str) -> bool:
 
 
 def _of_roles(settings: OpenIdSettings, catalogue: Catalogue) -> Iterator[tuple[str, Broken]]:
-    known = {
-        "point": {one.id for one in catalogue.points},
-        "host": {one.id for one in catalogue.hosts},
-        "organisation": {one.id for one in catalogue.partners},
-    }
+    known = known_units(catalogue)
     givable = ROLES.keys() - {PLATFORM_ROLE}
     for value, grants in settings.roles.items():
         for text in grants:

@@ -121,7 +121,7 @@ async def _settle(
     reason: str,
     **details: float | int | None,
 ) -> None:
-    """New terms and the line of the tenant's chain, both or neither."""
+    """New terms and a line in the tenant's chain and in the operators' own, all or nothing."""
     if not (said := reason.strip()) or len(said) > MOST_REASON:
         raise InvalidInputError([("reason", "Give a reason of at most 300 characters.")])
     ctx, now = await deployment.directory.by_slug(slug), deployment.clock.now()
@@ -129,10 +129,14 @@ async def _settle(
         raise NotFoundError
     # The chain's numbers are whole: a rate goes there as it was typed.
     plain = {name: f"{value:g}" if isinstance(value, float) else value for name, value in details.items()}
+    own = deployment.settings.operator_tenant
+    home = await deployment.directory.by_slug(own) if own and own != slug else None
     async with deployment.database.platform("settle what holds for a tenant") as connection:
         new = change(ctx, await terms.of_one(connection, ctx.id), now)
         await terms.save(connection, ctx.id, new, at=now)
-        async with deployment.database.within(connection, ctx) as tx:
-            subject = f"tenant:{ctx.id}"
-            await audit.record(tx, at=now, actor=actor, action=action, subject=subject, reason=said, **plain)
+        for chain in (ctx, home):
+            if chain is not None:
+                async with deployment.database.within(connection, chain) as tx:
+                    subject = f"tenant:{ctx.id}"
+                    await audit.record(tx, at=now, actor=actor, action=action, subject=subject, reason=said, **plain)
     deployment.directory.forget()

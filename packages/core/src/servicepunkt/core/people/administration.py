@@ -6,7 +6,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ import msgspec
 
 from servicepunkt.core import quotas
 from servicepunkt.core.audit import service as audit
+from servicepunkt.core.catalogue import service as catalogue
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ForbiddenError, InvalidInputError, NotFoundError, ServicepunktError
@@ -30,6 +31,7 @@ CODE_LIFETIME = timedelta(days=7)
 CODE_BYTES = 10
 MAX_LOGIN, MAX_NAME = 200, 200
 KEPT_ELSEWHERE = "The roles of this account are kept by the city's provider."
+NO_SUCH_UNIT = "There is no such unit any more. Please choose again."
 NOT_TO_GIVE = "This role is given by the operator of the platform alone."
 
 
@@ -48,7 +50,7 @@ async def invite(
 ) -> tuple[Account, str]:
     """(account, one-time code) for somebody who chooses the password. Raises InvalidInputError and QuotaError."""
     login, name, roles = login.strip().lower(), name.strip(), tuple(dict.fromkeys(roles))
-    mistakes = [("roles", sentence) for role in roles for sentence in _grant_mistakes(role)]
+    mistakes = [("roles", sentence) for sentence in await _role_mistakes(tx, roles)]
     mistakes += [] if roles else [("roles", "Choose at least one role.")]
     mistakes += [] if 0 < len(name) <= MAX_NAME else [("name", "Enter a name of at most 200 characters.")]
     await tx.lock("accounts")
@@ -127,7 +129,7 @@ async def take_code(deployment: Deployment, ctx: TenantContext, *, login: str, c
 async def set_roles(tx: Transaction, account_id: UUID, roles: Iterable[str], *, actor: str) -> None:
     """Raises InvalidInputError with every mistake, NotFoundError, ForbiddenError, LastAdminError."""
     account, roles = await _to_change(tx, account_id), tuple(dict.fromkeys(roles))
-    mistakes = [("roles", sentence) for role in roles for sentence in _grant_mistakes(role)]
+    mistakes = [("roles", sentence) for sentence in await _role_mistakes(tx, roles)]
     mistakes += [("", KEPT_ELSEWHERE)] if account.external is not None else []
     mistakes += [] if roles else [("roles", "Choose at least one role.")]
     if mistakes:
@@ -175,8 +177,18 @@ def is_platforms(account: Account) -> bool:
     return PLATFORM_ROLE in account.roles
 
 
-def _grant_mistakes(role: str) -> list[str]:
-    return [NOT_TO_GIVE] if role == PLATFORM_ROLE else model.grant_mistakes(role)
+async def _role_mistakes(tx: Transaction, roles: Iterable[str]) -> list[str]:
+    known = model.known_units(await catalogue.newest(tx)) if any("@" in role for role in roles) else {}
+    return [sentence for role in roles for sentence in _grant_mistakes(role, known)]
+
+
+def _grant_mistakes(role: str, known: Mapping[str, Collection[str]]) -> list[str]:
+    if role == PLATFORM_ROLE:
+        return [NOT_TO_GIVE]
+    grant = model.Grant.parse(role)
+    if mistakes := model.grant_mistakes(role):
+        return mistakes
+    return [NO_SUCH_UNIT] if grant.unit and grant.unit not in known[model.UNIT_ROLES[grant.role]] else []
 
 
 async def _to_change(tx: Transaction, account_id: UUID) -> Account:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from servicepunkt.core.catalogue.model import Catalogue
 from servicepunkt.core.errors import ServicepunktError
 
 # One table says who may do what. The host never sees a citizen's datum, the operator none of a tenant's.
@@ -132,6 +133,15 @@ def grant_mistakes(text: str) -> list[str]:
     if "@" in text and not UNIT.fullmatch(grant.unit):
         return [f"{grant.unit!r} is no id of a unit."]
     return []
+
+
+def known_units(catalogue: Catalogue) -> dict[str, frozenset[str]]:
+    """The ids of all units by their kind, as `UNIT_ROLES` names it."""
+    return {
+        "point": frozenset(one.id for one in catalogue.points),
+        "host": frozenset(one.id for one in catalogue.hosts),
+        "organisation": frozenset(one.id for one in catalogue.partners),
+    }
 
 
 def permissions(roles: tuple[str, ...], unit: str | None = None) -> frozenset[str]:

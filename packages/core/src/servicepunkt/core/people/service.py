@@ -45,6 +45,7 @@ async def create_account(
     tx: Transaction, *, at: datetime, actor: str, login: str, name: str, password: str, roles: tuple[str, ...]
 ) -> Account:
     """Raises InvalidInputError with every mistake, QuotaError when the tenant has as many as it may."""
+    await tx.lock("accounts")
     login = login.strip().lower()
     mistakes = [("password", sentence) for sentence in model.password_mistakes(password, login)]
     mistakes += [("roles", sentence) for role in roles for sentence in model.grant_mistakes(role)]
@@ -54,7 +55,6 @@ async def create_account(
         mistakes.append(("login", "This login is taken."))
     if mistakes:
         raise InvalidInputError(mistakes)
-    await tx.lock("accounts")
     quotas.keep_within(tx.ctx, "accounts", await store.count(tx) + 1)
     stored = await asyncio.to_thread(hashed, password)
     account = Account(id=new_id(), login=login, name=name, password_hash=stored, roles=roles, created_at=at)

@@ -25,6 +25,8 @@ tenant_terms = platform_table(
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("changed_at", Instant, nullable=False),
 )
+#: Whoever changes terms, one after the other: their revisions are counted up.
+LOCK = sa.text("SELECT pg_advisory_xact_lock(115004)")
 
 
 def in_force(ctx: TenantContext, terms: Terms | None) -> TenantContext:
@@ -44,14 +46,15 @@ async def of_all(connection: AsyncConnection) -> dict[int, Terms]:
 
 
 async def of_one(connection: AsyncConnection, tenant_id: int) -> Terms:
-    query = sa.select(tenant_terms).where(tenant_terms.c.tenant == tenant_id)
-    row = (await connection.execute(query.with_for_update())).first()
+    """What holds now, for somebody who is about to change it: the first time there is no row that could be locked."""
+    await connection.execute(LOCK)
+    row = (await connection.execute(sa.select(tenant_terms).where(tenant_terms.c.tenant == tenant_id))).first()
     return _terms(row) if row else Terms()
 
 
 async def save(connection: AsyncConnection, tenant_id: int, new: Terms, *, at: datetime) -> None:
     """Put new terms into force; every process sees them with its next look at the directory."""
-    await connection.execute(sa.text("SELECT pg_advisory_xact_lock(115003)"))
+    await connection.execute(LOCK)
     highest = await connection.scalar(sa.select(sa.func.coalesce(sa.func.max(tenant_terms.c.revision), 0)))
     values = {**msgspec.structs.asdict(new), "revision": int(highest or 0) + 1, "changed_at": at}
     statement = insert(tenant_terms).values(tenant=tenant_id, **values)

@@ -28,6 +28,8 @@ from servicepunkt.web.passkeys import store
 from servicepunkt.web.passkeys.model import MAX_PASSKEYS, Assertion, Passkey, PasskeyRefusedError, Place, Registration
 
 CHALLENGE_BYTES = 32
+#: What the library raises for an answer that no authenticator gave; nested deeply enough, JSON ends the recursion.
+UNREADABLE = (WebAuthnException, ValueError, TypeError, KeyError, RecursionError)
 
 
 async def begin_registration(
@@ -66,7 +68,7 @@ async def register(
             expected_origin=place.origin,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError, TypeError, KeyError):
+    except UNREADABLE:
         raise PasskeyRefusedError from None
     made = Passkey(
         id=new_id(),
@@ -78,6 +80,10 @@ async def register(
         created_at=deployment.clock.now(),
     )
     async with deployment.database.tenant(ctx) as tx:
+        # Several may have been begun at once.
+        await tx.lock(f"passkeys:{begun.account}")
+        if len(await store.of_account(tx, begun.account)) >= MAX_PASSKEYS:
+            raise PasskeyRefusedError("there are enough passkeys of this account")
         if await store.by_credential(tx, made.credential) is not None:
             raise PasskeyRefusedError
         await store.insert(tx, made)
@@ -124,7 +130,7 @@ async def _shown(tx: Transaction, begun: Assertion, answer: str, place: Place) -
             credential_current_sign_count=known.sign_count,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError, TypeError, KeyError):
+    except UNREADABLE:
         return None
     account = await people.by_id(tx, known.account)
     if account is None or not people_model.has_password(account):

@@ -32,7 +32,7 @@ async def report(tx: Transaction, catalogue: Catalogue, report: Report, *, actor
         await _audited(tx, made, actor=actor)
         return made
     known = await store.by_key(tx, report.key)
-    if known is None or known.host != report.host:
+    if known is None or any(getattr(known, name) != getattr(report, name) for name in report.__struct_fields__):
         raise ConflictError("the key was used for another incident")
     return known
 
