@@ -112,7 +112,8 @@ def test_the_package_says_that_it_is_a_tenant_pack() -> None:
 
 def test_the_tenant_is_kassel_in_hesse(tenant: dict[str, Any]) -> None:
     assert tenant["schema"] == 1
-    assert set(tenant) == {"schema", "tenant", "notices", "line115", "hosts", "points", "partners", "themes", "dokbox"}
+    lists = {"hosts", "points", "partners", "themes"}
+    assert set(tenant) == {"schema", "tenant", "notices", "line115", "house", "dokbox"} | lists
     assert tenant["tenant"]["ags"] == "06611000"
     assert tenant["tenant"]["subdivision"] == "HE"
     assert tenant["tenant"]["state"] == "rehearsal"

@@ -245,4 +245,7 @@ profile = "seven"
 sender = "TOWN"
 key = "file:north-key"
 
+[notices.rehearsal]
+recipients = ["someone@example.org"]
+
 """

@@ -77,6 +77,8 @@ def test_the_kernel_brings_its_commands(plugins: PluginHost) -> None:
             )
         ),
         "hours",
+        *("host", "host footfall", "host footfall import"),
+        *("operator", "operator tenants", "operator health"),
     ]
 
 

@@ -224,6 +224,7 @@ async def test_a_job_with_a_time_is_registered_and_one_without_is_not(running: D
         "core.retention.erase:periodic": "17 2 * * *",
         "core.catalogue.publish:periodic": "3 * * * *",
         "core.catalogue.links:periodic": "23 3 * * 0",
+        "core.operators.count:periodic": "23 */3 * * *",
         "demo.nightly:periodic": "17 3 * * *",
     }
 

@@ -193,7 +193,7 @@ async def test_only_the_administration_gives_one(here: Town, visit: Visit, opera
         ({"ends": "2026-11-22T03:42"}, "spätestens nach acht Stunden"),
         ({"ends": "2026-11-21T19:00"}, "spätestens nach acht Stunden"),
         ({"starts": "2026-11-21T19:00"}, "Sie beginnt jetzt"),
-        ({"starts": "2026-13-41T19:00"}, "Tag und Uhrzeit"),
+        ({"starts": "2026-13-41T19:00"}, "einen Tag und eine Uhrzeit"),
         ({"reason": ""}, "Begründung"),
     ],
 )

@@ -75,7 +75,8 @@ def _follows_from_lost(mistake: Mistake, reading: Reading) -> bool:
     """Whether only an entry is missed that stands in the file and could not be decoded."""
     rule, values = mistake.said.rule, mistake.said.values
     if rule == catalogue_checks.NO_SUCH:
-        return values["name"] in {name for _, name in reading.lost}
+        lost = {name for _, name in reading.lost}
+        return model.ANYTHING in lost or values["name"] in lost
     return MISSED.get(rule.code) in {kind for kind, _ in reading.lost}
 
 

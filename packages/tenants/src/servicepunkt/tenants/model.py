@@ -19,6 +19,7 @@ from servicepunkt.tenants.places import Path
 from servicepunkt.tenants.translations import translated
 
 SCHEMA = 1
+ANYTHING = "*"
 MAIN = "tenant.toml"
 
 WRONG_SCHEMA = rule("SP1011", "the file says schema = {schema}", "The number says which edition of the format it is.")
@@ -153,7 +154,9 @@ def read(documents: Mapping[str, Mapping[str, Any]], schemas: Mapping[str, type[
                     lists[kind].append(entry)
                     origins[kind].append((name, index))
                 elif isinstance(value, dict):
-                    lost.add((kind, str(value.get("id", ""))))
+                    # What was meant by something that is no text nobody knows: it may be anything.
+                    identity = value.get("id", "")
+                    lost.add((kind, identity if isinstance(identity, str) else ANYTHING))
         lost |= {entry for key, values in content.items() for entry in _meant(key, values)}
         if name != MAIN:
             found += (Mistake(name, (key,), UNKNOWN_KEY(name=key, near=closest(key, ENTRIES))) for key in content)

@@ -59,8 +59,10 @@ async def write_usage(deployment: Deployment, me: Process) -> None:
 @job(plugin="core", name="core.operators.count", every="23 */3 * * *")
 async def count(deployment: Deployment, ctx: TenantContext) -> None:
     """Count the tenant's rows for the operator, who may not look at them."""
+    answers = deployment.plugins.startup("tables")
+    tables = [table for answer in answers for table in answer.value if table.info.get("tenant")]
     async with deployment.database.tenant(ctx) as tx:
-        await store.save_counts(tx.connection, ctx.id, await store.count_rows(tx), deployment.clock.now())
+        await store.save_counts(tx.connection, ctx.id, await store.count_rows(tx, tables), deployment.clock.now())
 
 
 async def page(deployment: Deployment, wanted: Wanted) -> Page:

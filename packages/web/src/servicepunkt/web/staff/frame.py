@@ -32,8 +32,8 @@ async def staff_page(
         found = []
     entries = sorted(found, key=lambda entry: entry.order)
     area = _area(str(request.scope["path"]), [entry.href for entry in entries])
-    others = [] if visitor.acting else await links.others(deployment, ctx, visitor.account.id)
-    shown = {"entries": entries, "area": area, "visitor": visitor, "others": others, **values}
+    elsewhere = [] if visitor.acting else await links.others(deployment, ctx, visitor.account.id)
+    shown = {"entries": entries, "area": area, "visitor": visitor, "elsewhere": elsewhere, **values}
     return frame.page(request, template, status=status, **shown)
 
 
