@@ -225,6 +225,7 @@ async def test_the_operators_console_shows_nothing_that_a_tenant_keeps(town: Tow
         operator = await people.by_login(tx, "operator")
         assert operator is not None
         await people.update(tx, operator.id, totp=b"sealed")
+    gamma.cookies["operator"] = {"sp_session": await sessions.start(town.deployment, gamma.ctx, operator, "totp")}
     before = town.rows.digests(town.beta.ctx.id)
     app = create_app(town.deployment)
     client = httpx.ASGITransport(app=app)  # type: ignore[arg-type]

@@ -34,7 +34,7 @@ from servicepunkt.tenants.demo.story import Browser, CheckFailedError
 from servicepunkt.tenants.demo.supervisor import HOST, BoxPlace, Demo, Stage, free_ports, port_of
 from servicepunkt.web.server import serving
 
-ROUNDS = int(os.environ.get("SERVICEPUNKT_KILL_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("SERVICEPUNKT_KILL_ROUNDS", "3"))
 SEED = int(os.environ.get("SERVICEPUNKT_KILL_SEED", str(random.randrange(10**6))))
 PATIENCE = 180.0
 MOVING = frozenset(str(event) for _, event in MOVES)  # the rest are notes, such as an order that came too late
