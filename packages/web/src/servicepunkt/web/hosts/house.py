@@ -10,7 +10,6 @@ import msgspec
 from litestar import Request, Response
 
 from servicepunkt.core.catalogue.model import Catalogue, Host, Point
-from servicepunkt.core.catalogue.service import CatalogueReader
 from servicepunkt.core.errors import InvalidInputError, NotFoundError
 from servicepunkt.core.hosts.hours.model import points_of
 from servicepunkt.core.hours.model import Calendar
@@ -18,6 +17,7 @@ from servicepunkt.web import access
 from servicepunkt.web.hosts.words import TABS
 from servicepunkt.web.sessions.model import Visitor
 from servicepunkt.web.staff.frame import staff_page
+from servicepunkt.web.staff.overview import catalogue_of
 
 HREF = "/staff/host"
 READ, EDIT = "host.read", "host.edit"
@@ -37,15 +37,6 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def href(self) -> str:
         return f"{HREF}/{self.host.id}"
-
-
-async def catalogue_of(request: Request[Any, Any, Any]) -> Catalogue:
-    """The published catalogue; an empty one before the first publication."""
-    reader: CatalogueReader = request.app.state["catalogue"]
-    try:
-        return (await reader.current(access.tenant_of(request))).catalogue
-    except NotFoundError:
-        return Catalogue()
 
 
 async def house_of(request: Request[Any, Any, Any], visitor: Visitor, host_id: str, permission: str = READ) -> House:

@@ -26,7 +26,6 @@ from servicepunkt.web.hosts.house import (
     EDITING,
     HREF,
     READING,
-    catalogue_of,
     host_page,
     house_of,
     key_in,
@@ -36,6 +35,7 @@ from servicepunkt.web.hosts.words import BADGES, INCIDENT_STATES
 from servicepunkt.web.navigation import see_other
 from servicepunkt.web.sessions.model import Visitor
 from servicepunkt.web.staff.frame import staff_page
+from servicepunkt.web.staff.overview import catalogue_of
 
 STAFF = "/staff/incidents"
 ANSWER = "incidents.answer"

@@ -28,7 +28,6 @@ from servicepunkt.web.hosts.house import (
     EDITING,
     HREF,
     READING,
-    catalogue_of,
     host_page,
     house_of,
     key_in,
@@ -38,6 +37,7 @@ from servicepunkt.web.hosts.words import BADGES, SLOT_STATES
 from servicepunkt.web.navigation import see_other
 from servicepunkt.web.sessions.model import Visitor
 from servicepunkt.web.staff.frame import staff_page
+from servicepunkt.web.staff.overview import catalogue_of
 
 STAFF = "/staff/space"
 ASK = "space.ask"
@@ -136,7 +136,7 @@ async def _host_page(
     house, ctx = await house_of(request, visitor, host_id), access.tenant_of(request)
     deployment = access.deployment_of(request)
     async with deployment.database.tenant(ctx) as tx:
-        found = await store.listed(tx, host=host_id, ending_after=deployment.clock.now())
+        found = await store.listed(tx, hosts={host_id}, ending_after=deployment.clock.now())
     return await host_page(
         request,
         visitor,
@@ -234,14 +234,14 @@ async def _staff_page(
     spaces = spaces_for(visitor, catalogue, ctx)
     houses = {host.id: host.name for host in catalogue.hosts}
     async with deployment.database.tenant(ctx) as tx:
-        found = await store.listed(tx, ending_after=deployment.clock.now())
-    mine = [slot for slot in found if slot.host in {space.host for space in spaces}]
+        wanted = {space.host for space in spaces}
+        found = await store.listed(tx, hosts=wanted, ending_after=deployment.clock.now())
     return await staff_page(
         request,
         visitor,
         "web/staff_space.html",
         status=422 if mistakes else 200,
-        slots=slots_seen(request, mine, houses),
+        slots=slots_seen(request, found, houses),
         spaces=[(space, houses.get(space.host, space.host)) for space in spaces],
         noise=NOISE,
         values=values or {"noise": "talk"},

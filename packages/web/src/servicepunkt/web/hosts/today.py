@@ -22,12 +22,13 @@ from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.texts import spoken_date, written_date
 from servicepunkt.web import access
 from servicepunkt.web.frame import language
-from servicepunkt.web.hosts.house import HREF, READING, House, calendar_of, catalogue_of, host_page, house_of, houses_of
+from servicepunkt.web.hosts.house import HREF, READING, House, calendar_of, host_page, house_of, houses_of
 from servicepunkt.web.hosts.incidents import incidents_seen
 from servicepunkt.web.hosts.space import slots_seen
 from servicepunkt.web.navigation import see_other
 from servicepunkt.web.sessions.model import Visitor
 from servicepunkt.web.staff.frame import staff_page
+from servicepunkt.web.staff.overview import catalogue_of
 
 DAYS = 8
 
@@ -77,7 +78,7 @@ async def today(
     now = deployment.clock.now()
     tomorrow = datetime.combine(ctx.local_date(now) + timedelta(days=1), time(), tzinfo=ctx.zone_info)
     async with deployment.database.tenant(ctx) as tx:
-        programme = await slots.listed(tx, host=host_id, ending_after=now, until=tomorrow + timedelta(days=DAYS - 1))
+        programme = await slots.listed(tx, hosts={host_id}, ending_after=now, until=tomorrow + timedelta(days=DAYS - 1))
         open_incidents = [one for one in await incidents.listed(tx, host=host_id) if one.is_open]
     approved = [slot for slot in programme if slot.state == "approved"]
     return await host_page(

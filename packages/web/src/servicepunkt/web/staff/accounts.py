@@ -11,7 +11,7 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from servicepunkt.core.catalogue.model import pick
+from servicepunkt.core.catalogue.model import Catalogue, pick
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import InvalidInputError, NotFoundError
 from servicepunkt.core.people import administration, store
@@ -71,7 +71,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     held: bool
 
 
-async def account_seen(request: Request[Any, Any, Any], account: Account) -> AccountSeen:
+def account_seen(request: Request[Any, Any, Any], account: Account, catalogue: Catalogue) -> AccountSeen:
     locked = people.is_locked(account, access.deployment_of(request).clock.now())
     states = {
         "Switched off": not account.active,
@@ -82,7 +82,7 @@ async def account_seen(request: Request[Any, Any, Any], account: Account) -> Acc
     }
     return AccountSeen(
         account=account,
-        roles=roles_seen(account.roles, await overview.catalogue_of(request), language(request)),
+        roles=roles_seen(account.roles, catalogue, language(request)),
         states=[state for state, holds in states.items() if holds],
         locked=locked,
         fixed=administration.is_platforms(account),
@@ -119,7 +119,8 @@ async def accounts(
     """Everybody who can sign in here, or could."""
     async with deployment.database.tenant(ctx) as tx:
         found = await store.all_accounts(tx)
-    seen = [await account_seen(request, one) for one in found]
+    catalogue = await overview.catalogue_of(request)
+    seen = [account_seen(request, one, catalogue) for one in found]
     return await staff_page(request, visitor, "web/accounts.html", accounts=seen)
 
 
@@ -196,7 +197,7 @@ async def one_page(
         visitor,
         "web/account_one.html",
         status=status,
-        seen=await account_seen(request, found),
+        seen=account_seen(request, found, await overview.catalogue_of(request)),
         options=await options(request, found.roles),
         mistakes=mistakes or [],
     )

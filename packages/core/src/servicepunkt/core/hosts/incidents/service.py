@@ -10,6 +10,7 @@ from servicepunkt.core.audit import service as audit
 from servicepunkt.core.catalogue.model import Catalogue
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.errors import ConflictError, NotFoundError
+from servicepunkt.core.hosts.forms import the_same
 from servicepunkt.core.hosts.hours.model import points_of
 from servicepunkt.core.hosts.incidents import model, store
 from servicepunkt.core.hosts.incidents.model import Incident, Report
@@ -32,9 +33,9 @@ async def report(tx: Transaction, catalogue: Catalogue, report: Report, *, actor
         await _audited(tx, made, actor=actor)
         return made
     known = await store.by_key(tx, report.key)
-    if known is None or any(getattr(known, name) != getattr(report, name) for name in report.__struct_fields__):
-        raise ConflictError("the key was used for another incident")
-    return known
+    if known is None:
+        raise ConflictError("neither new nor known")
+    return the_same(known, report, "incident")
 
 
 async def find(tx: Transaction, incident_id: UUID) -> Incident:

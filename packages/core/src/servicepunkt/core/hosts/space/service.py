@@ -8,7 +8,8 @@ import msgspec
 
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.db.session import Transaction
-from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
+from servicepunkt.core.errors import InvalidInputError, NotFoundError
+from servicepunkt.core.hosts.forms import the_same
 from servicepunkt.core.hosts.settings import settings_of
 from servicepunkt.core.hosts.space import model, store
 from servicepunkt.core.hosts.space.model import Slot, Wish
@@ -21,7 +22,7 @@ async def ask(tx: Transaction, wish: Wish, *, actor: str) -> Slot:
     Raises SpaceTakenError, InvalidInputError, and ConflictError for a key that was used for something else.
     """
     if known := await store.by_key(tx, wish.key):
-        return _the_same(known, wish)
+        return the_same(known, wish, "slot")
     at = tx.now()
     model.check(wish, frozenset(space.id for space in settings_of(tx.ctx).spaces_of(wish.host)), at)
     made = Slot(
@@ -35,15 +36,9 @@ async def ask(tx: Transaction, wish: Wish, *, actor: str) -> Slot:
     if not await store.add(tx, made):  # another request with the key was faster
         known = await store.by_key(tx, wish.key)
         assert known is not None
-        return _the_same(known, wish)
+        return the_same(known, wish, "slot")
     await _audited(tx, made, actor=actor)
     return made
-
-
-def _the_same(known: Slot, wish: Wish) -> Slot:
-    if any(getattr(known, name) != getattr(wish, name) for name in wish.__struct_fields__):
-        raise ConflictError("the key was used for another slot")
-    return known
 
 
 async def find(tx: Transaction, slot_id: UUID) -> Slot:

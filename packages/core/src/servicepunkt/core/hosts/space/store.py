@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -91,13 +92,13 @@ async def by_key(tx: Transaction, key: UUID) -> Slot | None:
 
 
 async def listed(
-    tx: Transaction, *, ending_after: datetime, host: str | None = None, until: datetime | None = None
+    tx: Transaction, *, ending_after: datetime, hosts: Collection[str] | None = None, until: datetime | None = None
 ) -> list[Slot]:
-    """Slots that end after an instant, of a house or of all, the first ones first; those that begin before `until`."""
+    """Slots that end after an instant and begin before `until`, of these houses or of all, the first ones first."""
     table = host_slot
     query = sa.select(table).where(table.c.tenant_id == tx.tenant_id, table.c.ends_at > ending_after)
-    if host is not None:
-        query = query.where(table.c.host == host)
+    if hosts is not None:
+        query = query.where(table.c.host.in_(hosts))
     if until is not None:
         query = query.where(table.c.begins_at < until)
     return await tx.all(Slot, query.order_by(table.c.begins_at, table.c.id).limit(MOST_LISTED))
