@@ -79,6 +79,10 @@ MUTANT_TESTS = (
     ["tests/tenants"],
 )
 
+# How pytest shares the work: tests wait for browsers and clocks a third of their time, so that there is a process more
+# than processors. A file stays in one process: what it sets up, a database most of all, is set up once.
+IN_PROCESSES = ["-n", str(min(4, (os.cpu_count() or 1) + 1)), "--dist", "loadfile", "--no-loadscope-reorder"]
+
 # Interpreters are the machine's own; uv would otherwise fetch missing ones from a place few machines reach.
 os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
 
@@ -105,7 +109,7 @@ def dev(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run all tests, in a process for each processor. What comes after -- goes to pytest; -n0 leaves it at one."""
+    """Run all tests, in several processes. What comes after -- goes to pytest; -n0 leaves it at one."""
     install(session, "dev")
     install_assets(session)
     in_ci = bool(os.environ.get("CI"))
@@ -114,13 +118,11 @@ def tests(session: nox.Session) -> None:
     if missing and in_ci:
         session.error(f"{', '.join(missing)} missing: in CI nothing may be left out")
     try:
-        # A file stays in one process: what it sets up, a database most of all, is set up once.
-        shared = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
         # With this set, a test whose peer is absent fails instead of being skipped.
         env = settings | ({"SERVICEPUNKT_REQUIRE_PEERS": "1"} if in_ci else {})
         # Tests start hundreds of processes: where images forbid bytecode, each would compile every module anew.
         env["PYTHONDONTWRITEBYTECODE"] = ""
-        session.run("pytest", *shared, *session.posargs, env=env)
+        session.run("pytest", *IN_PROCESSES, *session.posargs, env=env)
     finally:
         for name in missing:
             session.warn("=" * 80)
@@ -138,8 +140,7 @@ def postgres15(session: nox.Session) -> None:
     programs = Path("/usr/lib/postgresql/15/bin")
     if str(programs / "postgres") in missing_peers(session):
         session.error("PostgreSQL 15 is not on this computer: sudo apt-get install postgresql-15")
-    shared = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
-    session.run("pytest", *shared, *session.posargs, env={"SERVICEPUNKT_TEST_POSTGRES": str(programs)})
+    session.run("pytest", *IN_PROCESSES, *session.posargs, env={"SERVICEPUNKT_TEST_POSTGRES": str(programs)})
 
 
 @nox.session(venv_backend="none")

@@ -31,7 +31,7 @@ async def test_the_whole_file(deployment: Deployment) -> None:
     checked = check(deployment, files.folder_of(PACK))
     assert checked.file is not None
     said: list[str] = []
-    page = await service.make(deployment, checked, checked.file, "de", progress=said.append)
+    page = await service.make(deployment, checked.file, checked.findings, "de", progress=said.append)
     document = html.document_fromstring(page)
     frames = document.xpath("//iframe")
     catalogue = checked.file.catalogue

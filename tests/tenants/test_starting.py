@@ -94,7 +94,7 @@ def test_the_questions_are_asked_until_an_answer_fits(tmp_path: Path) -> None:
     assert ran.exit_code == 0, ran.output
     assert "Stadt Rheine, 05566076, Kreis Steinfurt" in ran.output
     assert "Das ist keine der Arten." in ran.output
-    assert "0 Fehler" in ran.output
+    assert "Fehler: 0." in ran.output
     read = tomllib.loads((tmp_path / "town" / "tenant.toml").read_text("utf-8"))
     assert (read["tenant"]["slug"], read["hosts"][0]["name"]) == ("rheine", "Laden")
 

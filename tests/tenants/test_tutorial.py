@@ -67,7 +67,7 @@ def followed(folder: Path, environment: dict[str, str]) -> subprocess.CompletedP
 def test_every_step_succeeds(followed: subprocess.CompletedProcess[str], folder: Path) -> None:
     assert followed.returncode == 0, followed.stderr[-2000:]
     assert "The file is in order." in followed.stdout
-    assert "0 values changed" in followed.stdout, "the second time nothing changes"
+    assert "values changed: 0" in followed.stdout, "the second time nothing changes"
     assert "erika can sign in" in followed.stdout
     assert (folder / "my-town.html").stat().st_size > 1_000_000
     assert (folder / "my-town" / "tenant.schema.json").stat().st_size > 10_000

@@ -179,6 +179,59 @@ def test_the_packs_are_in_order(deployment: Deployment, pack: str) -> None:
     assert {one.code for one in checked.findings} <= {"SP1053"}, "115 is closed in the evening"
 
 
+HOUSE = """
+[house]
+slot_days = 0
+[[house.spaces]]
+id = "first"
+host = "shopp"
+name.de = "Fläche"
+[[house.spaces]]
+id = "second"
+host = "shop"
+name.de = "Lounge"
+colour = "red"
+[[house.spaces]]
+id = "Third One"
+host = "shop"
+name.de = "Ecke"
+"""
+
+
+def test_a_section_in_which_something_is_wrong_is_looked_at_as_far_as_it_can_be(wrong: Wrong) -> None:
+    found = wrong(TOWN + HOUSE)
+    assert sorted(code for code, _, _ in found) == ["SP1012", "SP1016", "SP8121", "SP8122"]
+    at = {code: place for code, place, _ in found}
+    above = (TOWN + HOUSE).partition('id = "Third')[0]
+    assert at["SP8122"] == above.count("\n") + 1, "the third, as written"
+
+
+def test_a_space_of_a_house_that_cannot_be_read_is_no_mistake(wrong: Wrong) -> None:
+    text = TOWN.replace('kind = "shop"', 'kind = "x"') + HOUSE.replace("shopp", "shop").replace("Third One", "third")
+    assert sorted(code for code, _, _ in wrong(text)) == ["SP1012", "SP1014", "SP1016"]
+
+
+@pytest.mark.parametrize(("old", "new", "code"), [
+    ('name = "Laden"', 'name = "La\\u0000den"', "SP1024"),
+    ('name = "Laden"', 'name = "La\\u0085den"', "SP1024"),
+    ('themes = ["home"]', 'themes = ["home"]\nfees = [{ amount = nan }]', "SP1015"),
+    ('themes = ["home"]', 'themes = ["home"]\nfees = [{ amount = "-Infinity" }]', "SP1015"),
+])  # fmt: skip
+def test_what_no_database_and_no_map_takes(wrong: Wrong, old: str, new: str, code: str) -> None:
+    assert [found for found, _, _ in wrong(TOWN.replace(old, new))] == [code]
+
+
+def test_a_mark_of_the_order_of_bytes_is_no_mistake(deployment: Deployment, tmp_path: Path) -> None:
+    (tmp_path / "tenant.toml").write_text(TOWN, "utf-8-sig")
+    assert check(deployment, tmp_path).findings == []
+
+
+def test_a_file_in_place_of_a_folder_is_named(deployment: Deployment, tmp_path: Path) -> None:
+    (tmp_path / "tenant.toml").write_text(TOWN, "utf-8")
+    (tmp_path / "texts").write_text("", "utf-8")
+    assert [(one.code, one.file) for one in check(deployment, tmp_path).findings] == [("SP1008", "texts")]
+
+
 def test_the_command_for_people_and_programs(tmp_path: Path) -> None:
     (tmp_path / "tenant.toml").write_text(TOWN.replace('"shop"\nhours', '"shopp"\nhours'), "utf-8")
     said = CliRunner().invoke(tenant, ["check", str(tmp_path), "--language", "de"])

@@ -36,7 +36,17 @@ async def test_only_the_towns_languages_can_be_chosen(visit: Visit, language: st
 
 
 @pytest.mark.parametrize(
-    "target", ["//evil.example", "https://evil.example", "/\\evil", "javascript:x", "/t/beta/", "x"]
+    "target",
+    [
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil",
+        "javascript:x",
+        "/t/beta/",
+        "/../beta/",
+        "/%2e%2E/beta/",
+        "x",
+    ],
 )
 async def test_nobody_is_sent_elsewhere(visit: Visit, target: str) -> None:
     answer = await visit.submit("/t/alpha/", "/t/alpha/language", language="en", next=target)

@@ -89,9 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def refuse(error: ServicepunktError) -> None:
     """Say what was refused and why, on standard error."""
     sentence = error.staff if isinstance(error, InvalidInputError) else error.staff_sentence
-    errors.print(f"[bold red]{error.code}[/] {escape(sentence)}")
+    errors.print(f"[bold red]{error.code}[/] {escape(sentence)}", soft_wrap=True)
     if isinstance(error, InvalidInputError):
         for place, sentence in error.mistakes:
-            errors.print(f"  {escape(place)}: {escape(sentence)}")
+            errors.print(f"  {escape(place)}: {escape(sentence)}", soft_wrap=True)
     elif not isinstance(error, NotFoundError):  # on pages one goes back to the start
-        errors.print(escape(error.next_step), style="dim")
+        errors.print(escape(error.next_step), style="dim", soft_wrap=True)

@@ -73,10 +73,9 @@ def _sections(deployment: Deployment) -> Iterator[tuple[str, tuple[str, TenantSe
 
 def _follows_from_lost(mistake: Mistake, reading: Reading) -> bool:
     """Whether only an entry is missed that stands in the file and could not be decoded."""
-    rule, values = mistake.said.rule, mistake.said.values
-    if rule == catalogue_checks.NO_SUCH:
-        lost = {name for _, name in reading.lost}
-        return model.ANYTHING in lost or values["name"] in lost
+    rule, lost = mistake.said.rule, {name for _, name in reading.lost}
+    if mistake.said.values.get("name") in lost or (rule == catalogue_checks.NO_SUCH and model.ANYTHING in lost):
+        return True
     return MISSED.get(rule.code) in {kind for kind, _ in reading.lost}
 
 
@@ -106,7 +105,9 @@ def _sense(
             if name in main:
                 yield reading.located("", checks.PLUGIN_OFF(name=plugin), section=name)
         elif section.check is not None and (name in reading.sections or name not in main):
-            yield from (reading.located(place, _broken(said), section=name) for place, said in section.check(draft))
+            found = (reading.located(place, _broken(said), section=name) for place, said in section.check(draft))
+            # Where entries are lost, what is said of the whole section may be only a consequence of that.
+            yield from (one for one in found if name not in reading.kept or len(one.path) > 2)
     yield from _notices(deployment, reading, ctx)
     for plugin, table in unruled(deployment.plugins, ctx):
         place = f"tenant.plugins[{part.plugins.index(plugin)}]" if plugin in part.plugins else "tenant.plugins"

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime, time
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
@@ -30,7 +32,12 @@ TOO_SHORT = rule("SP1018", "this is too short: at least {limit}")
 TOO_LONG = rule("SP1019", "this is too long: at most {limit}")
 WRONG_PATTERN = rule("SP1020", "{found!r} is not written as it should be: {limit}")
 NOT_TOGETHER = rule("SP1021", "{why}")
+CONTROL = rule(
+    "SP1024", "there is a control character here, number {number}", "It cannot be seen, and no text needs it."
+)
 SHOWN = 80
+#: Control characters of ISO 8859-1 but tabulator and line ends; PostgreSQL takes no NUL at all.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 LIMITS: Mapping[str, tuple[Rule, Callable[[Any, Any], bool]]] = {
     "ge": (TOO_SMALL, lambda value, limit: value < limit),
@@ -92,6 +99,10 @@ def _mistakes(value: Any, info: inspect.Type, path: Path) -> Iterator[Mistake]:
                 yield path, no_choice(value, [str(one) for one in info.values])
         case _ if not _is_a(value, info):
             yield path, wrong_type(value, [info])
+        case inspect.FloatType() | inspect.DecimalType() if _is_endless(value):
+            yield path, wrong_type(value, [info])
+        case inspect.StrType() if found := _CONTROL.search(value):
+            yield path, CONTROL(number=ord(found[0]))
         case inspect.StructType():
             yield from _of_struct(value, info, path)
         case inspect.VarTupleType() | inspect.ListType():
@@ -113,6 +124,13 @@ def _is_a(value: Any, info: inspect.Type) -> bool:
     if isinstance(value, bool):
         return bool in kinds
     return isinstance(value, kinds) and not (isinstance(value, datetime) and datetime not in kinds)
+
+
+def _is_endless(value: Any) -> bool:
+    """Whether this is infinite, or no number at all, in the words of TOML or of Python's decimals."""
+    with suppress(ArithmeticError):
+        return isinstance(value, (int, float, str)) and not Decimal(str(value)).is_finite()
+    return False
 
 
 def _of_union(value: Any, info: inspect.UnionType, path: Path) -> Iterator[Mistake]:
@@ -181,6 +199,8 @@ def wrong_type(value: Any, wanted: Sequence[inspect.Type]) -> Broken:
 
 
 def _word(value: Any) -> Term:
+    if _is_endless(value):
+        return Term("no finite number")
     return next((word for kind, word in WORDS.items() if type(value) is kind), Term("something else"))
 
 

@@ -34,6 +34,7 @@ NOT_PLAIN = rule("SP1003", "links are not read", "Put the file itself here.")
 TOO_LARGE = rule("SP1004", "files over {most} MiB are not read")
 NO_UTF8 = rule("SP1005", "this is not UTF-8, from byte {at} on", "Save the file with the encoding UTF-8.")
 NO_TOML = rule("SP1006", "this is not TOML: {why}")
+NO_FOLDER = rule("SP1008", "{name} is a file, and should be a folder", "Its TOML files are read.")
 TOO_DEEP = rule("SP1007", "tables and lists are nested too deeply")
 
 
@@ -74,6 +75,11 @@ def documents_of(folder: Path) -> tuple[dict[str, Document], list[Unreadable]]:
         document, lines = parse(text)
         found[name] = document
         broken += [Unreadable(name, place, said) for place, said in lines]
+    broken += [
+        Unreadable(name, Place(1, 1), NO_FOLDER(name=name))
+        for name in FOLDERS
+        if (folder / name).exists() and not (folder / name).is_dir()
+    ]
     if (folder / LOGO).exists() or (folder / LOGO).is_symlink():
         _take_logo(folder / LOGO, found, broken)
     return found, broken
@@ -99,7 +105,7 @@ def _text(path: Path) -> str:
     if len(content) > MAX_FILE:
         return TOO_LARGE(most=MAX_FILE // (1024 * 1024))
     try:
-        return content.decode("utf-8")
+        return content.decode("utf-8-sig")  # some editors put a mark of the order of bytes before it
     except UnicodeDecodeError as error:
         return NO_UTF8(at=error.start)
 

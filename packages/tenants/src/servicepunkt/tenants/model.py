@@ -27,6 +27,8 @@ NO_SECTION = rule("SP1022", "no installed plugin knows the section {name!r}")
 NO_LIST = rule("SP1023", "this is a list of tables: [[{name}]]")
 #: Kinds of entries that have no id and are called by their number.
 NUMBERED = ("offers", "responsibilities")
+#: By what entries of lists are called in places of mistakes.
+CALLED = ("id", "name", "type", "code", "ars")
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 _LABEL = re.compile(r" \([^)]*\)")
 
@@ -78,6 +80,8 @@ class Reading(msgspec.Struct, frozen=True):
     origins: Mapping[str, Sequence[tuple[str, int]]]
     lost: frozenset[tuple[str, str]] = frozenset()
     """Kind and id of entries that could not be decoded: whoever refers to them makes no mistake."""
+    kept: Mapping[str, Mapping[str, Sequence[int]]] = msgspec.field(default_factory=dict)
+    """Sections of which entries could not be decoded: for each of their lists the numbers of those that could."""
 
     @property
     def file(self) -> TenantFile | None:
@@ -92,6 +96,9 @@ class Reading(msgspec.Struct, frozen=True):
             int(number) if number else name for number, name in _STEP.findall(_LABEL.sub("", place))
         ]
         if section or not steps or steps[0] not in ENTRIES:
+            match steps:
+                case [str(name), int(number), *_] if name in self.kept.get(section, {}):
+                    steps[1] = self.kept[section][name][number]
             path: Path = (section, *steps) if section else tuple(steps)
             return Mistake(MAIN, _walked(self.documents.get(MAIN, {}), path), said)
         kind, which, rest = str(steps[0]), steps[1], steps[2:]
@@ -127,8 +134,7 @@ def _walked(document: Any, path: Path) -> Path:
 
 
 def _number(entries: list[Any], name: str) -> int | None:
-    called = ("id", "name", "type", "code", "ars")
-    named = (n for n, one in enumerate(entries) if isinstance(one, dict) and any(one.get(k) == name for k in called))
+    named = (n for n, one in enumerate(entries) if isinstance(one, dict) and any(one.get(k) == name for k in CALLED))
     return max(named, default=None)
 
 
@@ -160,9 +166,58 @@ def read(documents: Mapping[str, Mapping[str, Any]], schemas: Mapping[str, type[
         lost |= {entry for key, values in content.items() for entry in _meant(key, values)}
         if name != MAIN:
             found += (Mistake(name, (key,), UNKNOWN_KEY(name=key, near=closest(key, ENTRIES))) for key in content)
-    sections, wrong_sections = _sections(main, schemas)
+    sections, kept = _sections(main, schemas, found, lost)
     catalogue = Catalogue(**{kind: tuple(entries) for kind, entries in lists.items()})
-    return Reading(tenant, catalogue, sections, [*found, *wrong_sections], documents, origins, frozenset(lost))
+    return Reading(tenant, catalogue, sections, found, documents, origins, frozenset(lost), kept)
+
+
+def _sections(
+    main: Mapping[str, Any],
+    schemas: Mapping[str, type[msgspec.Struct]],
+    found: list[Mistake],
+    lost: set[tuple[str, str]],
+) -> tuple[dict[str, msgspec.Struct], dict[str, Mapping[str, Sequence[int]]]]:
+    """The sections, as far as they can be decoded, and of which entries that holds where it does not of all."""
+    sections: dict[str, msgspec.Struct] = {}
+    kept: dict[str, Mapping[str, Sequence[int]]] = {}
+    for name, value in main.items():
+        if name not in schemas:
+            near = closest(name, ["tenant", *ENTRIES, *schemas])
+            found.append(Mistake(MAIN, (name,), NO_SECTION(name=name, near=near)))
+            continue
+        decoded, wrong = decode(value, schemas[name], (name,))
+        found += (Mistake(MAIN, path, said) for path, said in wrong)
+        if wrong and isinstance(value, dict):
+            part, kept[name] = _without_mistakes(value, {path[1:3] for path, _ in wrong})
+            lost |= _left_out(value, kept[name])
+            decoded, _ = decode(part, schemas[name])
+        if decoded is not None:
+            sections[name] = decoded
+    return sections, kept
+
+
+def _without_mistakes(section: Mapping[str, Any], wrong: set[Path]) -> tuple[dict[str, Any], dict[str, list[int]]]:
+    """What is left of a section without the entries of lists, and the other values, at which there are mistakes; and
+    the numbers of the entries that are left."""
+    part = {key: value for key, value in section.items() if (key,) not in {path[:1] for path in wrong}}
+    kept = {
+        key: [number for number in range(len(value)) if (key, number) not in wrong]
+        for key, value in section.items()
+        if isinstance(value, list) and (key,) not in wrong
+    }
+    return part | {key: [section[key][number] for number in numbers] for key, numbers in kept.items()}, kept
+
+
+def _left_out(section: Mapping[str, Any], kept: Mapping[str, Sequence[int]]) -> set[tuple[str, str]]:
+    """By what name each entry is called that is not among those that are left."""
+    return {
+        (key, str(value[name]))
+        for key, numbers in kept.items()
+        for number, value in enumerate(section[key])
+        if number not in numbers and isinstance(value, dict)
+        for name in CALLED
+        if name in value
+    }
 
 
 def _meant(key: str, values: Any) -> Iterator[tuple[str, str]]:
@@ -177,19 +232,3 @@ def _entries(values: Any, kind: str, file: str, found: list[Mistake]) -> list[tu
         return list(enumerate(values))
     found.append(Mistake(file, (kind,), NO_LIST(name=kind)))
     return []
-
-
-def _sections(
-    main: Mapping[str, Any], schemas: Mapping[str, type[msgspec.Struct]]
-) -> tuple[dict[str, msgspec.Struct], list[Mistake]]:
-    sections, found = {}, []
-    for name, value in main.items():
-        if name not in schemas:
-            near = closest(name, ["tenant", *ENTRIES, *schemas])
-            found.append(Mistake(MAIN, (name,), NO_SECTION(name=name, near=near)))
-            continue
-        decoded, wrong = decode(value, schemas[name], (name,))
-        found += (Mistake(MAIN, path, said) for path, said in wrong)
-        if decoded is not None:
-            sections[name] = decoded
-    return sections, found

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import jinja2
 from babel import Locale, UnknownLocaleError
@@ -20,6 +21,7 @@ from markupsafe import Markup
 
 from servicepunkt.core.catalogue import html
 from servicepunkt.core.catalogue.model import Text, pick, stand_in
+from servicepunkt.core.errors import SettingsError
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.texts import Texts
@@ -199,7 +201,12 @@ class Frame:
     def static(self, name: str) -> str:
         """The address of a static file, with its content's digest, so that browsers may keep it for ever."""
         plugin, _, rest = name.partition("/")
-        content = (self.static_folders[plugin] / rest).read_bytes()
+        try:
+            content = (self.static_folders[plugin] / rest).read_bytes()
+        except FileNotFoundError as error:
+            raise SettingsError(
+                f"the file {name} is missing; in a clone `python packages/web/browser_assets.py` brings the libraries"
+            ) from error
         return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
 
 
@@ -249,6 +256,7 @@ def place_of(request: Request[Any, Any, Any]) -> str:
 
 
 def local_path(value: str, *, fallback: str = "/") -> str:
-    """`value` if it is a path of this site, else `fallback`: nobody is redirected elsewhere."""
+    """`value` if it is a path of this site, else `fallback`: nobody is redirected elsewhere, nor upwards by dots."""
     bad = not value.startswith("/") or value.startswith("//") or "\\" in value or any(ord(c) < 32 for c in value)
-    return fallback if bad or len(value) > 512 else value
+    steps = unquote(value.partition("?")[0].partition("#")[0]).split("/")
+    return fallback if bad or ".." in steps or len(value) > 512 else value

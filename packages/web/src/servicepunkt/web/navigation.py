@@ -74,6 +74,7 @@ def public_address(request: Request[Any, Any, Any], path: str) -> str:
     public = deployment_of(request).settings.public_url.rstrip("/")
     if prefix := prefix_of(request):
         return f"{public}{prefix}{path}"
-    # The tenant was found by this host name, so it is one of the tenant's own.
-    host = request.headers.get("host") or urlsplit(public).netloc
-    return f"{urlsplit(public).scheme}://{host}{path}"
+    parts = urlsplit(public)
+    # The tenant was found by this host name, so it is one of the tenant's own; nothing was found by the port.
+    host = request.headers.get("host", "").partition(":")[0] or parts.hostname or ""
+    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{path}"

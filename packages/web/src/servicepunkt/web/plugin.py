@@ -202,9 +202,9 @@ def host_figures(ctx: TenantContext) -> Sequence[Any]:  # noqa: ARG001
 
 @hookimpl
 def go_live_checks(ctx: TenantContext) -> Sequence[Any]:
-    from servicepunkt.web.ready import PagesReady
+    from servicepunkt.web.ready import PagesReady, SignInReady
 
-    return (PagesReady(ctx),)
+    return (PagesReady(ctx), SignInReady())
 
 
 @hookimpl

@@ -12,7 +12,7 @@ import click
 import msgspec
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from servicepunkt.core import deployment as deployments
 from servicepunkt.core.commands import tenant_or_refuse, write_json
@@ -52,7 +52,7 @@ def plugin_list(tenant: str | None, as_json: bool) -> None:
     if as_json:
         write_json([_plain(row) for row in rows])
         return
-    table = Table("plugin", "from", "state", "lately", "hooks")
+    table = Table(*(Column(name, overflow="fold") for name in ("plugin", "from", "state", "lately", "hooks")))
     for row in rows:
         table.add_row(*(escape(cell) for cell in _cells(row)))
     out.print(table)

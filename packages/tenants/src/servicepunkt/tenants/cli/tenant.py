@@ -13,14 +13,13 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from servicepunkt.core import deployment as deployments
 from servicepunkt.core.commands import COMMAND_LINE, tenant_or_refuse, write_json
-from servicepunkt.core.errors import ConflictError
+from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.settings import Settings, read_settings
-from servicepunkt.core.texts import Texts, system_language
+from servicepunkt.core.texts import system_language
 from servicepunkt.tenants import areas, ending, exporting, files, findings, readiness, schema, service, starting
 from servicepunkt.tenants.checking import check
 from servicepunkt.tenants.ending import Proof
@@ -31,6 +30,15 @@ from servicepunkt.tenants.service import Difference, NotReadyError
 from servicepunkt.tenants.starting import Question
 
 out = Console()
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+language_option = click.option(
+    "--language",
+    "locale",
+    type=click.Choice(("de", "en")),
+    default=system_language,
+    help="Without it that of the system.",
+)
+Say = Callable[..., str]
 
 
 @click.group()
@@ -44,25 +52,24 @@ def tenant() -> None:
 @click.option("--ags", default="", help="Its key of eight digits, where several have its name.")
 @click.option("--answer", "given", multiple=True, metavar="NAME=ANSWER", help="An answer that is not asked for.")
 @click.option("--usual", is_flag=True, help="Ask nothing: take what is usual for everything that is not given.")
-@click.option("--language", default="", help="de or en; without it that of the system.")
-def tenant_new(folder: Path, town: str, ags: str, given: tuple[str, ...], usual: bool, language: str) -> None:
+@language_option
+def tenant_new(folder: Path, town: str, ags: str, given: tuple[str, ...], usual: bool, locale: str) -> None:
     """Write the files of a new town: answer a few questions, then change what you like."""
-    locale = language or system_language()
     deployment = deployments.without_database(read_settings(os.environ))
     say = partial(deployment.texts.translate, locale)
     area = starting.town_by_key(ags) if ags else starting.town_of(town or click.prompt(say("Which town is it?")))
-    out.print(f"{area.called}, {area.ags}, {starting.district_name(area)}")
+    click.echo(f"{area.called}, {area.ags}, {starting.district_name(area)}")
     answers = dict(one.partition("=")[::2] for one in given)
     for question in starting.QUESTIONS:
         _settle(question, answers, say, usual=usual)
     for path in starting.write(folder, area, answers, say):
-        out.print(f"  {path}")
+        click.echo(f"  {path}")
     checked = check(deployment, folder)
-    _show(findings.said_in(checked.findings, deployment.texts, locale), deployment.texts, locale)
-    out.print(say("Next: servicepunkt tenant preview {folder}", folder=folder))
+    _show(findings.said_in(checked.findings, deployment.texts, locale), say)
+    click.echo(say("Next: servicepunkt tenant preview {folder}", folder=folder))
 
 
-def _settle(question: Question, answers: dict[str, str], say: Callable[[str], str], *, usual: bool) -> None:
+def _settle(question: Question, answers: dict[str, str], say: Say, *, usual: bool) -> None:
     """Take the answer that was given, or ask until one fits. Raises click.BadParameter for one that does not."""
     if question.name in answers or usual:
         answer = answers.setdefault(question.name, question.usual)
@@ -75,7 +82,7 @@ def _settle(question: Question, answers: dict[str, str], say: Callable[[str], st
         if not (wrong := starting.fits(question, answer)):
             answers[question.name] = answer
             return
-        out.print(f"  {say(wrong)}", style="red", markup=False)
+        click.secho(f"  {say(wrong)}", fg="red")
 
 
 @tenant.command("schema")
@@ -88,140 +95,157 @@ def tenant_schema() -> None:
 
 @tenant.command("check")
 @click.argument("pack")
-@click.option("--language", default="", help="de or en; without it that of the system.")
+@language_option
 @click.option("--format", "form", type=click.Choice(("table", "json", "sarif")), default="table", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--strict", is_flag=True, help="Warnings refuse, too.")
-def tenant_check(pack: str, language: str, form: str, as_json: bool, strict: bool) -> None:
+def tenant_check(pack: str, locale: str, form: str, as_json: bool, strict: bool) -> None:
     """Name everything that is wrong with a tenant's folder, or an installed pack. Needs no database."""
     settings = read_settings(os.environ)
     deployment = deployments.without_database(settings)
     checked = check(deployment, files.folder_of(pack))
-    found = findings.said_in(checked.findings, deployment.texts, language or system_language())
+    found = findings.said_in(checked.findings, deployment.texts, locale)
     match "json" if as_json else form:
         case "json":
             write_json({"in_order": checked.file is not None, "findings": found})
         case "sarif":
             write_json(findings.sarif(found, version=version("servicepunkt-tenants")))
         case _:
-            _show(found, deployment.texts, language or system_language())
+            _show(found, partial(deployment.texts.translate, locale))
     if checked.file is None or (strict and found):
         sys.exit(1)
 
 
-def _show(found: Sequence[Finding], texts: Texts, locale: str) -> None:
+def _show(found: Sequence[Finding], say: Say) -> None:
     """A line for each finding that editors can follow (file:line:column), and below it what helps."""
-    colours = {"error": "bold red", "warning": "yellow"}
+    colours = {"error": "red", "warning": "yellow"}
     for one in found:
-        place = f"[bold]{one.file}:{one.line}:{one.column}[/] [cyan]{escape(one.path)}[/]"
-        out.print(f"[{colours[one.level]}]{one.code}[/] {place}", soft_wrap=True)
-        out.print(f"    {escape(one.sentence)}", soft_wrap=True)
+        code = click.style(one.code, fg=colours[one.level], bold=one.level == "error")
+        place = click.style(f"{one.file}:{one.line}:{one.column}", bold=True)
+        click.echo(f"{code} {place} {click.style(one.path, fg='cyan')}".rstrip())
+        click.echo(f"    {one.sentence}")
         if one.near:
-            out.print(
-                "    " + texts.translate(locale, "Did you mean {near}?", near=one.near), style="green", markup=False
-            )
+            click.secho("    " + say("Did you mean {near}?", near=one.near), fg="green")
         if one.advice:
-            out.print("    " + one.advice, style="dim", markup=False, soft_wrap=True)
+            click.secho(f"    {one.advice}", dim=True)
     counted = Counter(one.level for one in found)
-    sentence = "{errors} mistakes, {warnings} warnings." if found else "The file is in order."
-    out.print(texts.translate(locale, sentence, errors=counted["error"], warnings=counted["warning"]))
+    sentence = "Mistakes: {errors}. Warnings: {warnings}." if found else "The file is in order."
+    click.echo(say(sentence, errors=counted["error"], warnings=counted["warning"]))
+
+
+def _in_order(deployment: Deployment, pack: str, locale: str) -> tuple[TenantFile, Sequence[Finding]]:
+    """What a folder, or an installed pack, says, and the warnings; where it is wrong, all of that is shown instead."""
+    checked = check(deployment, files.folder_of(pack))
+    if checked.file is None:
+        found = findings.said_in(checked.findings, deployment.texts, locale)
+        _show(found, partial(deployment.texts.translate, locale))
+        sys.exit(1)
+    return checked.file, checked.findings
 
 
 @tenant.command("preview")
 @click.argument("pack")
 @click.option("--output", default="preview.html", show_default=True, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--language", default="", help="de or en; without it that of the system.")
-def tenant_preview(pack: str, output: Path, language: str) -> None:
+@language_option
+def tenant_preview(pack: str, output: Path, locale: str) -> None:
     """Write one HTML file with every screen, every message and sixty days of hours, to be looked at and mailed."""
     from servicepunkt.tenants.preview import service as preview
 
     deployment = deployments.without_database(read_settings(os.environ))
-    checked = check(deployment, files.folder_of(pack))
-    locale = language or system_language()
-    if checked.file is None:
-        _show(findings.said_in(checked.findings, deployment.texts, locale), deployment.texts, locale)
-        sys.exit(1)
+    read, found = _in_order(deployment, pack, locale)
     with Console(stderr=True).status("...") as status:
-        page = asyncio.run(
-            preview.make(deployment, checked, checked.file, locale, progress=lambda text: status.update(text))
-        )
+        page = asyncio.run(preview.make(deployment, read, found, locale, progress=lambda text: status.update(text)))
     output.write_text(page, "utf-8")
-    out.print(f"{output}: {len(page.encode()) / 1024 / 1024:.1f} MB")
+    click.echo(f"{output}: {len(page.encode()) / 1024 / 1024:.1f} MB")
 
 
 @tenant.command("diff")
 @click.argument("pack")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-def tenant_diff(pack: str, as_json: bool) -> None:
+@language_option
+@json_option
+def tenant_diff(pack: str, locale: str, as_json: bool) -> None:
     """Show what applying a folder, or an installed pack, would change. Nothing is changed."""
     with deployments.configured() as settings:
-        asyncio.run(_put(settings, files.folder_of(pack), as_json=as_json, dry_run=True))
+        asyncio.run(_put(settings, pack, locale, as_json=as_json, dry_run=True))
 
 
 @tenant.command("apply")
 @click.argument("pack")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@language_option
+@json_option
 @click.option("--dry-run", is_flag=True, help="Show what it would change, and change nothing.")
-def tenant_apply(pack: str, as_json: bool, dry_run: bool) -> None:
+def tenant_apply(pack: str, locale: str, as_json: bool, dry_run: bool) -> None:
     """Put the tenant file of a folder, or of an installed pack, into force. What is so already is left alone."""
     with deployments.configured() as settings:
-        asyncio.run(_put(settings, files.folder_of(pack), as_json=as_json, dry_run=dry_run))
+        asyncio.run(_put(settings, pack, locale, as_json=as_json, dry_run=dry_run))
 
 
-async def _put(settings: Settings, folder: Path, *, as_json: bool, dry_run: bool) -> None:
+async def _put(settings: Settings, pack: str, locale: str, *, as_json: bool, dry_run: bool) -> None:
     async with deployments.running(settings) as deployment:
-        read = service.load(deployment, folder)
+        say: Say = partial(deployment.texts.translate, locale)
+        read, _ = _in_order(deployment, pack, locale)
         try:
             if dry_run:
                 applied = await service.compare(deployment, read)
             else:
                 applied = await service.apply(deployment, read, actor=COMMAND_LINE)
         except NotReadyError as error:
-            _list(error.answers, deployment.texts, system_language())
+            _list(error.answers, say)
             raise
     if as_json:
         write_json(applied)
         return
-    _differences(applied.changed)
+    _differences(applied.changed, say)
     if applied.kept:
-        out.print("Said otherwise by hosts or editors, and left as it is (file → in force):")
-        _differences(applied.kept)
+        click.echo(say("Said otherwise by hosts or editors, and left as it is (file → in force):"))
+        _differences(applied.kept, say)
     if dry_run:
-        out.print(f"{read.tenant.name}: {len(applied.changed)} values would change; nothing was changed.")
+        sentence = "{name}: values that would change: {changed}. Nothing was changed."
     else:
-        out.print(
-            f"{read.tenant.name} is in force: {applied.services} services, {applied.offers} offers, "
-            f"revision {applied.revision}, state {applied.state}; {len(applied.changed)} values changed."
+        sentence = (
+            "{name} is in force, state {state}, revision {revision}. "
+            "Services: {services}, offers: {offers}, values changed: {changed}."
         )
+    click.echo(
+        say(
+            sentence,
+            name=read.tenant.name,
+            state=applied.state,
+            revision=applied.revision,
+            services=applied.services,
+            offers=applied.offers,
+            changed=len(applied.changed),
+        )
+    )
 
 
 MOST_SHOWN = 60
 
 
-def _differences(changed: Sequence[Difference]) -> None:
+def _differences(changed: Sequence[Difference], say: Say) -> None:
     """Each value that changes, on its own line; a new town would fill the screen, the rest is counted."""
     for one in changed[:MOST_SHOWN]:
-        out.print(f"[cyan]{escape(one.place)}[/]: {_value(one.before)} → {_value(one.after)}", soft_wrap=True)
+        click.echo(f"{click.style(one.place, fg='cyan')}: {_value(one.before, say)} → {_value(one.after, say)}")
     if len(changed) > MOST_SHOWN:
-        out.print(f"... and {len(changed) - MOST_SHOWN} more (--json shows them all)")
+        click.echo(say("... and {count} more (--json shows them all)", count=len(changed) - MOST_SHOWN))
 
 
-def _value(value: object) -> str:
+def _value(value: object, say: Say) -> str:
     """A value on a line: an entry by its name, a long text by its beginning."""
     if value is None:
-        return "[dim]nothing[/]"
-    text = str(value.get("name", "an entry")) if isinstance(value, dict) else str(value)
-    return escape(text if len(text) <= 80 else text[:80] + "…")
+        return click.style(say("nothing"), dim=True)
+    text = str(value.get("name", say("an entry"))) if isinstance(value, dict) else str(value)
+    return text if len(text) <= 80 else text[:80] + "…"
 
 
 @tenant.command("doctor")
 @click.argument("slug")
-@click.option("--language", default="", help="de or en; without it that of the system.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-def tenant_doctor(slug: str, language: str, as_json: bool) -> None:
+@language_option
+@json_option
+def tenant_doctor(slug: str, locale: str, as_json: bool) -> None:
     """The list before going live: what is ready, what blocks, and what to do about it."""
     with deployments.configured() as settings:
-        found = asyncio.run(_doctor(settings, slug, language or system_language(), as_json=as_json))
+        found = asyncio.run(_doctor(settings, slug, locale, as_json=as_json))
     if any(one.blocks for one in found):
         sys.exit(1)
 
@@ -229,36 +253,33 @@ def tenant_doctor(slug: str, language: str, as_json: bool) -> None:
 async def _doctor(settings: Settings, slug: str, locale: str, *, as_json: bool) -> list[Answer]:
     async with deployments.running(settings) as deployment:
         found = await readiness.doctor(deployment, await tenant_or_refuse(deployment, slug))
-        if as_json:
-            write_json([_for_programs(one, deployment.texts, locale) for one in found])
-        else:
-            _list(found, deployment.texts, locale)
+        say: Say = partial(deployment.texts.translate, locale)
+    if as_json:
+        write_json([_for_programs(one, say) for one in found])
+    else:
+        _list(found, say)
     return found
 
 
-def _for_programs(answer: Answer, texts: Texts, locale: str) -> dict[str, object]:
+def _for_programs(answer: Answer, say: Say) -> dict[str, object]:
     return {
-        "title": texts.translate(locale, answer.title),
+        "title": say(answer.title),
         "ready": not answer.blocks,
-        "said": [
-            {"code": one.rule.code, "blocks": not one.rule.warns, "sentence": texts.translate(locale, one)}
-            for one in answer.said
-        ],
+        "said": [{"code": one.rule.code, "blocks": not one.rule.warns, "sentence": say(one)} for one in answer.said],
     }
 
 
-def _list(found: Sequence[Answer], texts: Texts, locale: str) -> None:
+def _list(found: Sequence[Answer], say: Say) -> None:
     for answer in found:
-        sign = "[bold red]✗[/]" if answer.blocks else "[yellow]![/]" if answer.said else "[green]✓[/]"
-        out.print(f"{sign} [bold]{texts.translate(locale, answer.title)}[/]")
+        colour, sign = ("red", "✗") if answer.blocks else ("yellow", "!") if answer.said else ("green", "✓")
+        click.echo(f"{click.style(sign, fg=colour, bold=True)} {click.style(say(answer.title), bold=True)}")
         for one in answer.said:
-            colour = "yellow" if one.rule.warns else "red"
-            out.print(f"    [{colour}]{one.rule.code}[/] {escape(texts.translate(locale, one))}", soft_wrap=True)
+            code = click.style(one.rule.code, fg="yellow" if one.rule.warns else "red")
+            click.echo(f"    {code} {say(one)}")
             if one.rule.advice:
-                out.print("    " + texts.translate(locale, one.rule.advice), style="dim", markup=False, soft_wrap=True)
+                click.secho("    " + say(one.rule.advice), dim=True)
     blocking = sum(len(one.blocks) for one in found)
-    sentence = "{count} things block going live." if blocking else "Nothing blocks going live."
-    out.print(texts.translate(locale, sentence, count=blocking))
+    click.echo(say("What blocks going live: {count}." if blocking else "Nothing blocks going live.", count=blocking))
 
 
 @tenant.command("export")
@@ -270,27 +291,28 @@ def _list(found: Sequence[Answer], texts: Texts, locale: str) -> None:
 def tenant_export(slug: str, folder: Path, replicate: bool) -> None:
     """Write a tenant in force as a folder that `tenant apply` takes."""
     if folder.exists() and any(folder.iterdir()):
-        raise ConflictError(f"{folder} holds something already; name another folder")
+        raise click.BadParameter(f"{folder} holds something already; name another folder", param_hint="FOLDER")
     with deployments.configured() as settings:
         found = asyncio.run(_live(settings, slug))
     area = areas.municipalities().get(found.tenant.ags)
     written = exporting.replica(found, area) if replicate else found
     for path in exporting.write(folder, written):
-        out.print(f"  {path}")
+        click.echo(f"  {path}")
     if replicate and (left := list(exporting.traces(found, written, area))):
-        out.print(f"[yellow]Look whether these words give the town away:[/] {escape(', '.join(left))}", soft_wrap=True)
+        click.secho("Look whether these words give the town away: ", fg="yellow", nl=False)
+        click.echo(", ".join(left))
 
 
 async def _live(settings: Settings, slug: str) -> TenantFile:
     async with deployments.running(settings) as deployment:
-        return await service.live(deployment, slug)
+        return await service.live(deployment, (await tenant_or_refuse(deployment, slug)).slug)
 
 
 @tenant.command("delete")
 @click.argument("slug")
 @click.option("--proof", "folder", required=True, type=click.Path(path_type=Path), help="New folder for the proof.")
 @click.option("--really", required=True, help="The slug once more.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 def tenant_delete(slug: str, folder: Path, really: str, as_json: bool) -> None:
     """Erase a retired tenant: its keys, its rows, its jobs. What proves it is written to a folder."""
     if really != slug:
@@ -304,7 +326,9 @@ def tenant_delete(slug: str, folder: Path, really: str, as_json: bool) -> None:
     for name, count in proof.rows.items():
         table.add_row(name, str(count), str(proof.left[name]))
     out.print(table)
-    out.print(f"{slug} is erased: {proof.keys} keys, {sum(proof.rows.values())} rows, {proof.jobs} jobs. See {folder}.")
+    click.echo(
+        f"{slug} is erased: {proof.keys} keys, {sum(proof.rows.values())} rows, {proof.jobs} jobs. See {folder}."
+    )
 
 
 async def _delete(settings: Settings, slug: str, folder: Path) -> Proof:
@@ -313,7 +337,7 @@ async def _delete(settings: Settings, slug: str, folder: Path) -> Proof:
 
 
 @tenant.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@json_option
 def tenant_list(as_json: bool) -> None:
     """List the tenants of this deployment and the packs that are installed."""
     with deployments.configured() as settings:
@@ -325,7 +349,7 @@ def tenant_list(as_json: bool) -> None:
     for row in rows:
         table.add_row(row["slug"], row["name"], row["state"], row["plugins"])
     out.print(table)
-    out.print("Installed packs: " + (", ".join(files.installed_packs()) or "none"))
+    click.echo("Installed packs: " + (", ".join(files.installed_packs()) or "none"))
 
 
 async def _tenant_rows(settings: Settings) -> list[dict[str, str]]:

@@ -19,6 +19,7 @@ from servicepunkt.core.db import migrate
 from servicepunkt.core.db.embedded import embedded_postgres
 from servicepunkt.core.db.session import Database
 from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.errors import ServicepunktError
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.tenants import service
 from servicepunkt.tenants.model import TenantFile
@@ -31,6 +32,14 @@ from servicepunkt.web.frame import CONTRAST_COOKIE, LANGUAGE_COOKIE
 BASE = "http://preview.invalid"
 _SHEET = re.compile(r'<link rel="stylesheet" href="([^"]+)">')
 Progress = Callable[[str], None]
+
+
+class PreviewError(ServicepunktError):
+    """A page of the preview cannot be shown."""
+
+    code = "SP1090"
+    staff = "A page cannot be shown."
+    next_step = "What it says in the log tells why."
 
 
 class Screen(msgspec.Struct, frozen=True):
@@ -98,6 +107,8 @@ async def _visit(deployment: Deployment, ctx: TenantContext, catalogue: Catalogu
                         progress(f"{place} {language} {view}".strip())
                         for path in paths(catalogue, is_terminal=bool(point), is_whole=not view):
                             answer = await client.get(f"/t/{ctx.slug}{path}")
+                            if not answer.is_success:
+                                raise PreviewError(f"{path} answers {answer.status_code}")
                             for sheet in _SHEET.findall(answer.text):
                                 if sheet not in sheets:
                                     sheets[sheet] = (await client.get(sheet)).text

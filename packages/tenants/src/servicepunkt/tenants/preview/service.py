@@ -19,8 +19,8 @@ from servicepunkt.core.notices.model import NoticeTemplate
 from servicepunkt.core.notices.templates import places
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.texts import written_date
-from servicepunkt.tenants.checking import Checked, context_of
-from servicepunkt.tenants.findings import said_in
+from servicepunkt.tenants.checking import context_of
+from servicepunkt.tenants.findings import Finding, said_in
 from servicepunkt.tenants.model import TenantFile
 from servicepunkt.tenants.preview import styles
 from servicepunkt.tenants.preview.screens import Progress, Screen, Seen, look
@@ -50,8 +50,10 @@ class Day(msgspec.Struct, frozen=True):
     is_staffed: bool
 
 
-async def make(deployment: Deployment, checked: Checked, read: TenantFile, locale: str, *, progress: Progress) -> str:
-    """The whole file as HTML."""
+async def make(
+    deployment: Deployment, read: TenantFile, found: Sequence[Finding], locale: str, *, progress: Progress
+) -> str:
+    """The whole file as HTML, with what was found in it. Raises PreviewError."""
     ctx = context_of(read.tenant, read.sections, 0)
     seen = await look(deployment, read, progress=progress)
     css = {sheets: _style(seen, sheets) for sheets in {one.sheets for one in seen.screens}}
@@ -67,7 +69,7 @@ async def make(deployment: Deployment, checked: Checked, read: TenantFile, local
         locale=locale,
         tenant=read.tenant,
         made=written_date(today, locale),
-        findings=said_in(checked.findings, deployment.texts, locale),
+        findings=said_in(found, deployment.texts, locale),
         groups=_groups(seen.screens, read),
         pages=pages,
         languages=ctx.languages,

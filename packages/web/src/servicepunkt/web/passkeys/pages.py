@@ -170,7 +170,7 @@ async def sign_in(
         account = await service.sign_in(deployment, ctx, begun, answer=form.credential, place=place_of(request))
     except PasskeyRefusedError as error:
         said = [("", error.citizen), ("", error.next_step)]
-        return sign_in_page(request, mistakes=said, status=error.status)
+        return sign_in_page(request, target=form.next, mistakes=said, status=error.status)
     return await signed_in_again(request, account, "passkey", form.next)
 
 

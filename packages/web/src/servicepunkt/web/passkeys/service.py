@@ -18,7 +18,7 @@ from servicepunkt.core.audit import service as audit
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import NotFoundError
-from servicepunkt.core.ids import new_id
+from servicepunkt.core.ids import NIL, new_id
 from servicepunkt.core.metrics import SIGN_INS
 from servicepunkt.core.people import model as people_model
 from servicepunkt.core.people import store as people
@@ -106,7 +106,7 @@ async def sign_in(
     """The account of a passkey that was shown. Raises PasskeyRefusedError, in the same words for every reason."""
     async with deployment.database.tenant(ctx) as tx:
         account = await _shown(tx, begun, answer, place)
-        subject = f"account:{account.id}" if account else "account:unknown"
+        subject = f"account:{account.id if account else NIL}"
         action = "account.sign_in" if account else "account.sign_in_refused"
         await audit.record(tx, at=tx.now(), actor=subject if account else "anonymous", action=action, subject=subject)
     SIGN_INS.labels(outcome="accepted" if account else "refused").inc()

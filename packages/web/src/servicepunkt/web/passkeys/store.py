@@ -43,6 +43,12 @@ async def of_account(tx: Transaction, account: UUID) -> list[Passkey]:
     return await tx.all(Passkey, query.order_by(passkey.c.created_at))
 
 
+async def accounts(tx: Transaction) -> set[UUID]:
+    """Those that have a passkey."""
+    query = sa.select(passkey.c.account).where(passkey.c.tenant_id == tx.tenant_id).distinct()
+    return set((await tx.execute(query)).scalars())
+
+
 async def update(tx: Transaction, passkey_id: UUID, **values: Any) -> None:
     statement = sa.update(passkey).where(passkey.c.tenant_id == tx.tenant_id, passkey.c.id == passkey_id)
     await tx.execute(statement.values(**values))
