@@ -79,6 +79,9 @@ MUTANT_TESTS = (
     ["tests/tenants"],
 )
 
+# Extras without a wheel for Linux, and Debian's packages with which pip compiles them.
+COMPILED = {"pcsc": ("gcc", "libc6-dev", "libpcsclite-dev", "swig")}
+
 # How pytest shares the work: tests wait for browsers and clocks a third of their time, so that there is a process more
 # than processors. A file stays in one process: what it sets up, a database most of all, is set up once.
 IN_PROCESSES = ["-n", str(min(4, (os.cpu_count() or 1) + 1)), "--dist", "loadfile", "--no-loadscope-reorder"]
@@ -437,8 +440,8 @@ def metadata(project: Path) -> dict[str, Any]:
 
 
 def with_extras(project: Path) -> str:
-    """A requirement on a package of the repository with all of its extras."""
-    extras = metadata(project).get("optional-dependencies", {})
+    """A requirement on a package of the repository with all of its extras but those that would have to be compiled."""
+    extras = [name for name in metadata(project).get("optional-dependencies", {}) if name not in COMPILED]
     return f"{project}[{','.join(extras)}]" if extras else str(project)
 
 

@@ -1,0 +1,1 @@
+"""The German online ID card and the European wallet: clients, card protocol, services and verifiers."""
