@@ -25,6 +25,7 @@ from servicepunkt.core import hookspecs
 from servicepunkt.core.catalogue.service import KEPT_TENANTS
 from servicepunkt.core.db.conninfo import conninfo
 from servicepunkt.core.db.session import Database
+from servicepunkt.core.notices.model import NoticeTemplate
 from servicepunkt.core.plugins import PluginHost, hookimpl
 from servicepunkt.core.settings import Settings
 from servicepunkt.core.tenancy import store
@@ -193,14 +194,17 @@ def request_table(
 # --- hooks --------------------------------------------------------------------------------------------------------
 
 
+TEMPLATES = (NoticeTemplate("bench", {"de": "Guten Tag."}),)
+
+
 class _Plugin:
     """A plugin that answers one hook."""
 
     servicepunkt_api = hookspecs.API_VERSION
 
     @hookimpl
-    def notice_templates(self, ctx: TenantContext) -> tuple[str, ...]:
-        return (ctx.slug,)
+    def notice_templates(self, ctx: TenantContext) -> tuple[NoticeTemplate, ...]:
+        return TEMPLATES
 
 
 def hook_table(runs: int, figures: dict[str, float]) -> report.Table:
