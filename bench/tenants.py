@@ -203,7 +203,7 @@ class _Plugin:
     servicepunkt_api = hookspecs.API_VERSION
 
     @hookimpl
-    def notice_templates(self, ctx: TenantContext) -> tuple[NoticeTemplate, ...]:
+    def notice_templates(self, ctx: TenantContext) -> tuple[NoticeTemplate, ...]:  # noqa: ARG002
         return TEMPLATES
 
 
