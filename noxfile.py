@@ -47,6 +47,7 @@ PEERS = {
     "libatomic.so.1": ("libatomic1",),
     "bearerbox": ("kannel",),
     "espeak-ng": ("espeak-ng",),
+    "libeac.so.3": ("libeac3",),
     "pdftotext": ("poppler-utils",),
     "gammu": ("gammu",),
     "swtpm": ("swtpm",),

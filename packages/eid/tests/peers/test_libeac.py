@@ -1,0 +1,74 @@
+"""PACE of the driver against libeac3, whose code nobody here wrote."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from servicepunkt.eid.card.access import security_infos
+from servicepunkt.eid.card.card import Card
+from servicepunkt.eid.errors import WrongSecretError
+from servicepunkt.eid.model import Secrets
+from servicepunkt.eid.secret import Secret
+
+HERE = Path(__file__).resolve().parent
+VECTORS = json.loads((HERE.parent / "data" / "openpace" / "eactest_vectors.json").read_text("utf-8"))
+CARD_ACCESS = bytes.fromhex(VECTORS["tc_ecdh_ef_cardaccess"])
+
+
+@pytest.fixture(scope="module")
+def peer() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("libeac_peer", HERE / "libeac.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def library(peer: ModuleType) -> Any:
+    try:
+        return peer.load()
+    except OSError as error:
+        if os.environ.get("SERVICEPUNKT_REQUIRE_PEERS") == "1":
+            pytest.fail(f"libeac3 is missing: {error}")
+        pytest.skip("libeac3 is not installed")
+
+
+def card(peer: ModuleType, library: Any, kind: Secrets, secret: bytes) -> Card:
+    made = Card(peer.Chip(library, CARD_ACCESS, kind, secret))
+    made._infos = security_infos(CARD_ACCESS)
+    return made
+
+
+#: The three lines of an ID card, as the library wants them; of these the secret is made.
+ZONE = "IDD<<T220001293<<<<<<<<<<<<<<<6408125<1010318D<<<<<<<<<<<<<4MUSTERMANN<<ERIKA<<<<<<<<<<<<<"
+
+
+@pytest.mark.parametrize(
+    ("kind", "secret", "held"),
+    [
+        (Secrets.PIN, "123456", "123456"),
+        (Secrets.CAN, "500540", "500540"),
+        (Secrets.PUK, "9876543210", "9876543210"),
+        (Secrets.MRZ, "T22000129364081251010318", ZONE),
+    ],
+)
+def test_a_channel_is_opened(peer: ModuleType, library: Any, kind: Secrets, secret: str, held: str) -> None:
+    with card(peer, library, kind, held.encode()) as found:
+        channel = found.open(kind, Secret(secret))
+        assert len(channel.id_picc) == 32
+
+
+def test_another_pin_opens_nothing(peer: ModuleType, library: Any) -> None:
+    with card(peer, library, Secrets.PIN, b"123456") as found, pytest.raises(WrongSecretError):
+        found.open(Secrets.PIN, Secret("123457"))
