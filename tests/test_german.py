@@ -166,6 +166,16 @@ def in_rules() -> Iterator[Said]:
                     yield package_of(module), name, str(one)
 
 
+def in_readiness() -> Iterator[Said]:
+    """What was looked at before a tenant goes live."""
+    list(in_errors())  # imports everything
+    for name, module in sorted(sys.modules.items()):
+        if name.startswith("servicepunkt.") and name.endswith(".ready"):
+            for found in vars(module).values():
+                if isinstance(found, type) and found.__module__ == name and isinstance(vars(found).get("title"), str):
+                    yield package_of(module), found.__name__, vars(found)["title"]
+
+
 def test_the_german_of_a_rule_has_the_places_of_the_rule() -> None:
     texts = Texts(package / "locale" for package in PACKAGES.values())
     for code, rule in RULES.items():
@@ -174,7 +184,9 @@ def test_the_german_of_a_rule_has_the_places_of_the_rule() -> None:
         assert sorted(field for _, field, _, _ in Formatter().parse(said) if field) == wanted, code
 
 
-@pytest.mark.parametrize("source", [in_templates, in_tables, in_errors, in_rules], ids=lambda source: source.__name__)
+@pytest.mark.parametrize(
+    "source", [in_templates, in_tables, in_errors, in_rules, in_readiness], ids=lambda source: source.__name__
+)
 def test_everything_has_its_german(source: Callable[[], Iterator[Said]]) -> None:
     missing = {(place, sentence) for package, place, sentence in source() if sentence not in german(package)}
     assert not missing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from servicepunkt.core.db.session import Transaction
-from servicepunkt.core.rules import Broken, rule
+from servicepunkt.core.rules import Broken, Term, rule
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox import store
 from servicepunkt.dokbox.health import BoxesSeen
@@ -30,7 +30,7 @@ class BoxesReady:
         for box in self._boxes:
             well, sentence = await BoxesSeen(box).check(tx)
             if not well:
-                found.append(NOT_WELL(box=box, why=sentence))
+                found.append(NOT_WELL(box=box, why=Term(sentence)))
             if not await store.ever_handed_over(tx, box):
                 found.append(NOT_REHEARSED(box=box))
         return found

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from servicepunkt.core.errors import NotFoundError
+from servicepunkt.core.errors import InvalidInputError, NotFoundError
 from servicepunkt.core.rules import Broken, rule
 from servicepunkt.tenants import translations
 from servicepunkt.tenants.model import MAIN
@@ -175,10 +175,12 @@ def _packs() -> Iterator[tuple[str, Path]]:
 
 
 def folder_of(name: str) -> Path:
-    """A folder by path, or an installed pack by name. Raises NotFoundError."""
-    packs = installed_packs()
+    """A folder by path, or an installed pack by name. Raises NotFoundError, InvalidInputError where it may be both."""
+    packs, here = installed_packs(), Path(name)
+    if (here / MAIN).is_file():
+        if name in packs:
+            raise InvalidInputError([(name, f"is a folder and an installed pack: ./{name} is the folder")])
+        return here
     if name in packs:
         return packs[name]
-    if (Path(name) / MAIN).is_file():
-        return Path(name)
     raise NotFoundError(f"{name!r} is neither a folder with a {MAIN} nor an installed pack: {', '.join(packs)}")

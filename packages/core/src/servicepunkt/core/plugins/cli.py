@@ -91,7 +91,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     one = row.plugin
     said = [f"{one.hook} {one.fault} {one.count} times since {one.since:%d %b %H:%M} UTC" for one in row.failures or ()]
     state = one.state if one.state == one.reason else f"{one.state}: {REASONS[one.reason]}"
-    return one.plugin, f"{one.distribution} {one.version}".strip(), state, "; ".join(said), ", ".join(one.hooks)
+    return one.plugin, f"{one.distribution} {one.version}".strip(), state, "; ".join(said), str(len(one.hooks))
 
 
 @plugin.command("check")

@@ -234,7 +234,8 @@ def _value(value: object, say: Say) -> str:
     """A value on a line: an entry by its name, a long text by its beginning."""
     if value is None:
         return click.style(say("nothing"), dim=True)
-    text = str(value.get("name", say("an entry"))) if isinstance(value, dict) else str(value)
+    named = value.get("name", say("an entry")) if isinstance(value, dict) else value
+    text = next(iter(named.values()), "") if isinstance(named, dict) else str(named)
     return text if len(text) <= 80 else text[:80] + "…"
 
 

@@ -143,7 +143,8 @@ def screen(page: str, path: str, *, language: str, view: str, place: str) -> Scr
     for element in document.xpath("//*[@name='_csrf_token']"):
         element.drop_tree()
     for element in document.xpath("//img | //audio | //source"):
-        element.attrib.pop("src", None)
+        if not element.get("src", "").startswith("data:image/"):
+            element.attrib.pop("src", None)
     title = (document.findtext(".//h1") or document.findtext(".//title") or path).strip()
     plain = html.tostring(document, encoding="unicode", doctype="<!doctype html>")
     return Screen(path, language, view, place, title, plain, tuple(_SHEET.findall(page)))
