@@ -42,7 +42,18 @@ CITIZEN = [
     "/service/card/authority",
     *("/search", "/search?q=perso", "/search?q=xyz", "/search?q=stadt&here=yes"),
 ]
-STAFF = ["", "/help", "/devices", "/devices/new", "/account", "/account/second-factor", "/notices"]
+STAFF = [
+    "",
+    "/help",
+    "/devices",
+    "/devices/new",
+    "/account",
+    "/account/second-factor",
+    "/account/links",
+    "/accounts",
+    "/accounts/new",
+    "/notices",
+]
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 900}
 
@@ -382,6 +393,9 @@ def test_staff_pages_are_accessible(visit: Callable[..., Page], password: str, s
         assert axe_violations(page, rules=("color-contrast-enhanced",) if view else ()) == [], path
         assert small_targets(page, 44) == [], path
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    page.goto("/t/alpha/staff/accounts")
+    page.locator("main .sp-rows a").first.click()
+    assert axe_violations(page) == []
     page.goto("/t/alpha/staff/devices/new")
     page.click("main button")
     assert axe_violations(page) == []
