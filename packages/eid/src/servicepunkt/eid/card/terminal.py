@@ -13,7 +13,8 @@ import msgspec
 
 from servicepunkt.eid.card.apdu import Command, Conversation
 from servicepunkt.eid.curve import Curve, Point
-from servicepunkt.eid.tlv import need, only, tlv
+from servicepunkt.eid.cvc import Certificate
+from servicepunkt.eid.tlv import tlv
 
 #: 0.4.0.127.0.7.3.1.4: what a terminal wants compared, without being told the datum itself.
 AUXILIARY = bytes.fromhex("04007F0007030104")
@@ -22,17 +23,11 @@ CHALLENGE = 8
 
 
 class Terminal(msgspec.Struct, frozen=True, kw_only=True):
-    """`chain`: certificates from below one that the card believes, down to the terminal's own. `sign`: makes the
-    plain signature (r and s one after the other) with the terminal's key; `algorithm`: its object identifier."""
+    """`chain`: certificates from below one that the card believes, down to the terminal's own (`cvc.path`). `sign`:
+    makes the plain signature (r and s one after the other) with the terminal's key."""
 
-    chain: Sequence[bytes]
-    algorithm: bytes
+    chain: Sequence[Certificate]
     sign: Callable[[bytes], bytes]
-
-    @property
-    def holder(self) -> bytes:
-        """The reference of the terminal's own certificate."""
-        return _body(self.chain[-1], 0x5F20)
 
 
 def auxiliary(
@@ -69,10 +64,10 @@ def authenticate_terminal(
 ) -> Conversation[None]:
     """`named`: the compressed key that chip authentication will use. Raises CardError."""
     for certificate in terminal.chain:
-        (yield Command(0x00, 0x22, 0x81, 0xB6, tlv(0x83, _body(certificate, 0x42)))).require()
-        (yield Command(0x00, 0x2A, 0x00, 0xBE, only(certificate, 0x7F21))).require()
-    extra = encoded(compared)
-    data = tlv(0x80, terminal.algorithm) + tlv(0x83, terminal.holder) + extra + tlv(0x91, named)
+        (yield Command(0x00, 0x22, 0x81, 0xB6, tlv(0x83, certificate.authority.encode("latin-1")))).require()
+        (yield Command(0x00, 0x2A, 0x00, 0xBE, certificate.inner)).require()
+    own, extra = terminal.chain[-1], encoded(compared)
+    data = tlv(0x80, own.key.algorithm) + tlv(0x83, own.holder.encode("latin-1")) + extra + tlv(0x91, named)
     (yield Command(0x00, 0x22, 0x81, 0xA4, data)).require()
     challenge = (yield Command(0x00, 0x84, 0x00, 0x00, b"", CHALLENGE)).require()
     (yield Command(0x00, 0x82, 0x00, 0x00, terminal.sign(id_picc + challenge + named + extra))).require()
@@ -85,7 +80,3 @@ def verify(oid: bytes) -> Conversation[bool]:
         return False
     answer.require()
     return True
-
-
-def _body(certificate: bytes, tag: int) -> bytes:
-    return need(certificate, 0x7F21, 0x7F4E, tag)
