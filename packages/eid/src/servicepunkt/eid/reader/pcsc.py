@@ -1,4 +1,4 @@
-"""Card readers by PC/SC, with pyscard: the extra `[pcsc]`. The one module that imports it.
+"""Card readers by PC/SC, with pyscard: the extra `[pcsc]`. The one module that imports it, and only when it is used.
 
 with Card(connect("REINER SCT")) as card:
     print(card.status())
@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
 
 import msgspec
-from smartcard.CardConnection import CardConnection
-from smartcard.Exceptions import CardConnectionException, NoCardException, SmartcardException
-from smartcard.pcsc.PCSCExceptions import BaseSCardException
-from smartcard.System import readers as system_readers
 
 from servicepunkt.eid.errors import CardError, CardRemovedError, MalformedError, NoCardError
 from servicepunkt.eid.model import Secrets
@@ -49,21 +47,30 @@ class Reader(msgspec.Struct, frozen=True):
 
 
 def readers() -> list[Reader]:
-    """Those that are plugged in. Raises NoReaderError where the service does not run."""
+    """Those that are plugged in. Raises NoReaderError where the service does not run, or the extra is not installed."""
+    return [Reader(str(one)) for one in _system_readers()]
+
+
+def _system_readers() -> list[Any]:
     with _said():
-        return [Reader(str(one)) for one in system_readers()]
+        return list(import_module("smartcard.System").readers())
 
 
 @contextmanager
 def _said() -> Iterator[None]:
     """pyscard's exceptions as ours."""
     try:
+        faults = import_module("smartcard.Exceptions")
+        driver = import_module("smartcard.pcsc.PCSCExceptions")
+    except ImportError as error:
+        raise NoReaderError(missing="servicepunkt-eid[pcsc]") from error
+    try:
         yield
-    except NoCardException as error:
+    except faults.NoCardException as error:
         raise NoCardError from error
-    except CardConnectionException as error:
+    except faults.CardConnectionException as error:
         raise (CardRemovedError() if _code(error) in REMOVED else CardError(status=f"{_code(error):08X}")) from error
-    except (SmartcardException, BaseSCardException) as error:
+    except (faults.SmartcardException, driver.BaseSCardException) as error:
         raise NoReaderError(code=f"{_code(error):08X}") from error
 
 
@@ -74,7 +81,7 @@ def _code(error: Exception) -> int:
 class PcscTransport:
     """A card in a reader. See `card.transport.Transport`."""
 
-    def __init__(self, connection: CardConnection, name: str) -> None:
+    def __init__(self, connection: Any, name: str) -> None:
         self._connection, self.name = connection, name
 
     def transmit(self, command: bytes) -> bytes:
@@ -117,10 +124,10 @@ class PcscTransport:
 
 def connect(name: str = "") -> PcscTransport:
     """The card in the first reader whose name begins so. Raises NoReaderError, NoCardError, CardError."""
+    found = next((one for one in _system_readers() if str(one).startswith(name)), None)
+    if found is None:
+        raise NoReaderError(name=name or "any")
     with _said():
-        found = next((one for one in system_readers() if str(one).startswith(name)), None)
-        if found is None:
-            raise NoReaderError(name=name or "any")
         connection = found.createConnection()
         connection.connect()
     return PcscTransport(connection, str(found))
