@@ -97,7 +97,7 @@ async def test_staff_make_a_device_see_its_code_once_and_switch_it_off(here: Tow
 async def test_the_address_to_enrol_at_is_the_towns_own(here: Town) -> None:
     for base, address in (
         ("http://points.example.org", "http://127.0.0.1:8600/t/alpha/device/enrol"),
-        ("http://alpha.example.org", "http://alpha.example.org/device/enrol"),
+        ("http://alpha.example.org", "http://alpha.example.org:8600/device/enrol"),
     ):
         prefix = "/t/alpha" if "points" in base else ""
         async with here.client(base_url=base) as staff:
