@@ -1,7 +1,9 @@
 """The terminal's side for tests of the virtual card and for the small eID server: PACE, terminal and chip
 authentication, secure messaging. No I/O.
 
-    channel, found = pace(chip.answer, Secrets.PIN, "123456", chat)
+    terminal = Terminal(chip.answer)
+    terminal.enter(Secrets.PIN, "123456", holder, chain)
+    terminal.read_all(4)    # the given names
 
 Plain on purpose: whoever wants to use a card takes the driver, which is written by other hands.
 """
@@ -180,6 +182,16 @@ class Terminal:
         self.need(0, 0x82, 0, ephemeral.signature(holder, opened.chip_id, challenge, auxiliary))
         return ephemeral
 
+    def enter(
+        self, password: Secrets, secret: str, holder: Holder, chain: Sequence[Certificate], *,
+        csca: x509.Certificate | None = None, chat: Chat | None = None, auxiliary: bytes = b"",
+    ) -> None:  # fmt: skip
+        """All the way in, with the application selected. `chat`: the rights that the user leaves, else all of them."""
+        opened = self.pace(password, secret, chat or holder.certificate.chat)
+        ordered = path([holder.certificate, *chain], start=opened.anchors[0])
+        self.authenticate_chip(self.authenticate(opened, holder, ordered, auxiliary), csca)
+        self.need(0, 0xA4, 0x040C, bytes.fromhex("E80704007F00070302"))
+
     def authenticate_chip(self, ephemeral: EphemeralKey, csca: x509.Certificate | None = None) -> None:
         """Passive and chip authentication: from here on the new channel is used. Raises CardError, CryptoError."""
         self.need(0, 0xA4, 0x000C, b"\x3f\x00")
@@ -272,7 +284,3 @@ def auxiliary_data(questions: Mapping[int, bytes]) -> bytes:
 def question(at: int) -> Command:
     """'Verify' of one of the questions."""
     return Command(cla=0x80, ins=0x20, p1=0x80, p2=0x00, data=tlv(0x06, AUXILIARY + bytes([at])))
-
-
-def chain_of(terminal: Holder, *others: Holder, start: str) -> tuple[Certificate, ...]:
-    return path([terminal.certificate, *(one.certificate for one in others)], start=start)
