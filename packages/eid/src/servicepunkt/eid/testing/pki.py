@@ -142,7 +142,7 @@ def _x509(
 
 
 #: Object identifiers of CMS, as DER writes them: signedData, contentType, messageDigest, SHA-256, ecdsa-with-SHA256.
-_SIGNED_DATA = bytes.fromhex("2A864886F70D010702")
+SIGNED_DATA = bytes.fromhex("2A864886F70D010702")
 _CONTENT_TYPE = bytes.fromhex("2A864886F70D010903")
 _MESSAGE_DIGEST = bytes.fromhex("2A864886F70D010904")
 _SHA_256 = bytes.fromhex("608648016503040201")
@@ -175,7 +175,7 @@ def signed_security(infos: bytes, signer: Signer) -> bytes:
     data = tlv(
         0x30, tlv(0x02, b"\x03"), tlv(0x31, algorithm), content, tlv(0xA0, signer.der), tlv(0x31, signer_info)
     )  # fmt: skip
-    return tlv(0x30, tlv(0x06, _SIGNED_DATA), tlv(0xA0, data))
+    return tlv(0x30, tlv(0x06, SIGNED_DATA), tlv(0xA0, data))
 
 
 def _integer(value: int) -> bytes:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -26,7 +26,7 @@ from servicepunkt.eid.errors import CardError, CryptoError, MalformedError
 from servicepunkt.eid.model import Secrets
 from servicepunkt.eid.rights import Chat
 from servicepunkt.eid.testing.chip.apdu import Command
-from servicepunkt.eid.testing.pki import SECURITY_OBJECT, Holder
+from servicepunkt.eid.testing.pki import SECURITY_OBJECT, SIGNED_DATA, Holder
 from servicepunkt.eid.testing.symmetric import (
     CHECKSUM,
     ENCRYPTION,
@@ -40,7 +40,7 @@ from servicepunkt.eid.testing.symmetric import (
     token,
     unpadded,
 )  # fmt: skip
-from servicepunkt.eid.tlv import Tlv, find, need, only, parse, tlv
+from servicepunkt.eid.tlv import find, need, only, parse, tlv
 
 Transmit = Callable[[bytes], bytes]
 Randomness = Callable[[int], bytes]
@@ -242,6 +242,8 @@ def chip_key(security: bytes, csca: x509.Certificate | None = None) -> bytes:
 
     Raises MalformedError, CryptoError.
     """
+    if need(security, 0x30, 0x06) != SIGNED_DATA:
+        raise MalformedError(what="EF.CardSecurity", why="not SignedData")
     content = need(security, 0x30, 0xA0, 0x30)
     infos = need(content, 0x30, 0xA0, 0x04)
     if csca is not None:
@@ -256,16 +258,16 @@ def chip_key(security: bytes, csca: x509.Certificate | None = None) -> bytes:
 def _check_signature(content: bytes, infos: bytes, csca: x509.Certificate) -> None:
     """Raises CryptoError. Only what this module's own cards have: ECDSA with SHA-256, one signer."""
     fields = parse(content)
-    certificate = x509.load_der_x509_certificate(next(one.value for one in fields if one.tag == 0xA0))
-    signer: Mapping[int, Tlv] = {one.tag: one for one in parse(need(fields[-1].value, 0x30))}
-    attributes = signer[0xA0].value
-    public = certificate.public_key()
+    signer = need(fields[-1].value, 0x30) if fields else b""
+    attributes, signature = need(signer, 0xA0), need(signer, 0x04)
     try:
+        certificate = x509.load_der_x509_certificate(next((one.value for one in fields if one.tag == 0xA0), b""))
+        public = certificate.public_key()
         certificate.verify_directly_issued_by(csca)
         if not isinstance(public, ec.EllipticCurvePublicKey):
             raise CryptoError(what="EF.CardSecurity", why="algorithm")
-        public.verify(signer[0x04].value, tlv(0x31, attributes), ec.ECDSA(hashes.SHA256()))
-    except (InvalidSignature, ValueError, TypeError) as error:
+        public.verify(signature, tlv(0x31, attributes), ec.ECDSA(hashes.SHA256()))
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError) as error:
         raise CryptoError(what="EF.CardSecurity", why="signature") from error
     digest = tlv(0x31, tlv(0x04, hashlib.sha256(infos).digest()))
     kind = tlv(0x31, tlv(0x06, SECURITY_OBJECT))

@@ -90,8 +90,6 @@ async def lie_on(card: FaultyChip, reader: asyncio.StreamReader, writer: asyncio
     finally:
         card.power_off()
         writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
 
 
 @asynccontextmanager
@@ -113,3 +111,6 @@ async def inserted(
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+        writer.close()  # a task that never began closed nothing
+        with suppress(ConnectionError):
+            await writer.wait_closed()

@@ -9,8 +9,6 @@ import hashlib
 import hmac
 from collections.abc import Callable
 
-import msgspec
-
 from servicepunkt.eid.curve import Curve, Point
 from servicepunkt.eid.errors import EidError
 from servicepunkt.eid.model import Secrets
@@ -19,7 +17,7 @@ from servicepunkt.eid.testing.chip.apdu import Command, Status, StatusError
 from servicepunkt.eid.testing.chip.messaging import Channel
 from servicepunkt.eid.testing.chip.objects import dynamic, fields
 from servicepunkt.eid.testing.chip.pin import REFUSED, SAID, PinEvent
-from servicepunkt.eid.testing.chip.session import CURVE, Event, Memory, Session
+from servicepunkt.eid.testing.chip.session import CURVE, Event, Kept, Memory, Session
 from servicepunkt.eid.testing.symmetric import CHECKSUM, ENCRYPTION, PASSWORD, derived, encrypted, token
 from servicepunkt.eid.tlv import tlv
 
@@ -28,7 +26,7 @@ PROTOCOL = bytes.fromhex("04007F00070202040202")
 TEMPLATE, EXTENSIONS = 0x7F4C, 0x65
 
 
-class Pace(msgspec.Struct, kw_only=True):
+class Pace(Kept, kw_only=True):
     """A run: which password it is about, and what was agreed on so far."""
 
     password: Secrets

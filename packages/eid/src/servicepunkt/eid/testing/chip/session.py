@@ -48,7 +48,14 @@ STAGES: Mapping[tuple[Stage, Event], Stage] = {
 }
 
 
-class Memory(msgspec.Struct, kw_only=True):
+class Kept(msgspec.Struct):
+    """A struct whose `repr` shows nothing of what is in it."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+class Memory(Kept, kw_only=True):
     """What the card keeps without power.
 
     `mrz`: document number, date of birth and date of expiry, each with its check digit. `today`: what the card takes
@@ -88,7 +95,7 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     extensions: tuple[Extension, ...]
 
 
-class Session(msgspec.Struct, kw_only=True):
+class Session(Kept, kw_only=True):
     """What the card forgets when it loses power."""
 
     memory: Memory
