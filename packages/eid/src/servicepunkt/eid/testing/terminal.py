@@ -267,7 +267,7 @@ def _check_signature(content: bytes, infos: bytes, csca: x509.Certificate) -> No
         if not isinstance(public, ec.EllipticCurvePublicKey):
             raise CryptoError(what="EF.CardSecurity", why="algorithm")
         public.verify(signature, tlv(0x31, attributes), ec.ECDSA(hashes.SHA256()))
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError) as error:
+    except (InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion, ValueError, TypeError) as error:
         raise CryptoError(what="EF.CardSecurity", why="signature") from error
     digest = tlv(0x31, tlv(0x04, hashlib.sha256(infos).digest()))
     kind = tlv(0x31, tlv(0x06, SECURITY_OBJECT))
