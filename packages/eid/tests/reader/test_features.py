@@ -8,14 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicepunkt.eid.errors import CardError, EidError, MalformedError, NoCardError, WrongSecretError
+from servicepunkt.eid.errors import (
+    CardError,
+    EidError,
+    MalformedError,
+    NoCardError,
+    PadCancelledError,
+    ReaderError,
+    WrongSecretError,
+)
 from servicepunkt.eid.model import Secrets
 from servicepunkt.eid.reader.features import (
     Established,
     Feature,
     PaceCapabilities,
-    PadCancelledError,
-    ReaderError,
     establish_command,
     established,
     fault,
@@ -106,4 +112,4 @@ def test_every_error_has_words() -> None:
         happened, next_step = words_for(kind())
         assert happened
         assert next_step
-    assert words_for(PadCancelledError()) == WORDS[EidError]
+    assert words_for(PadCancelledError()) == WORDS[PadCancelledError]

@@ -91,3 +91,22 @@ class CertificateError(EidError):
 
     code = "SP4020"
     sentence = "A certificate was refused."
+
+
+class ReaderError(EidError):
+    code = "SP4401"
+    sentence = "The reader does not answer as it should."
+
+
+class PadCancelledError(ReaderError):
+    """The person pressed cancel on the reader, or waited too long."""
+
+    code = "SP4402"
+    sentence = "The entry at the reader was cancelled."
+
+
+class NoReaderError(ReaderError):
+    """No reader of this name, or no service for readers (pcscd) on this computer."""
+
+    code = "SP4403"
+    sentence = "No card reader was found."

@@ -12,7 +12,15 @@ from typing import Self
 
 import msgspec
 
-from servicepunkt.eid.errors import CardError, EidError, MalformedError, NoCardError, WrongSecretError
+from servicepunkt.eid.errors import (
+    CardError,
+    EidError,
+    MalformedError,
+    NoCardError,
+    PadCancelledError,
+    ReaderError,
+    WrongSecretError,
+)
 from servicepunkt.eid.model import Secrets
 
 #: SCARD_CTL_CODE(3400) as pcsc-lite numbers it; Windows has 0x00313520.
@@ -29,18 +37,6 @@ class Feature(IntEnum):
     IFD_PIN_PROPERTIES = 0x0A
     TLV_PROPERTIES = 0x12
     EXECUTE_PACE = 0x20
-
-
-class ReaderError(EidError):
-    code = "SP4401"
-    sentence = "The reader does not answer as it should."
-
-
-class PadCancelledError(ReaderError):
-    """The person pressed cancel on the reader, or waited too long."""
-
-    code = "SP4402"
-    sentence = "The entry at the reader was cancelled."
 
 
 def features(data: bytes) -> dict[Feature, int]:

@@ -13,14 +13,20 @@ from typing import Any
 
 import msgspec
 
-from servicepunkt.eid.errors import CardError, CardRemovedError, MalformedError, NoCardError
+from servicepunkt.eid.errors import (
+    CardError,
+    CardRemovedError,
+    MalformedError,
+    NoCardError,
+    NoReaderError,
+    ReaderError,
+)
 from servicepunkt.eid.model import Secrets
 from servicepunkt.eid.reader.features import (
     GET_FEATURES,
     Established,
     Feature,
     PaceCapabilities,
-    ReaderError,
     capabilities_command,
     establish_command,
     established,
@@ -31,13 +37,6 @@ from servicepunkt.eid.reader.features import (
 #: SCARD_E_READER_UNAVAILABLE: whatever the driver says when somebody takes the card away.
 REMOVED = frozenset([0x80100016, 0x80100068, 0x80100069, 0x80100067, 0x8010000C, 0x80100017])
 MOST_ANSWER = 65_538
-
-
-class NoReaderError(ReaderError):
-    """No reader of this name, or no service for readers (pcscd) on this computer."""
-
-    code = "SP4403"
-    sentence = "No card reader was found."
 
 
 class Reader(msgspec.Struct, frozen=True):

@@ -43,6 +43,12 @@ WORDS: Mapping[type[EidError], tuple[str, str]] = {
         "The card cannot be read.",
         "Lay it on the reader once more, without a sleeve. If it happens again, please ask a member of staff.",
     ),
+    errors.PadCancelledError: ("The entry at the reader was cancelled.", "Start again if you wish to."),
+    errors.NoReaderError: ("No card reader was found.", "Is it plugged in, and does pcscd run?"),
+    errors.ReaderError: (
+        "The reader does not answer.",
+        "Take the card away and lay it on again. If that does not help, please ask a member of staff.",
+    ),
     errors.EidError: ("The identification did not work.", "Please ask a member of staff."),
 }
 
