@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Self, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -136,6 +137,7 @@ class Workflow:
         self._level = level
         self._card = card
         self._error: SdkError | None = None
+        self._said: set[str] = set()
         self._rights: AccessRights | None = None
         self._agreed: frozenset[str] = frozenset()
         self._reader = ReaderState()
@@ -165,11 +167,16 @@ class Workflow:
         return self.state in _OVER
 
     @property
+    def is_stopping(self) -> bool:
+        """CANCEL was sent, and its end is still to come."""
+        return self.state in _STOPPING
+
+    @property
     def waits_for(self) -> Turn:
         return TURNS.get(self.state, "app")
 
     def start(self) -> list[Step]:
-        return [Send(self._opening)]
+        return [self._send(self._opening)]
 
     def agree(self, optional: Iterable[str]) -> list[Step]:
         """The person agrees to what is required and to these `optional` rights. Raises NotOfferedError, upon which
@@ -181,14 +188,14 @@ class Workflow:
         self._agreed = chosen | {*request.required}
         kept = tuple(right for right in request.optional if right in chosen)
         self._move(Event.AGREE)
-        return [Send(messages.SetAccessRights(chat=kept))]
+        return [self._send(messages.SetAccessRights(chat=kept))]
 
     def enter(self, secret: Secret) -> list[Step]:
         """What the person typed; it is for the command alone and wiped with it. What cannot be such a number is not
         sent, but asked for again."""
         question = self._asked(AskNumber).question
         if secret.is_digits(*question.lengths):
-            return [Send(self._number(question.number, secret))]
+            return [self._send(self._number(question.number, secret))]
         letter = self._moves is IDENTIFY and question.number is Number.PIN and secret.is_digits(5)
         secret.wipe()
         mistake = Mistake.LETTER if letter else Mistake.FORM
@@ -199,15 +206,19 @@ class Workflow:
         """The card lies well now."""
         self._asked(AskPosition)
         self._move(Event.CONTINUE)
-        return [Send(messages.Continue())]
+        return [self._send(messages.Continue())]
 
     def cancel(self, error: SdkError | None = None) -> list[Step]:
         """Give up; `error` says why, where it was not the person. Its end is still to come; once more does nothing."""
-        if self.is_over or self.state in _STOPPING:
+        if self.is_over or self.is_stopping:
             return []
         self._error = error or GivenUpError()
         self._move(Event.CANCEL)
-        return [Send(messages.Cancel()), Show(Notice(occasion=Occasion.CANCELLING))]
+        return [self._send(messages.Cancel()), Show(Notice(occasion=Occasion.CANCELLING))]
+
+    def abandon(self, error: SdkError) -> list[Step]:
+        """The AusweisApp is gone or says nothing any more: end without it. What had been the reason stays it."""
+        return [] if self.is_over else [self._over(State.ENDED, self._error or error)]
 
     # ---- the AusweisApp -------------------------------------------------------------------------------------
 
@@ -226,7 +237,7 @@ class Workflow:
                 return self.cancel(RefusedError(message=tag_of(message)))
         event = self._event(message)
         if event is None or (self.state, event) not in self._moves or (event is Event.PAUSE and self._level < 3):
-            return [] if self.state in _STOPPING else self._out_of_order(message)
+            return [] if self.is_stopping else self._out_of_order(message)
         return self._act(event, message)
 
     def _act(self, event: Event, message: AnyMessage) -> list[Step]:
@@ -240,7 +251,7 @@ class Workflow:
                 return [self._finish(event, reason, None)]
             case AccessRights() if before is State.STARTED:
                 self._rights = message
-                return [Send(messages.GetCertificate())]
+                return [self._send(messages.GetCertificate())]
             case AccessRights():
                 return self._check(message)
             case Certificate():
@@ -273,7 +284,7 @@ class Workflow:
             return self.cancel(RefusedError(command=tag_of(messages.SetAccessRights)))
         if shown is None or _essence(rights) != _essence(shown) or {*rights.chat.effective} != self._agreed:
             return self._out_of_order(rights)
-        return [Send(messages.Accept())]
+        return [self._send(messages.Accept())]
 
     def _insert(self, message: InsertCard) -> list[Step]:
         self._sent = None
@@ -283,7 +294,7 @@ class Workflow:
         if self._card is None:
             return [shown]
         card, self._card = self._card, None
-        return [shown, Send(card)]
+        return [shown, self._send(card)]
 
     def _ask_number(self, message: EnterPin | EnterCan | EnterPuk | EnterNewPin) -> list[Step]:
         number, self._reader = _NUMBERS[type(message)], message.reader
@@ -302,7 +313,7 @@ class Workflow:
         notice = Notice(
             occasion=Occasion.KEYPAD, reader=message.reader.name, number=number, tries=tries, mistake=mistake
         )
-        return [Show(notice), Send(self._number(number, None))]
+        return [Show(notice), self._send(self._number(number, None))]
 
     def _mistake(self, number: Number, tries: int | None, *, is_form: bool) -> Mistake | None:
         """Being asked again means that the number was wrong, and for the PIN that a try is gone; being asked for
@@ -332,11 +343,13 @@ class Workflow:
 
     def _rejected(self, message: messages.BadState | messages.UnknownCommand) -> list[Step]:
         command = message.error
+        if command not in self._said:
+            return []  # late, from a workflow before this one
         crossed = command in _CROSSING and isinstance(message, messages.BadState)
         if crossed and (self.state, Event.CROSSED) in self._moves:
             self.state, self._sent = self._moves[self.state, Event.CROSSED], None
             return []
-        if self.state in _STOPPING:
+        if self.is_stopping:
             ended = command == tag_of(messages.Cancel)
             return [self._over(State.ENDED, self._error)] if ended else []
         if command == tag_of(self._opening) and self.state is State.STARTING:
@@ -388,6 +401,10 @@ class Workflow:
         self.pending = None
         return before
 
+    def _send(self, command: Command) -> Send:
+        self._said.add(tag_of(command))
+        return Send(command)
+
     def _ask(self, ask: Ask) -> list[Step]:
         self.pending = ask
         return [ask]
@@ -420,4 +437,8 @@ def _essence(rights: AccessRights) -> tuple[object, ...]:
 
 
 def _is_https(url: str) -> bool:
-    return url.startswith("https://") and url.isprintable() and " " not in url
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(parts.hostname) and url.isprintable() and " " not in url
