@@ -470,10 +470,14 @@ async def test_nobody_is_there(unused_tcp_port: int) -> None:
 
 async def test_somebody_else_is_there_already() -> None:
     async with FakeAusweisApp() as app, SdkClient(app.url):
-        with pytest.raises(UnreachableError) as caught:
+        with pytest.raises(BusyError) as caught:
             async with SdkClient(app.url):
                 pass
         assert caught.value.details == {"status": 429}
+        with pytest.raises(UnreachableError) as elsewhere:
+            async with SdkClient(f"{app.url}/elsewhere"):
+                pass
+        assert elsewhere.value.details == {"status": 404}
 
 
 async def test_nobody_is_sent_elsewhere() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import deque
 from collections.abc import Iterable
 from ipaddress import ip_address
@@ -76,6 +77,7 @@ from servicepunkt.eid.sdk.workflow import Workflow
 from servicepunkt.eid.secret import Secret
 
 URL = "ws://127.0.0.1:24727/eID-Kernel"
+_BUSY = (409, 429)  # somebody else uses it; a workflow runs that was begun elsewhere
 _TOO_BIG = 1009  # RFC 6455 §7.4.1
 _Heard = AnyMessage | Unknown
 _AnswerT = TypeVar("_AnswerT", ApiLevel, Info, ReaderList, Status)
@@ -171,7 +173,7 @@ class SdkClient:
         self._inbox: _Inbox | None = None
 
     async def __aenter__(self) -> Self:
-        """Raises UnreachableError, LevelError, SlowError, ConnectionLostError."""
+        """Raises UnreachableError, BusyError, LevelError, SlowError, ConnectionLostError."""
         self._socket = await self._connect()
         self._fault = None
         self._listening = asyncio.create_task(self._listen(self._socket))
@@ -316,10 +318,11 @@ class SdkClient:
                 max_size=MAX_MESSAGE,
                 logger=quiet,
             )
-        except InvalidStatus as error:
-            raise UnreachableError(status=error.response.status_code) from None
-        except (OSError, InvalidHandshake, TimeoutError):
-            raise UnreachableError() from None
+        except (OSError, InvalidHandshake, TimeoutError) as error:
+            status = _status(error)
+            if status in _BUSY:
+                raise BusyError(status=status) from None
+            raise UnreachableError(**({"status": status} if status else {})) from None
 
     async def _agree_on_level(self) -> None:
         available = (await self._request(GetApiLevel(), ApiLevel)).available
@@ -471,6 +474,14 @@ async def _withdraw(answer: asyncio.Task[_Answer] | None) -> None:
         late = answer.result()
         if isinstance(late, Secret):
             late.wipe()
+
+
+def _status(error: Exception) -> int | None:
+    """The HTTP status of a refusal. AusweisApp2 1.26 refuses in HTTP/1.0, which websockets only repeats."""
+    if isinstance(error, InvalidStatus):
+        return error.response.status_code
+    found = re.search(r"HTTP/1\.0 (\d{3})\b", str(error.__cause__))
+    return int(found[1]) if found else None
 
 
 def _is_safe(url: str) -> bool:

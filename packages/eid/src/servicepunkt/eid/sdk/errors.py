@@ -18,7 +18,7 @@ class MessageError(SdkError):
 
 
 class UnreachableError(SdkError):
-    """`status`: the HTTP status with which it refused; 409 and 429 mean that it is busy with somebody else."""
+    """`status`: the HTTP status with which it refused."""
 
     code = "SP4102"
     sentence = "No AusweisApp answers."
@@ -30,7 +30,7 @@ class ConnectionLostError(SdkError):
 
 
 class BusyError(SdkError):
-    """One client leads one workflow at a time, and so does one AusweisApp."""
+    """One client leads one workflow at a time, and one AusweisApp serves one client."""
 
     code = "SP4104"
     sentence = "The AusweisApp is busy with something else."
