@@ -36,6 +36,21 @@ Words = Iterator[str | bytes | None]
 _Number = Generator[str | bytes | None, None, str | None]
 
 
+#: After which message a command is awaited.
+_MOMENTS = {
+    "GET_ACCESS_RIGHTS": "ACCESS_RIGHTS",
+    "SET_ACCESS_RIGHTS": "ACCESS_RIGHTS",
+    "GET_CERTIFICATE": "ACCESS_RIGHTS",
+    "ACCEPT": "ACCESS_RIGHTS",
+    "SET_CARD": "INSERT_CARD",
+    "SET_PIN": "ENTER_PIN",
+    "SET_CAN": "ENTER_CAN",
+    "SET_PUK": "ENTER_PUK",
+    "SET_NEW_PIN": "ENTER_NEW_PIN",
+    "CONTINUE": "PAUSE",
+}
+
+
 class FakeCard(msgspec.Struct, kw_only=True):
     """A card. `letter`: its PIN is still the five digits of the letter. `puk_uses`: how often the PUK works yet."""
 
@@ -134,8 +149,9 @@ class Conversation:
         self._level_was_set = False
         self._workflow: Literal["AUTH", "CHANGE_PIN"] | None = None
         self._state = ""  # the last message that waits for a command
+        self._crossed: str | None = None  # what it waited for when something happened
         self._status = True
-        self._silent = self._can_was_right = self._pin_was_right = False
+        self._silent = self._can_was_right = self._pin_was_right = self._needs_card = False
         self._effective: list[str] = []
 
     def connect(self) -> Words:
@@ -160,7 +176,7 @@ class Conversation:
         happening = self._next(name)
         if happening is not None:
             yield from self._let(happening)
-        if happening is None or isinstance(happening, Say):
+        if happening is None or isinstance(happening, Say) or self._is_idle(happening):
             yield from answer(said)
 
     def disconnect(self) -> None:
@@ -350,7 +366,7 @@ class Conversation:
         return str(value)
 
     def _ask_for_number(self) -> Words:
-        card = self.card
+        card, self._needs_card = self.card, True
         if not self._lies or card is None:
             yield from self._insert_card()
         elif (card.deactivated and not self.scenario.can_allowed) or not card.is_eid:
@@ -388,12 +404,20 @@ class Conversation:
         these = self._to_come.get(name)
         return these.pop(0) if these and not self._silent else None
 
+    def _is_idle(self, happening: Happening) -> bool:
+        """A card that nobody needs yet is taken, and will be asked for."""
+        return happening == TakeCard(then="again") and not self._needs_card
+
     def _let(self, happening: Happening) -> Words:
+        self._crossed = self._state
         match happening:
             case TakeCard(then=then):
                 self._lies = self._can_was_right = self._pin_was_right = False
                 yield from self._say(self._reader_said())
-                yield from self._insert_card() if then == "again" else self._fail(Fail(reason="Card_Removed"))
+                if then == "end":
+                    yield from self._fail(Fail(reason="Card_Removed"))
+                elif self._needs_card:
+                    yield from self._insert_card()
             case LoseReader():
                 self._lies = self._has_reader = False
                 yield from self._say(self._reader_said())
@@ -440,7 +464,8 @@ class Conversation:
     def _begin(self, workflow: Literal["AUTH", "CHANGE_PIN"], said: _Said) -> None:
         self._workflow, self._state = workflow, ""
         self._status = said.get("status", True) is not False
-        self._silent = self._can_was_right = self._pin_was_right = False
+        self._silent = self._can_was_right = self._pin_was_right = self._needs_card = False
+        self._crossed = None
 
     def _may_run(self, name: str) -> bool:
         if not self._level_was_set:
@@ -450,7 +475,9 @@ class Conversation:
         return self._workflow is None
 
     def _bad_state(self, name: str) -> Words:
-        self._blame(f"{name} at the wrong moment")
+        """What crossed a mishap is nobody's fault: the client could not know of it."""
+        if self._crossed is None or (name != "CANCEL" and _MOMENTS.get(name) != self._crossed):
+            self._blame(f"{name} at the wrong moment")
         yield from self._say({"msg": "BAD_STATE", "error": name})
 
     def _blame(self, what: str) -> None:
