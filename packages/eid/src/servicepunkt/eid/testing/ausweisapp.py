@@ -390,7 +390,8 @@ class Conversation:
 
     def _insert_card(self) -> Words:
         yield from self._ask({"msg": "INSERT_CARD"})
-        if self.card is not None and self._state == "INSERT_CARD" and not self.scenario.insertable:
+        may = self.card is not None and self._has_reader and not self.scenario.insertable
+        if may and self._state == "INSERT_CARD":
             yield from self._lay_on()
 
     def _lay_on(self) -> Words:
