@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterable
 from ipaddress import ip_address
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -66,13 +66,11 @@ from servicepunkt.eid.sdk.steps import (
     AskPosition,
     AskRights,
     End,
-    Notice,
-    Question,
-    Request,
     Send,
     Show,
     Step,
 )
+from servicepunkt.eid.sdk.ui import Ui
 from servicepunkt.eid.sdk.workflow import Workflow
 from servicepunkt.eid.secret import Secret
 
@@ -87,27 +85,6 @@ _Answer = Iterable[str] | Secret | bool | None
 class _Connect(connect):
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc  # an AusweisApp stays where it is
-
-
-class Ui(Protocol):
-    """The person at the screen. What is asked may be withdrawn at any time, by cancelling the question: the card was
-    taken away, or the service has ended it. An exception in here cancels the workflow and comes out of the client."""
-
-    async def confirm_rights(self, request: Request) -> Iterable[str] | None:
-        """The optional rights that stay switched on; None: the person does not agree."""
-        ...
-
-    async def ask_secret(self, question: Question) -> Secret | None:
-        """The number; the client sends and wipes it. None: the person gives up."""
-        ...
-
-    async def ask_position(self, cause: str) -> bool:
-        """The card lies badly: True once it was laid anew, False if the person gives up."""
-        ...
-
-    def show(self, notice: Notice) -> None:
-        """Show it and return at once."""
-        ...
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -212,7 +189,7 @@ class SdkClient:
 
         `tc_token_url`: where the eID service has the task for the client, https. `card`: the AusweisApp's invented card
         in place of a real one. Raises SdkError's tree: EndedError and its children where the workflow was begun and
-        ended without success, with the `url` that the service wants to be told it at.
+        ended without success, with the `url` where the service wants to have the person back.
         """
         workflow = Workflow.identify(tc_token_url, level=self.level, developer_mode=developer_mode, card=card)
         end = await self._lead(workflow, ui)

@@ -6,8 +6,12 @@ from servicepunkt.eid.errors import EidError
 
 
 class SdkError(EidError):
+    """`url`: where the service wants to have the person back, if a workflow has ended and it said so. It names a
+    session and therefore stands in no text."""
+
     code = "SP4100"
     sentence = "The AusweisApp could not help."
+    url: str | None = None
 
 
 class MessageError(SdkError):
@@ -72,12 +76,10 @@ class NotOfferedError(SdkError):
 
 
 class EndedError(SdkError):
-    """A workflow that did not end well. `url`: where the service wants to have the person back, where it says so; it
-    names a session and therefore stands in no text."""
+    """A workflow that did not end well; `reason` and `minor` as the AusweisApp names them."""
 
     code = "SP4110"
     sentence = "The AusweisApp ended with an error."
-    url: str | None = None
 
 
 class GivenUpError(EndedError):

@@ -71,7 +71,7 @@ _CARD = {
 }
 _WITH_CARD = (State.WORKING, State.FINISHING, State.CARD, State.PIN, State.CAN, State.PUK)
 #: What is alike in both. A success that nothing has led to ends badly.
-_ENDS: Moves = {
+ENDS: Moves = {
     **{(state, Event.OK): State.ENDED for state in State if state not in _OVER},
     **{(state, Event.FAILED): State.ENDED for state in State if state not in _OVER},
     **{(state, Event.CANCEL): State.CANCELLING for state in State if state not in (*_OVER, *_STOPPING)},
@@ -94,7 +94,7 @@ _CROSSES: Moves = {
 }
 #: The card is touched only after the person has agreed, and the rights do not change any more then.
 IDENTIFY: Moves = {
-    **_ENDS,
+    **ENDS,
     (State.STARTING, Event.BEGUN): State.STARTED,
     (State.STARTED, Event.ACCESS_RIGHTS): State.CERTIFICATE,
     (State.CERTIFICATE, Event.CERTIFICATE): State.RIGHTS,
@@ -109,7 +109,7 @@ IDENTIFY: Moves = {
 }
 #: The new PIN is asked for after another number only.
 CHANGE_PIN: Moves = {
-    **_ENDS,
+    **ENDS,
     (State.STARTING, Event.BEGUN): State.STARTED,
     **{(state, event): to for state in (State.STARTED, *_WITH_CARD, State.NEW_PIN) for event, to in _CARD.items()},
     **_PAUSES,

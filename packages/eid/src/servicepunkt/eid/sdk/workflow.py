@@ -81,8 +81,6 @@ _SET: Mapping[Number, type[SetNumber]] = {
     Number.NEW_PIN: messages.SetNewPin,
 }
 _WRONG = {Number.PIN: Mistake.WRONG_PIN, Number.CAN: Mistake.WRONG_CAN, Number.PUK: Mistake.WRONG_PUK}
-
-
 _EVENTS: Mapping[type, Event] = {
     AccessRights: Event.ACCESS_RIGHTS,
     Certificate: Event.CERTIFICATE,
@@ -355,7 +353,7 @@ class Workflow:
         if command == tag_of(self._opening) and self.state is State.STARTING:
             busy = isinstance(message, messages.BadState)
             return [self._over(State.ENDED, BusyError() if busy else RefusedError(command=command))]
-        return self.cancel(RefusedError(command=command if _TOKEN.fullmatch(command) else "unknown"))
+        return self.cancel(RefusedError(command=command))
 
     # ---- ends -----------------------------------------------------------------------------------------------
 
@@ -371,8 +369,7 @@ class Workflow:
             error = UnprovenError()
         else:
             error = self._failure(said)
-        if isinstance(error, EndedError):
-            error.url = url
+        error.url = url
         return self._over(State.ENDED, error, url)
 
     def _failure(self, said: AuthResult | str | None) -> EndedError:

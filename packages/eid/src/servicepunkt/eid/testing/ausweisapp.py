@@ -410,7 +410,8 @@ class Conversation:
         return happening == TakeCard(then="again") and not self._needs_card
 
     def _let(self, happening: Happening) -> Words:
-        self._crossed = self._state
+        if self._workflow is not None:
+            self._crossed = self._state
         match happening:
             case TakeCard(then=then):
                 self._lies = self._can_was_right = self._pin_was_right = False
