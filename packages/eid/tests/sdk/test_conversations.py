@@ -35,7 +35,7 @@ RIGHT = {Number.PIN: PIN, Number.CAN: CAN, Number.PUK: PUK, Number.NEW_PIN: NEW}
 WRONG = {Number.PIN: "111111", Number.CAN: "000000", Number.PUK: "0000000000", Number.NEW_PIN: "12"}
 HAPPENINGS = [TakeCard(), TakeCard(then="again"), LoseReader(), Fail(reason="Card_Removed"), HangUp(), Claim(),
               Say('{"msg":"WEATHER"}'), Say('{"msg":"INSERT_CARD"}'), Say('{"msg":"STATUS","progress":3}')]  # fmt: skip
-PLACES = ["AUTH", "CHANGE_PIN", "ACCESS_RIGHTS", "CERTIFICATE", "ACCEPT", "INSERT_CARD", "READER", "CONTINUE",
+PLACES = ["AUTH", "CHANGE_PIN", "ACCESS_RIGHTS", "CERTIFICATE", "ACCEPT", "INSERT_CARD", "CONTINUE",
           "ENTER_PIN", "ENTER_CAN", "ENTER_PUK", "ENTER_NEW_PIN", "SET_PIN", "SET_CAN", "SET_PUK", "SET_NEW_PIN",
           "CANCEL"]  # fmt: skip
 

@@ -112,7 +112,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     `card` lies on the reader from the start, or is laid on when it is asked for (`card_at`); None: never one. At a
     reader with a `keypad`, `typed` is what the person enters there, in turn. `happenings`, each once: keyed by the
     name of a command (`"SET_PIN"`), they take the place of its answer, and `Say` comes before it; keyed by the name of
-    a message (`"ENTER_PIN"`, or `"END"` for the last one), they come right after it. `slow`: seconds before a message
+    a message (`"ENTER_PIN"`, or `"END"` for the last one, but not `"READER"`), they come right after it. `slow`: seconds before a message
     of that name.
     """
 
@@ -495,8 +495,8 @@ class Conversation:
     def _say(self, said: _Said) -> Words:
         if not self._silent:
             yield json.dumps(said, ensure_ascii=False)
-            over = "result" in said or "success" in said
-            if happening := self._next("END" if over else said["msg"]):
+            name = "END" if "result" in said or "success" in said else said["msg"]
+            if name != "READER" and (happening := self._next(name)):
                 yield from self._let(happening)
 
     def _progress(self, percent: int) -> Words:
