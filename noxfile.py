@@ -56,6 +56,7 @@ PEERS = {
     "/usr/sbin/pgbouncer": ("pgbouncer",),
     "/usr/sbin/nginx": ("nginx-light",),
     "promtool": ("prometheus",),
+    "AusweisApp2": ("ausweisapp2",),
 }
 
 # What some tests need from PyPI and no environment of ours can hold, since both are imported as `osdp`: an environment

@@ -14,6 +14,7 @@ from servicepunkt.core.hosts.space import model as space_model
 from servicepunkt.core.notices import model as notice_model
 from servicepunkt.core.orders import model as order_model
 from servicepunkt.dokbox import model as deposit_model
+from servicepunkt.eid.sdk import states as sdk_states
 from servicepunkt.web.help import model as help_model
 
 
@@ -39,6 +40,26 @@ def simple_moves(transitions: Mapping[str, frozenset[str]]) -> tuple[tuple[str |
     order = list(transitions)
     moves = [(state, "", to) for state, targets in transitions.items() for to in sorted(targets, key=order.index)]
     return ((None, "", order[0]), *moves)
+
+
+def sdk_machine(name: str, title: str, what: str, moves: sdk_states.Moves) -> Machine:
+    """A workflow of the AusweisApp without what leads from nearly every state to the same end."""
+    state, event = sdk_states.State, sdk_states.Event
+    late = (state.CANCELLING, state.CANCELLING_LATE)
+    own = [
+        (*move, to) for move, to in moves.items() if move not in sdk_states.ENDS or move == (state.FINISHING, event.OK)
+    ]
+    shown = [(before, by, to) for before, by, to in own if before not in late]
+    return Machine(
+        name,
+        title,
+        f"{what} The table is `{name.upper().replace('-', '_')}` of `servicepunkt.eid.sdk.states`; what the AusweisApp "
+        "says out of turn cancels the workflow (SP4105). Not drawn, since nearly every state has them: `cancel` leads "
+        "to `cancelling`, from the two finishing ones to `cancelling_late`, where `ok` still leads to `done`; `failed` "
+        "leads to `ended`, and so does an `ok` for which no row is there.",
+        tuple(str(one) for one in state if any(one in (before, to) for before, _, to in shown)),
+        tuple((str(before), str(by), str(to)) for before, by, to in shown),
+    )
 
 
 MACHINES = (
@@ -102,6 +123,18 @@ MACHINES = (
         "that is not there is a conflict (SP0005).",
         tuple(help_model.TRANSITIONS),
         simple_moves(help_model.TRANSITIONS),
+    ),
+    sdk_machine(
+        "identify",
+        "Identify with the AusweisApp",
+        "A person with a card and its PIN, as the AusweisApp leads through it.",
+        sdk_states.IDENTIFY,
+    ),
+    sdk_machine(
+        "change-pin",
+        "Change of a PIN with the AusweisApp",
+        "An own PIN for the one before, or for the five digits of the letter.",
+        sdk_states.CHANGE_PIN,
     ),
 )
 
