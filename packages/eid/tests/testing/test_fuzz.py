@@ -86,6 +86,7 @@ def test_any_commands_within_the_channel(
     assert chip.memory.pin_active
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
 @MANY
 @given(at=st.integers(0, 5_000), bit=st.integers(0, 7))
 def test_no_changed_bit_in_the_security_object_gives_another_key(

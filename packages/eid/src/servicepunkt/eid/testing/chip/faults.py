@@ -38,18 +38,18 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class FaultyChip:
-    """A chip whose answers go wrong at chosen commands. `asked` holds how many commands came."""
+    """A chip whose answers go wrong at chosen commands. `asked` is how many came; `faults` may grow meanwhile."""
 
     def __init__(self, chip: Chip, faults: Iterable[Fault] = ()) -> None:
         self.chip = chip
         self.asked = 0
-        self._faults = tuple(faults)
+        self.faults = list(faults)
         self._before = b""
 
     def reply(self, command: bytes) -> Reply:
         """Raises CardRemovedError where the card is taken away at this command."""
         self.asked += 1
-        faults = [one for one in self._faults if one.at in (0, self.asked)]
+        faults = [one for one in self.faults if one.at in (0, self.asked)]
         kinds = {one.kind for one in faults}
         if "removed" in kinds:
             raise self._removed()
