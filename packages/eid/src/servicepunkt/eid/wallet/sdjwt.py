@@ -93,11 +93,12 @@ def parse(text: str) -> SdJwt:
     """Take a presentation with key binding apart (RFC 9901 §4). Raises MalformedError, AlgorithmError, DigestError."""
     if len(text) > jose.MOST_BYTES or not text.isascii():
         raise MalformedError(what=WHAT, why="too long, or not ASCII")
-    first, *shown, binding = text.split("~")
+    parts = text.split("~")
+    if not 2 <= len(parts) <= MOST_DISCLOSURES + 2:
+        raise MalformedError(what=WHAT, why="no presentation, or too many disclosures")
+    first, *shown, binding = parts
     if not binding:
         raise BindingError(what="missing")
-    if "~" not in text or len(shown) > MOST_DISCLOSURES:
-        raise MalformedError(what=WHAT, why="no presentation with key binding, or too many disclosures")
     issued = jose.parse(first, typ=(FORMAT,), what=WHAT)
     algorithm = issued.payload.get("_sd_alg", "sha-256")
     if not isinstance(algorithm, str) or algorithm not in HASHES:
