@@ -145,15 +145,15 @@ def _listed(entry: object) -> Anchor:
 
 
 def _issued(one: x509.Certificate, by: x509.Certificate) -> bool:
-    """Whether names and signature fit, and the signature is not made with a hash of the past."""
+    """Whether names and signature fit, and the signature is not made with a hash or key of the past."""
     key = by.public_key()
-    if not isinstance(one.signature_hash_algorithm, HASHES) or (
-        isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048
-    ):
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048:
         return False
     try:
+        if not isinstance(one.signature_hash_algorithm, HASHES):
+            return False
         one.verify_directly_issued_by(by)
-    except (ValueError, TypeError, InvalidSignature):
+    except (*jose.UNREADABLE, InvalidSignature):
         return False
     return True
 
