@@ -34,7 +34,9 @@ UNREADABLE = (
     ValueError, TypeError, UnsupportedAlgorithm,
     x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType,
 )  # fmt: skip
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
+_LETTER = "[A-Za-z0-9_-]"
+#: Groups of four, then two or three whose last letter leaves no bit over.
+_BASE64URL = re.compile(f"(?:{_LETTER}{{4}})*(?:{_LETTER}[AQgw]|{_LETTER}{{2}}[AEIMQUYcgkosw048])?")
 CURVES: Mapping[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
 #: Algorithm → name of its curve and its hash (RFC 7518 §3.4).
 ALGORITHMS: Mapping[str, tuple[str, hashes.HashAlgorithm]] = {
@@ -63,12 +65,9 @@ def encode64(data: bytes) -> str:
 
 def decode64(text: str, what: str) -> bytes:
     """The bytes; raises MalformedError for padding, other letters, and bits at the end that say nothing."""
-    if not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
+    if not _BASE64URL.fullmatch(text):
         raise MalformedError(what=what, why="not base64url")
-    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if encode64(data) != text:
-        raise MalformedError(what=what, why="not base64url in its one spelling")
-    return data
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def read_json(data: bytes | str, what: str, most: int = MOST_BYTES) -> Any:
@@ -77,7 +76,7 @@ def read_json(data: bytes | str, what: str, most: int = MOST_BYTES) -> Any:
         raise MalformedError(what=what, why="too long")
     try:
         text = data.decode() if isinstance(data, bytes) else data
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+        return _JSON.decode(text)
     except (ValueError, RecursionError) as error:
         # The cause would quote what was read.
         why = str(error) if isinstance(error, _TwiceError) else "not JSON"
@@ -104,6 +103,9 @@ def _float(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError("no number")
     return number
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
 
 
 def read_object(data: bytes | str, what: str, most: int = MOST_BYTES) -> dict[str, Any]:
