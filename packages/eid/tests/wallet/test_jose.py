@@ -141,6 +141,13 @@ def test_a_private_key_is_no_public_one() -> None:
         jose.public_key(jwk, "x")
 
 
+def test_a_coordinate_has_its_length() -> None:
+    jwk = jose.jwk_of(KEY.public_key())
+    longer = jose.encode64(b"\x00" + jose.decode64(jwk["x"], "x"))
+    with pytest.raises(MalformedError, match="length"):
+        jose.public_key({**jwk, "x": longer}, "x")
+
+
 @pytest.mark.parametrize("value", [None, "1", True, -1, 2**34, float("nan")])
 def test_times_that_are_none(value: object) -> None:
     with pytest.raises(MalformedError):

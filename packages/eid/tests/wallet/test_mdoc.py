@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from servicepunkt.eid.errors import EidError, MalformedError
-from servicepunkt.eid.testing.wallet import DOCTYPE, ERIKA, MDOC, FakeIssuer, FakeWallet
+from servicepunkt.eid.testing.wallet import DOCTYPE, ERIKA, MDOC, FakeIssuer, FakeWallet, _certificate, _name
 from servicepunkt.eid.wallet import jose
 from servicepunkt.eid.wallet.errors import AlgorithmError, AnswerError, BindingError, OutdatedError, UntrustedError
 from servicepunkt.eid.wallet.trust import Anchor, TrustAnchors
@@ -313,6 +313,21 @@ def test_items_that_are_refused(maker: Maker, verify: Verify) -> None:
         verify(maker.make())
 
 
+def test_a_proof_over_something_else(maker: Maker, verify: Verify) -> None:
+    """The device signs the session, which is never in the answer."""
+    maker.device_payload = b"session"
+    with pytest.raises(MalformedError, match="something else"):
+        verify(maker.make())
+
+
+def test_a_signer_without_the_purpose(maker: Maker, verify: Verify, issuer: FakeIssuer, now: datetime) -> None:
+    maker.key, names = ec.generate_private_key(ec.SECP256R1()), (_name("Somebody"), issuer.certificate.subject)
+    other = _certificate(*names, maker.key, issuer._root_key, now, authority=False, host="somebody.example")
+    maker.unprotected = {33: other.public_bytes(Encoding.DER)}
+    with pytest.raises(UntrustedError, match="for something else"):
+        verify(maker.make())
+
+
 def test_a_signer_of_something_else(maker: Maker, verify: Verify, issuer: FakeIssuer) -> None:
     with pytest.raises(UntrustedError):
         verify(maker.make(), anchors=TrustAnchors([Anchor(issuer.certificate, frozenset({"status"}))]))
@@ -339,6 +354,9 @@ def test_a_code_in_place_of_a_signature(maker: Maker, verify: Verify, now: datet
         verify(maker.make(), reader_key=ec.generate_private_key(ec.SECP256R1()))
     with pytest.raises(AlgorithmError):
         verify(maker.make(), reader_key=ec.generate_private_key(ec.SECP384R1()))
+    maker.device["deviceAuth"]["deviceMac"][0] = b"\xa1\x01\x04"  # HMAC 256/64
+    with pytest.raises(AlgorithmError):
+        verify(maker.make(), reader_key=reader)
 
 
 def test_curves_of_devices(maker: Maker) -> None:

@@ -225,6 +225,8 @@ def test_disclosures_that_are_refused(maker: Maker, verify: Verify) -> None:
         lambda: maker.claims.update(sex=2, _sd=[maker.disclose("sex", 1)]),
         lambda: maker.claims.update(_sd=[maker.disclose("exp", 2**33)]),
         lambda: maker.claims.update(_sd=[maker.disclose("cnf", {})]),
+        lambda: maker.claims.update(_sd=[maker.disclose("nbf", 1)]),
+        lambda: maker.claims.update(_sd=[maker.disclose("status", {})]),
     ):
         kept, maker.shown = dict(maker.claims), []
         make()

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from servicepunkt.eid.errors import EidError, MalformedError
 from servicepunkt.eid.testing.wallet import STATUS_URI, FakeIssuer
 from servicepunkt.eid.wallet import jose, status
-from servicepunkt.eid.wallet.errors import RevokedError, StatusError, UntrustedError
+from servicepunkt.eid.wallet.errors import RevokedError, SignatureError, StatusError, UntrustedError
 from servicepunkt.eid.wallet.status import StatusList, StatusLists, StatusReference
 from servicepunkt.eid.wallet.trust import TrustAnchors
 
@@ -94,6 +94,13 @@ def test_lists_that_are_refused(
     assert caught.value.code == code
 
 
+def test_a_list_that_was_changed(token: Token, anchors: TrustAnchors, now: datetime) -> None:
+    head, _, signature = token().decode().split(".")
+    body = token(status_list={"bits": 1, "lst": jose.encode64(zlib.compress(bytes(2)))}).decode().split(".")[1]
+    with pytest.raises(SignatureError):
+        status.read(f"{head}.{body}.{signature}".encode(), uri=STATUS_URI, anchors=anchors, now=now)
+
+
 def test_a_list_of_somebody_else(token: Token, anchors: TrustAnchors, now: datetime) -> None:
     with pytest.raises(UntrustedError):
         status.read(token(), uri=STATUS_URI, anchors=TrustAnchors([]), now=now)
@@ -157,7 +164,7 @@ def test_a_document_without_a_status() -> None:
 
 def test_a_list_in_cbor(issuer: FakeIssuer, anchors: TrustAnchors, now: datetime) -> None:
     cbor2 = pytest.importorskip("cbor2")
-    from servicepunkt.eid.testing.wallet import _cose_sign
+    from servicepunkt.eid.testing.wallet import _cose_sign, _sign
 
     at = int(now.timestamp())
 
@@ -166,10 +173,8 @@ def test_a_list_in_cbor(issuer: FakeIssuer, anchors: TrustAnchors, now: datetime
         claims = {2: STATUS_URI, 6: at, 4: at + 60, 65534: 30, 65533: listed}
         protected = cbor2.dumps({1: -7, 16: changes.get("typ", "application/statuslist+cwt")})
         signed = _cose_sign(issuer.key, cbor2.dumps(claims), x5chain=issuer.signer)
-        r, s = jose.utils.decode_dss_signature(
-            issuer.key.sign(cbor2.dumps(["Signature1", protected, b"", signed[2]]), jose.ec.ECDSA(jose.hashes.SHA256()))
-        )
-        signed[0], signed[3] = protected, r.to_bytes(32, "big") + s.to_bytes(32, "big")
+        content = cbor2.dumps(["Signature1", protected, b"", signed[2]])
+        signed[0], signed[3] = protected, _sign(issuer.key, content)
         return bytes(cbor2.dumps(cbor2.CBORTag(18, signed)))
 
     found = status.read(make(), uri=STATUS_URI, anchors=anchors, now=now)

@@ -111,6 +111,17 @@ def test_a_path_that_is_too_long(now: datetime) -> None:
         issuer_key(now, root, Certified("leaf", middle, now), middle)
 
 
+@pytest.mark.parametrize(("bits", "believed"), [(1024, False), (2048, True)])
+def test_authorities_with_rsa(bits: int, believed: bool, now: datetime) -> None:
+    root = Certified("root", None, now, ca=True, key=rsa.generate_private_key(65537, bits))
+    leaf = Certified("leaf", root, now)
+    if believed:
+        assert issuer_key(now, root, leaf) == leaf.key.public_key()
+        return
+    with pytest.raises(UntrustedError):
+        issuer_key(now, root, leaf)
+
+
 def test_extensions_that_nobody_has_to_know(now: datetime) -> None:
     root = Certified("root", None, now, ca=True)
     assert issuer_key(now, root, Certified("leaf", root, now, unknown=False))

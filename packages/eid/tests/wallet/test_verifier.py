@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -170,7 +171,9 @@ def test_a_result_is_taken_once_and_by_the_terminal_that_began(
 ) -> None:
     session = begin(verifier)
     make_wallet().scan(session.qr, wire(verifier))
+    assert session._request is session._key is None, "an answer leaves nothing but the identity"
     assert verifier.collect(session.id, binding="terminal 7", now=now) is not None
+    assert session._identity is None
     with pytest.raises(EidError, match="SP4333"):
         verifier.collect(session.id, binding="terminal 7", now=now)
 
@@ -220,6 +223,20 @@ def test_an_answer_for_another_session(verifier: Verifier, make_wallet: Make, wi
     _, address, _ = answered(verifier, wallet, begin, wire)
     with pytest.raises(EidError, match="SP4303"):
         wire(verifier)("POST", address, body)
+
+
+@pytest.mark.parametrize("names", [["passport"], ["pid_sdjwt", "passport"]])
+def test_a_document_that_nobody_asked_for(
+    names: list[str], verifier: Verifier, make_wallet: Make, wire: Make, begin: Make
+) -> None:
+    wallet, session = make_wallet(), begin(verifier)
+    request = wallet.fetch(session.qr, wire(verifier))
+    [shown] = wallet.present(request).values()
+    plain = json.dumps({"vp_token": dict.fromkeys(names, shown), "state": request.claims["state"]}).encode()
+    with pytest.raises(EidError, match=r"SP4321.*nobody asked for"):
+        verifier.receive(
+            session.response_id, b"response=" + wallet.encrypt(plain, request).encode(), now=session.expires
+        )
 
 
 def test_every_step_in_every_phase_has_its_answer(verifier: Verifier, begin: Make, now: datetime) -> None:

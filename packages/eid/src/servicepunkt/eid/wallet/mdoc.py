@@ -165,7 +165,6 @@ def _items(spaces: Mapping[Any, Any], security: Mapping[Any, Any]) -> dict[str, 
 
 def _space(items: list[Any], digests: Mapping[Any, Any], algorithm: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    seen: set[int] = set()
     for item in items:
         if not isinstance(item, cbor.Encoded):
             raise MalformedError(what=WHAT, why="no item")
@@ -174,9 +173,8 @@ def _space(items: list[Any], digests: Mapping[Any, Any], algorithm: str) -> dict
         actual = hashlib.new(algorithm, bytes(item)).digest()
         if not isinstance(expected, bytes) or not hmac.compare_digest(expected, actual):
             raise DigestError(what="a claim that the issuer did not sign")
-        if number in seen or name in found:
+        if name in found:
             raise DigestError(what="a claim that is there twice")
-        seen.add(number)
         found[name] = value
     return found
 
