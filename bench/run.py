@@ -27,6 +27,7 @@ NAMES = (
     "xzufi",
     "national",
     "box_years",
+    "eid_wallet",
 )
 PAGE = report.folder().parent / "docs" / "benchmarks.md"
 LIBRARIES = ("litestar", "uvicorn", "sqlalchemy", "psycopg", "msgspec", "cryptography", "jinja2")
