@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -129,6 +131,36 @@ def test_a_wallet_that_misbehaves(
     with pytest.raises(EidError) as told:
         verifier.collect(session.id, binding="terminal 7", now=now)
     assert told.value.code == caught.value.code
+
+
+@pytest.mark.parametrize("fault", [None, Fault.NONCE, Fault.REVOKED, Fault.MISSING])
+def test_nothing_lies_about(
+    kind: str, fault: Fault | None, verifier: Verifier, make_wallet: Make, wire: Make, begin: Make, now: datetime
+) -> None:
+    """Neither in the session nor in anything else that is alive: of a person whose name exists nowhere else."""
+    word = "".join(reversed("SUEADEBEZ"))
+
+    def identify() -> None:
+        wallet = make_wallet(format=kind, person={**ERIKA, "family_name": f"{word} {os.getpid()}"}, fault=fault)
+        session = begin(verifier, required=("family_names", "sex"))
+        with suppress(EidError):
+            wallet.scan(session.qr, wire(verifier))
+            identity = verifier.collect(session.id, binding="terminal 7", now=now)
+            assert word in identity.attributes.family_names
+            assert holders(word), "the search finds what is there"
+
+    identify()
+    assert holders(word) == []
+
+
+def holders(word: str) -> list[str]:
+    """Kinds of objects that hold a text with this word in it, and not the word itself."""
+    gc.collect()
+    return [
+        type(one).__name__
+        for one in gc.get_objects()
+        if any(isinstance(ref, str) and word in ref and ref != word for ref in gc.get_referents(one))
+    ]
 
 
 def test_a_proof_of_an_hour_ago(verifier: Verifier, make_wallet: Make, wire: Make, begin: Make) -> None:

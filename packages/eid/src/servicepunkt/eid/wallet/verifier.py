@@ -15,6 +15,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -249,8 +250,10 @@ class Verifier:
         """`address`: where the wallet finds `/request/<id>` and `/response/<id>`, https without a slash at its end.
 
         `statuses`: without them a document that could be revoked is refused. `level`: of whoever the anchors issue to.
-        `formats`: without `mso_mdoc` the extra `[wallet]` is not needed. Raises ValueError.
+        `formats`: `mso_mdoc` needs the extra `[wallet]`. Raises ValueError.
         """
+        if MDOC in formats and find_spec("cbor2") is None:
+            raise ValueError("mso_mdoc needs servicepunkt-eid[wallet]")
         client.check_address(address)
         self.client, self.anchors, self.address, self.statuses = client, anchors, address, statuses
         self.formats, self.level, self.ttl, self.scheme, self.mode = tuple(formats), level, ttl, scheme, mode
