@@ -257,6 +257,34 @@ def test_an_answer_for_another_session(verifier: Verifier, make_wallet: Make, wi
         wire(verifier)("POST", address, body)
 
 
+def test_while_a_status_list_is_fetched(
+    verifier: Verifier, make_wallet: Make, wire: Make, begin: Make, now: datetime
+) -> None:
+    """It may take seconds: the terminal asks meanwhile, the wallet sends once more, somebody walks away."""
+    session, address, body = answered(verifier, make_wallet(), begin, wire)
+    seen: list[object] = []
+
+    def slow(uri: str) -> bytes:
+        seen.append(verifier.collect(session.id, binding="terminal 7", now=now))
+        return make_wallet().issuer.fetch(uri)
+
+    verifier.statuses = StatusLists(slow, verifier.anchors)
+    wire(verifier)("POST", address, body)
+    assert seen == [None]
+    assert verifier.collect(session.id, binding="terminal 7", now=now) is not None
+
+    session, address, body = answered(verifier, make_wallet(), begin, wire)
+
+    def gone(uri: str) -> bytes:
+        verifier.cancel(session.id)
+        return make_wallet().issuer.fetch(uri)
+
+    verifier.statuses = StatusLists(gone, verifier.anchors)
+    with pytest.raises(UnknownSessionError):
+        verifier._find("id", session.id).receive(body, now=now)
+    assert (session.phase, session._identity) == ("ended", None)
+
+
 @pytest.mark.parametrize("names", [["passport"], ["pid_sdjwt", "passport"]])
 def test_a_document_that_nobody_asked_for(
     names: list[str], verifier: Verifier, make_wallet: Make, wire: Make, begin: Make
@@ -272,8 +300,8 @@ def test_a_document_that_nobody_asked_for(
 
 
 def test_every_step_in_every_phase_has_its_answer(verifier: Verifier, begin: Make, now: datetime) -> None:
-    for phase in ("shown", "fetched", "answered", "collected"):
-        for step in ("fetch", "answer", "collect"):
+    for phase in ("shown", "fetched", "checking", "answered", "collected"):
+        for step in ("fetch", "answer", "accept", "collect"):
             session = begin(verifier)
             session.phase = phase
             if (phase, step) in STEPS:
