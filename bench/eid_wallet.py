@@ -159,7 +159,7 @@ def measure(options: report.Options) -> report.Result:
             figures[f"{name}, times the peer's speed"] = report.median(times)
         figures[f"{name}, a second"] = report.median(elapsed)
     columns = ["what", "a second, median (min to max)", "CPU µs each", "times the speed of its peer, in CPU"]
-    note = f"{options.runs} rounds of {ROUNDS}, in turns, one core; five claims shown of eighteen, two certificates."
+    note = f"{options.runs} rounds of {ROUNDS}, in turns, one core; eight of sixteen claims shown."
     whole = [[kind, report.spread([1e3 * one for one in spent], ",.2f")] for kind, spent in answers.items()]
     return report.Result(
         [

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import Any
 
 import msgspec
 import pytest
 
-from servicepunkt.eid.testing.wallet import FakeIssuer, FakeWallet, Http, fake_client_certificate
+from servicepunkt.eid.testing.wallet import MDOC, SD_JWT, FakeIssuer, FakeWallet, Http, fake_client_certificate
 from servicepunkt.eid.wallet.attributes import Ask
 from servicepunkt.eid.wallet.request import Client
 from servicepunkt.eid.wallet.status import StatusLists
 from servicepunkt.eid.wallet.trust import TrustAnchors
 from servicepunkt.eid.wallet.verifier import PresentationSession, Verifier
 
+#: Without the extra the tests of the other format run all the same.
+FORMATS = (SD_JWT, MDOC) if find_spec("cbor2") else (SD_JWT,)
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -49,6 +52,7 @@ def make_verifier(issuer: FakeIssuer, anchors: TrustAnchors, client: Client) -> 
             "anchors": anchors,
             "address": "https://stadt.example/wallet",
             "statuses": StatusLists(issuer.fetch, anchors),
+            "formats": FORMATS,
         }
         return Verifier(**(settings | other))
 

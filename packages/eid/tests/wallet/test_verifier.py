@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -131,6 +133,36 @@ def test_a_wallet_that_misbehaves(
     assert told.value.code == caught.value.code
 
 
+@pytest.mark.parametrize("fault", [None, Fault.NONCE, Fault.REVOKED, Fault.MISSING])
+def test_nothing_lies_about(
+    kind: str, fault: Fault | None, verifier: Verifier, make_wallet: Make, wire: Make, begin: Make, now: datetime
+) -> None:
+    """Neither in the session nor in anything else that is alive: of a person whose name exists nowhere else."""
+    word = "".join(reversed("SUEADEBEZ"))
+
+    def identify() -> None:
+        wallet = make_wallet(format=kind, person={**ERIKA, "family_name": f"{word} {os.getpid()}"}, fault=fault)
+        session = begin(verifier, required=("family_names", "sex"))
+        with suppress(EidError):
+            wallet.scan(session.qr, wire(verifier))
+            identity = verifier.collect(session.id, binding="terminal 7", now=now)
+            assert word in identity.attributes.family_names
+            assert holders(word), "the search finds what is there"
+
+    identify()
+    assert holders(word) == []
+
+
+def holders(word: str) -> list[str]:
+    """Kinds of objects that hold a text with this word in it, and not the word itself."""
+    gc.collect()
+    return [
+        type(one).__name__
+        for one in gc.get_objects()
+        if any(isinstance(ref, str) and word in ref and ref != word for ref in gc.get_referents(one))
+    ]
+
+
 def test_a_proof_of_an_hour_ago(verifier: Verifier, make_wallet: Make, wire: Make, begin: Make) -> None:
     with pytest.raises(EidError, match=r"SP4320.*iat"):
         make_wallet(fault=Fault.OLD_PROOF).scan(begin(verifier).qr, wire(verifier))
@@ -225,6 +257,34 @@ def test_an_answer_for_another_session(verifier: Verifier, make_wallet: Make, wi
         wire(verifier)("POST", address, body)
 
 
+def test_while_a_status_list_is_fetched(
+    verifier: Verifier, make_wallet: Make, wire: Make, begin: Make, now: datetime
+) -> None:
+    """It may take seconds: the terminal asks meanwhile, the wallet sends once more, somebody walks away."""
+    session, address, body = answered(verifier, make_wallet(), begin, wire)
+    seen: list[object] = []
+
+    def slow(uri: str) -> bytes:
+        seen.append(verifier.collect(session.id, binding="terminal 7", now=now))
+        return make_wallet().issuer.fetch(uri)
+
+    verifier.statuses = StatusLists(slow, verifier.anchors)
+    wire(verifier)("POST", address, body)
+    assert seen == [None]
+    assert verifier.collect(session.id, binding="terminal 7", now=now) is not None
+
+    session, address, body = answered(verifier, make_wallet(), begin, wire)
+
+    def gone(uri: str) -> bytes:
+        verifier.cancel(session.id)
+        return make_wallet().issuer.fetch(uri)
+
+    verifier.statuses = StatusLists(gone, verifier.anchors)
+    with pytest.raises(UnknownSessionError):
+        verifier._find("id", session.id).receive(body, now=now)
+    assert (session.phase, session._identity) == ("ended", None)
+
+
 @pytest.mark.parametrize("names", [["passport"], ["pid_sdjwt", "passport"]])
 def test_a_document_that_nobody_asked_for(
     names: list[str], verifier: Verifier, make_wallet: Make, wire: Make, begin: Make
@@ -240,8 +300,8 @@ def test_a_document_that_nobody_asked_for(
 
 
 def test_every_step_in_every_phase_has_its_answer(verifier: Verifier, begin: Make, now: datetime) -> None:
-    for phase in ("shown", "fetched", "answered", "collected"):
-        for step in ("fetch", "answer", "collect"):
+    for phase in ("shown", "fetched", "checking", "answered", "collected"):
+        for step in ("fetch", "answer", "accept", "collect"):
             session = begin(verifier)
             session.phase = phase
             if (phase, step) in STEPS:

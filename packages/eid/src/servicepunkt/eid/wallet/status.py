@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from typing import Any, Self
 
 import msgspec
@@ -110,7 +111,8 @@ def read(data: bytes, *, uri: str, anchors: TrustAnchors, now: datetime) -> Stat
         token = jose.parse(_ascii(data), typ=(TYPE,), what=WHAT, most=MOST_BYTES)
         jose.verify(token, anchors.issuer_key(jose.x5c(token.header, WHAT), now=now, use="status"), WHAT)
         return _list(token.payload, jose.decode64, uri=uri, now=now)
-    # The extra is needed for lists in CBOR only.
+    if find_spec("cbor2") is None:
+        raise MalformedError(what=WHAT, why="a list in CBOR needs servicepunkt-eid[wallet]")
     from servicepunkt.eid.wallet import cose
 
     return _list(cose.status_claims(data, anchors, now), _bytes, uri=uri, now=now)

@@ -6,7 +6,8 @@
     identity = verifier.collect(session.id, binding=cookie, now=now)              # the terminal takes it
 
 `STEPS` is the whole order of things. Whatever is refused ends its session, and nothing of it is kept: the terminal
-learns the code of the error and begins anew. A verifier is for one process and not for several threads at once.
+learns the code of the error and begins anew. A verifier is for one process; threads may share it, so that a slow status
+list need not hold up anybody else.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import hashlib
 import hmac
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
+from importlib.util import find_spec
+from threading import Lock
 from typing import Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -44,20 +47,23 @@ from servicepunkt.eid.wallet.trust import TrustAnchors
 
 #: So many bytes of randomness.
 Random = Callable[[int], bytes]
-Phase = Literal["shown", "fetched", "answered", "collected", "ended"]
-Step = Literal["fetch", "answer", "collect"]
+Phase = Literal["shown", "fetched", "checking", "answered", "collected", "ended"]
+Step = Literal["fetch", "answer", "accept", "collect"]
 
 #: From which phase a step leads where. From each but the last two, `end` leads to "ended".
 STEPS: Mapping[tuple[Phase, Step], Phase] = {
     ("shown", "fetch"): "fetched",
-    ("fetched", "answer"): "answered",
+    ("fetched", "answer"): "checking",
+    ("checking", "accept"): "answered",
     ("answered", "collect"): "collected",
 }
 #: What a step is told that comes when it is over. Another one comes too early.
 OVER: Mapping[tuple[Phase, Step], type[WalletError]] = {
     ("fetched", "fetch"): FetchedError,
+    ("checking", "fetch"): FetchedError,
     ("answered", "fetch"): FetchedError,
     ("collected", "fetch"): FetchedError,
+    ("checking", "answer"): AnsweredError,
     ("answered", "answer"): AnsweredError,
     ("collected", "answer"): AnsweredError,
     ("collected", "collect"): AnsweredError,
@@ -78,6 +84,7 @@ class PresentationSession:
     ) -> None:
         self.id, self.request_id, self.response_id, nonce, state = (jose.encode64(random(32)) for _ in range(5))
         self.phase: Phase = "shown"
+        self._lock = Lock()
         self.expires = now + verifier.ttl
         self.ended_by: EidError | None = None
         self.ask = ask
@@ -122,6 +129,7 @@ class PresentationSession:
             self._go("answer", now)
             self._identity = self._identify(self._parameters(body), now)
             self._request = self._key = None
+            self._go("accept", now)
 
     def collect(self, *, binding: str, now: datetime) -> Identity | None:
         """The identity, once, for the terminal that began; None while the wallet has not answered.
@@ -132,7 +140,7 @@ class PresentationSession:
         with _Ending(self):
             if not hmac.compare_digest(hashlib.sha256(binding.encode()).digest(), self._binding):
                 raise OtherTerminalError
-            if self.phase in ("shown", "fetched") and now <= self.expires:
+            if self.phase in ("shown", "fetched", "checking") and now <= self.expires:
                 return None
             self._go("collect", now)
             identity, self._identity = self._identity, None
@@ -147,15 +155,16 @@ class PresentationSession:
             self.ended_by = None if error is None else type(error)(**error.details)
 
     def _go(self, step: Step, now: datetime) -> None:
-        if self.phase == "ended":
-            raise self._told()
-        if (self.phase, step) in OVER:
-            raise OVER[self.phase, step]
-        if now > self.expires:
-            raise LateError
-        if (self.phase, step) not in STEPS:
-            raise OutOfOrderError(step=step, phase=self.phase)
-        self.phase = STEPS[self.phase, step]
+        with self._lock:
+            if self.phase == "ended":
+                raise self._told()
+            if (self.phase, step) in OVER:
+                raise OVER[self.phase, step]
+            if now > self.expires:
+                raise LateError
+            if (self.phase, step) not in STEPS:
+                raise OutOfOrderError(step=step, phase=self.phase)
+            self.phase = STEPS[self.phase, step]
 
     def _told(self) -> EidError:
         error = self.ended_by
@@ -249,8 +258,10 @@ class Verifier:
         """`address`: where the wallet finds `/request/<id>` and `/response/<id>`, https without a slash at its end.
 
         `statuses`: without them a document that could be revoked is refused. `level`: of whoever the anchors issue to.
-        `formats`: without `mso_mdoc` the extra `[wallet]` is not needed. Raises ValueError.
+        `formats`: `mso_mdoc` needs the extra `[wallet]`. Raises ValueError.
         """
+        if MDOC in formats and find_spec("cbor2") is None:
+            raise ValueError("mso_mdoc needs servicepunkt-eid[wallet]")
         client.check_address(address)
         self.client, self.anchors, self.address, self.statuses = client, anchors, address, statuses
         self.formats, self.level, self.ttl, self.scheme, self.mode = tuple(formats), level, ttl, scheme, mode
@@ -298,7 +309,7 @@ class Verifier:
 
     def _find(self, name: str, value: str) -> PresentationSession:
         wanted = value.encode(errors="replace")
-        for session in self._sessions.values():
+        for session in list(self._sessions.values()):
             if hmac.compare_digest(getattr(session, name).encode(), wanted):
                 return session
         raise UnknownSessionError
@@ -309,7 +320,7 @@ class Verifier:
             if now > session.expires:
                 session.end(LateError())
             if now > session.expires + REMEMBERED:
-                del self._sessions[session.id]
+                self._sessions.pop(session.id, None)
 
     def read(
         self, query: CredentialQuery, shown: str, asked: RequestObject, ask: Ask, now: datetime
