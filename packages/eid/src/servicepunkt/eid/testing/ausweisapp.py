@@ -112,8 +112,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     `card` lies on the reader from the start, or is laid on when it is asked for (`card_at`); None: never one. At a
     reader with a `keypad`, `typed` is what the person enters there, in turn. `happenings`, each once: keyed by the
     name of a command (`"SET_PIN"`), they take the place of its answer, and `Say` comes before it; keyed by the name of
-    a message (`"ENTER_PIN"`, or `"END"` for the last one, but not `"READER"`), they come right after it. `slow`: seconds before a message
-    of that name.
+    a message other than READER (`"ENTER_PIN"`, or `"END"` for the last one), they come right after it. `slow`: seconds
+    before a message of that name.
     """
 
     levels: tuple[int, ...] = (1, 2, 3)
