@@ -58,7 +58,7 @@ def sdk_machine(name: str, title: str, what: str, moves: sdk_states.Moves) -> Ma
         "to `cancelling`, from the two finishing ones to `cancelling_late`, where `ok` still leads to `done`; `failed` "
         "leads to `ended`, and so does an `ok` for which no row is there.",
         tuple(str(one) for one in state if any(one in (before, to) for before, _, to in shown)),
-        tuple((str(before), str(by), str(to)) for before, by, to in shown),
+        ((None, "run", str(state.STARTING)), *((str(before), str(by), str(to)) for before, by, to in shown)),
     )
 
 
