@@ -14,8 +14,8 @@ from servicepunkt.dokbox import boards
 HERE = Path(__file__).parent
 
 
-def load_targets() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fuzz_targets", HERE / "targets.py")
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"fuzz_{name}", HERE / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -24,7 +24,7 @@ def load_targets() -> ModuleType:
     return module
 
 
-targets = load_targets()
+targets, eid_targets = load("targets"), load("eid_targets")
 
 
 @pytest.mark.parametrize("kind", boards.kinds().values(), ids=lambda kind: kind.name)
@@ -33,4 +33,13 @@ def test_the_corpus_holds(kind: boards.Kind) -> None:
     inputs = targets.kept(kind.name)
     assert len(inputs) > 20
     for data in inputs:
+        run(data)
+
+
+@pytest.mark.parametrize("name", eid_targets.TARGETS)
+def test_what_the_online_id_reads_is_understood_or_refused(name: str) -> None:
+    run = eid_targets.run(name)
+    inputs = targets.kept(name)
+    assert len(inputs) > 20
+    for data in inputs | set(eid_targets.TARGETS[name].seeds()):
         run(data)

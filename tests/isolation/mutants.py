@@ -267,15 +267,25 @@ def _judge(session: pytest.Session, number: int, seconds: dict[str, float], fail
     return Result(mutant=mutant, outcome=outcome, tried=len(coming_by))
 
 
+class _Beside:
+    """Any other test of the same module: what the test itself has set up is torn down before it, and nothing else."""
+
+    def __init__(self, item: pytest.Item) -> None:
+        self._item = item
+
+    def listchain(self) -> list[Any]:
+        return self._item.listchain()[:-1]
+
+
 def _passes(item: pytest.Item, number: int) -> bool:
     board.on = number
     try:
-        return _run(item, item)[0]
+        return _run(item, _Beside(item))[0]
     finally:
         board.on = NOBODY
 
 
-def _run(item: pytest.Item, following: pytest.Item) -> tuple[bool, float]:
+def _run(item: pytest.Item, following: Any) -> tuple[bool, float]:
     """Whether the test passed, and its seconds. What the session and the module have set up stays for the next one."""
     from _pytest.runner import runtestprotocol
 

@@ -23,9 +23,8 @@ from servicepunkt.eid.tlv import tlv
 DATA = Path(__file__).resolve().parents[1] / "data"
 ICAO = json.loads((DATA / "icao9303" / "pace_ecdh_gm_aes128_G1.json").read_text("utf-8"))
 BSI = {
-    name.removeprefix("tc_ecdh_"): bytes.fromhex(value)
-    for name, value in json.loads((DATA / "openpace" / "eactest_vectors.json").read_text("utf-8")).items()
-    if name.startswith("tc_ecdh_")
+    name: bytes.fromhex(value)
+    for name, value in json.loads((DATA / "bsi_worked_example" / "ecdh.json").read_text("utf-8")).items()
 }
 
 

@@ -67,7 +67,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         command, env=os.environ | settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            yield f"ws://127.0.0.1:{written_port(home / f'AusweisApp2.{process.pid}.port', process)}/eID-Kernel"
+            address = f"ws://127.0.0.1:{written_port(home / f'AusweisApp2.{process.pid}.port', process)}/eID-Kernel"
+            asyncio.run(has_found_its_simulator(address))
+            yield address
         finally:
             process.terminate()
             try:
@@ -83,6 +85,16 @@ def written_port(file: Path, process: subprocess.Popen[bytes]) -> int:
         assert time.monotonic() < deadline, "AusweisApp2 has written no port"
         time.sleep(0.05)
     return int(file.read_text())
+
+
+async def has_found_its_simulator(address: str) -> None:
+    """It listens before it has looked for readers."""
+    async with SdkClient(address, limits=LIMITS) as client:
+        for _ in range(200):
+            if any(reader.insertable for reader in await client.readers()):
+                return
+            await asyncio.sleep(0.05)
+    raise AssertionError("AusweisApp2 has no simulator")
 
 
 async def test_what_it_is_and_what_it_sees(url: str) -> None:

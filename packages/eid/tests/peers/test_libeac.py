@@ -19,8 +19,8 @@ from servicepunkt.eid.model import Secrets
 from servicepunkt.eid.secret import Secret
 
 HERE = Path(__file__).resolve().parent
-VECTORS = json.loads((HERE.parent / "data" / "openpace" / "eactest_vectors.json").read_text("utf-8"))
-CARD_ACCESS = bytes.fromhex(VECTORS["tc_ecdh_ef_cardaccess"])
+VECTORS = json.loads((HERE.parent / "data" / "bsi_worked_example" / "ecdh.json").read_text("utf-8"))
+CARD_ACCESS = bytes.fromhex(VECTORS["ef_cardaccess"])
 
 
 @pytest.fixture(scope="module")

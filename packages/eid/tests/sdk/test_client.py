@@ -459,6 +459,18 @@ async def test_a_flood_of_messages_is_waded_through() -> None:
     assert len(person.notices) > 2000
 
 
+async def test_who_leaves_while_a_workflow_runs_leaves_nobody_waiting() -> None:
+    async with FakeAusweisApp() as app:
+        async with SdkClient(app.url) as client:
+            person = Person(WAIT)
+            task = asyncio.create_task(client.change_pin(ui=person))
+            await person.waits.wait()
+        async with asyncio.timeout(2):
+            with pytest.raises(ConnectionLostError):
+                await task
+        assert person.withdrawn == 1
+
+
 # ---- connecting ---------------------------------------------------------------------------------------------
 
 

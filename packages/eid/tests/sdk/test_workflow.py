@@ -541,6 +541,16 @@ def test_a_number_that_crossed_the_end_of_the_card_is_asked_for_again() -> None:
     assert talk.question.mistake is None
 
 
+def test_a_refusal_that_comes_after_the_next_number_is_about_an_older_one() -> None:
+    talk = new_pin_sent()
+    talk.hear("BAD_STATE", error="SET_PIN")
+    talk.hear("CHANGE_PIN", success=True)
+    assert talk.end == End()
+    talk = new_pin_sent()
+    talk.hear("BAD_STATE", error="SET_NEW_PIN")
+    assert talk.sent[-1] == "CANCEL"
+
+
 @pytest.mark.parametrize("address", ["", "http://eid.example", "eid.example", "https://a b", "file:///etc/passwd"])
 def test_only_https_is_opened(address: str) -> None:
     with pytest.raises(RefusedError):

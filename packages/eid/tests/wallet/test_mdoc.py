@@ -87,39 +87,6 @@ def test_each_byte_of_annex_d_counts(utopia: TrustAnchors) -> None:
         data[at] ^= 0x01
 
 
-def test_an_answer_of_the_reference_wallet() -> None:
-    """Made by software that nobody here wrote, for a verifier that nobody here wrote."""
-    data = jose.decode64("".join((DATA / "eudi" / "vp_token.txt").read_text().split()), "mdoc")
-    session = {
-        "client_id": "x509_hash:LTHlBmrN6Wc9oE3TxFZp47fET6iFBQIiwMJiu3BLcqw",
-        "nonce": "cb0d0a3d-ebfb-4121-a5c2-fece61d2af3b",
-        "thumbprint": jose.thumbprint(
-            {
-                "kty": "EC",
-                "crv": "P-256",
-                "x": "r45mB4JcqaKaAlXA_D_fbAE_vKKBP1puuq8CM7hUvSc",
-                "y": "iXlhRqEDKtbR0qcya8Bty3d6RzHcCqmx2cfw-N5vS0E",
-            }
-        ),
-        "response_uri": "https://verifier-backend.eudiw.dev/wallet/direct_post/1n0Mq96zae3-jsu44I8JVQhQw42Bv0Ja47mOiDn"
-        "B1JpEzne-OxEmUpzVZLv1rn64SxmBpaqLZ2Sd-kOClSImwA",
-    }
-    document = cbor.loads(data, "mdoc")["documents"][0]
-    [signer] = cose.chain(cose.take_apart(document["issuerSigned"]["issuerAuth"], "mdoc"), "mdoc")
-    settings = {
-        "anchors": TrustAnchors.of(signer),
-        "doctype": "org.iso.18013.5.1.mDL",
-        "now": datetime(2026, 3, 1, tzinfo=UTC),
-    }
-    found = mdoc.verify(data, transcript=mdoc.session_transcript(**session), **settings)
-    assert found.claims == {"org.iso.18013.5.1": {"family_name": "Doe"}}
-    assert found.status.index == 3426
-    for part in session:
-        wrong = session | {part: bytes(32) if part == "thumbprint" else "another"}
-        with pytest.raises(BindingError):
-            mdoc.verify(data, transcript=mdoc.session_transcript(**wrong), **settings)
-
-
 def test_the_transcript_of_the_standard() -> None:
     """OpenID4VP 1.0, appendix B.2.6.1."""
     key = {

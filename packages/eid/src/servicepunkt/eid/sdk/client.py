@@ -374,6 +374,8 @@ class SdkClient:
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.wait({self._listening})
+        self._fault = self._fault or ConnectionLostError()
+        self._deliver(self._fault)  # whoever still waits waits for nothing
         if self._socket is not None:
             await self._socket.close()
         self._socket, self._listening, self.level = None, None, 0

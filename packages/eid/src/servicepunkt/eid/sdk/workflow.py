@@ -341,9 +341,9 @@ class Workflow:
 
     def _rejected(self, message: messages.BadState | messages.UnknownCommand) -> list[Step]:
         command = message.error
-        if command not in self._said:
-            return []  # late, from a workflow before this one
         crossed = command in _CROSSING and isinstance(message, messages.BadState)
+        if command not in self._said or (crossed and self._sent and command != tag_of(_SET[self._sent])):
+            return []  # late: about a workflow before this one, or a number before the last one
         if crossed and (self.state, Event.CROSSED) in self._moves:
             self.state, self._sent = self._moves[self.state, Event.CROSSED], None
             return []

@@ -112,8 +112,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     `card` lies on the reader from the start, or is laid on when it is asked for (`card_at`); None: never one. At a
     reader with a `keypad`, `typed` is what the person enters there, in turn. `happenings`, each once: keyed by the
     name of a command (`"SET_PIN"`), they take the place of its answer, and `Say` comes before it; keyed by the name of
-    a message (`"ENTER_PIN"`, or `"END"` for the last one, but not `"READER"`), they come right after it. `slow`:
-    seconds before a message of that name.
+    a message other than READER (`"ENTER_PIN"`, or `"END"` for the last one), they come right after it. `slow`: seconds
+    before a message of that name.
     """
 
     levels: tuple[int, ...] = (1, 2, 3)
@@ -149,7 +149,7 @@ class Conversation:
         self._level_was_set = False
         self._workflow: Literal["AUTH", "CHANGE_PIN"] | None = None
         self._state = ""  # the last message that waits for a command
-        self._crossed: str | None = None  # what it waited for when something happened
+        self._crossed: set[str] = set()  # what it waited for when something happened
         self._status = True
         self._silent = self._can_was_right = self._pin_was_right = self._needs_card = False
         self._effective: list[str] = []
@@ -411,7 +411,7 @@ class Conversation:
 
     def _let(self, happening: Happening) -> Words:
         if self._workflow is not None:
-            self._crossed = self._state
+            self._crossed.add(self._state)
         match happening:
             case TakeCard(then=then):
                 self._lies = self._can_was_right = self._pin_was_right = False
@@ -467,7 +467,7 @@ class Conversation:
         self._workflow, self._state = workflow, ""
         self._status = said.get("status", True) is not False
         self._silent = self._can_was_right = self._pin_was_right = self._needs_card = False
-        self._crossed = None
+        self._crossed = set()
 
     def _may_run(self, name: str) -> bool:
         if not self._level_was_set:
@@ -478,7 +478,7 @@ class Conversation:
 
     def _bad_state(self, name: str) -> Words:
         """What crossed a mishap is nobody's fault: the client could not know of it."""
-        if self._crossed is None or (name != "CANCEL" and _MOMENTS.get(name) != self._crossed):
+        if not self._crossed or (name != "CANCEL" and _MOMENTS[name] not in self._crossed):
             self._blame(f"{name} at the wrong moment")
         yield from self._say({"msg": "BAD_STATE", "error": name})
 
