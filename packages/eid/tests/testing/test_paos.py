@@ -213,6 +213,14 @@ def test_the_number_of_a_message_counts_once(request_: Request, new_chip: NewChi
         conversation.receive(client.next(answered))
 
 
+def test_an_answer_to_another_message_ends_the_session(request_: Request, new_chip: NewChip) -> None:
+    conversation, client = Conversation("abc", request_), Client(new_chip(), "abc")
+    message = client.next(conversation.receive(client.next()))
+    with pytest.raises(OrderError, match="another message"):
+        conversation.receive(message.replace(b"urn:uuid:", b"urn:uuid:0"))
+    assert conversation.state is State.FAILED
+
+
 def test_nothing_after_the_end(request_: Request, new_chip: NewChip) -> None:
     conversation, client = Conversation("abc", request_), Client(new_chip(), "abc")
     run(conversation, client)
