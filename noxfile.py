@@ -47,7 +47,6 @@ PEERS = {
     "libatomic.so.1": ("libatomic1",),
     "bearerbox": ("kannel",),
     "espeak-ng": ("espeak-ng",),
-    "libeac.so.3": ("libeac3",),
     "pdftotext": ("poppler-utils",),
     "gammu": ("gammu",),
     "swtpm": ("swtpm",),
@@ -56,7 +55,13 @@ PEERS = {
     "/usr/sbin/pgbouncer": ("pgbouncer",),
     "/usr/sbin/nginx": ("nginx-light",),
     "promtool": ("prometheus",),
+    # The online ID: readers, a reader without a device, a client, and OpenPACE's library with its tools.
+    "pcscd": ("pcscd",),
+    "/usr/lib/pcsc/drivers/serial/libifdvpcd.so": ("vsmartcard-vpcd",),
     "AusweisApp2": ("ausweisapp2",),
+    "libeac.so.3": ("libeac3",),
+    "cvc-print": ("openpace",),
+    "ip": ("iproute2",),
 }
 
 # What some tests need from PyPI and no environment of ours can hold, since both are imported as `osdp`: an environment
@@ -405,7 +410,9 @@ def npm() -> list[str]:
 
 
 def is_present(name: str) -> bool:
-    """Whether the machine has this program (by name or path) or, for a name with .so in it, this shared library."""
+    """Whether the machine has this file, this program or, for a name with .so in it, this shared library."""
+    if name.startswith("/"):
+        return Path(name).exists()
     if ".so" not in name:
         return shutil.which(name) is not None
     try:

@@ -197,6 +197,16 @@ def test_a_body_of_another_form_is_refused(old: bytes, new: bytes) -> None:
         Certificate.parse(data.replace(old, new))
 
 
+def test_longer_lengths_than_needed_are_refused() -> None:
+    inner = TERMINAL.inner
+    assert Certificate.parse(tlv(0x7F21, inner)) == TERMINAL
+    with pytest.raises(MalformedError, match="one way"):
+        Certificate.parse(b"\x7f\x21\x83" + len(inner).to_bytes(3, "big") + inner)
+    signature = b"\x5f\x37\x82" + len(TERMINAL.signature).to_bytes(2, "big") + TERMINAL.signature
+    with pytest.raises(MalformedError, match="one way"):
+        Certificate.parse(tlv(0x7F21, TERMINAL.body, signature))
+
+
 @given(at=st.integers(0, len(TERMINAL.encode()) - 1), bit=st.integers(0, 7))
 def test_no_changed_bit_passes(at: int, bit: int) -> None:
     data = bytearray(TERMINAL.encode())

@@ -43,13 +43,13 @@ DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
 
 
 @pytest.fixture
-def room(program: Callable[[str], str]) -> Iterator[Room]:
+def room(program: Callable[[str], str], absent: Callable[[str], None]) -> Iterator[Room]:
     pcscd, ausweisapp = program("pcscd"), program("AusweisApp2")
     program("ip")
     if not DRIVER.exists():
-        program("vpcd")
+        absent("vsmartcard-vpcd is not installed")
     if os.geteuid() != 0:
-        program("a network of its own, for which root is needed, ")
+        absent("a network of its own needs root")
     with Room() as made:
         home, runtime = made.folder / "home", made.folder / "run"
         runtime.mkdir(mode=0o700)

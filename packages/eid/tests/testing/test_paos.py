@@ -84,17 +84,17 @@ class Client:
         self.session = session
         self.removed = removed
         self.terminal = Terminal(chip.answer)
-        self._number = 0
+        self.number = 0
         self._came: dict[str, Any] = {}
         self._related = ""
 
     def next(self, answered: bytes | None = None) -> bytes:
         """The message that follows on an answer; the first one without."""
-        self._number += 1
+        self.number += 1
         if answered is None:
             handle = "<ConnectionHandle><SlotHandle>00</SlotHandle></ConnectionHandle>"
             session = f"<SessionIdentifier>{self.session}</SessionIdentifier>"
-            return post(f'<StartPAOS xmlns="{TECH}">{session}{handle}</StartPAOS>', self._number)
+            return post(f'<StartPAOS xmlns="{TECH}">{session}{handle}</StartPAOS>', self.number)
         tree = ElementTree.fromstring(answered)
         self._related = tree.findtext(".//{http://www.w3.org/2005/03/addressing}MessageID", "")
         found: dict[str, list[str]] = {}
@@ -114,7 +114,7 @@ class Client:
         raise AssertionError("nothing follows")
 
     def _post(self, body: str) -> bytes:
-        return post(body, self._number, self._related)
+        return post(body, self.number, self._related)
 
     def _eac1(self, found: dict[str, list[str]]) -> str:
         chats = [Chat.decode(bytes.fromhex(found[name][0])) for name in ("RequiredCHAT", "OptionalCHAT")]
@@ -203,6 +203,22 @@ def test_a_message_twice_ends_the_session(step: int, request_: Request, new_chip
     assert conversation.result is None
     with pytest.raises(OrderError):
         conversation.receive(client.next(answered))
+
+
+def test_the_number_of_a_message_counts_once(request_: Request, new_chip: NewChip) -> None:
+    conversation, client = Conversation("abc", request_), Client(new_chip(), "abc")
+    answered = conversation.receive(client.next())
+    client.number = 0
+    with pytest.raises(OrderError, match="replayed"):
+        conversation.receive(client.next(answered))
+
+
+def test_an_answer_to_another_message_ends_the_session(request_: Request, new_chip: NewChip) -> None:
+    conversation, client = Conversation("abc", request_), Client(new_chip(), "abc")
+    message = client.next(conversation.receive(client.next()))
+    with pytest.raises(OrderError, match="another message"):
+        conversation.receive(message.replace(b"urn:uuid:", b"urn:uuid:0"))
+    assert conversation.state is State.FAILED
 
 
 def test_nothing_after_the_end(request_: Request, new_chip: NewChip) -> None:
