@@ -16,7 +16,7 @@ SAID = [
 ]
 
 
-@pytest.mark.parametrize(("example", "said"), zip(EXAMPLES, SAID, strict=True), ids=["AusweisApp", "virtual card"])
+@pytest.mark.parametrize(("example", "said"), [*zip(EXAMPLES, SAID, strict=True)], ids=["AusweisApp", "virtual card"])
 def test_an_example_runs(example: str, said: list[str]) -> None:
     found = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, timeout=60, check=True)
     assert found.stdout.splitlines() == said
