@@ -15,14 +15,18 @@ from servicepunkt.core.rules import RULES, Rule
 from servicepunkt.core.texts import Texts
 from servicepunkt.dokbox.boards import CabinetError
 from servicepunkt.dokbox.errors import DokboxError
+from servicepunkt.eid.errors import EidError
+
+Kind = type[ServicepunktError] | type[DokboxError] | type[CabinetError] | type[EidError]
+TREES: tuple[Kind, ...] = (ServicepunktError, DokboxError, CabinetError, EidError)
 
 
-def errors() -> list[type[ServicepunktError] | type[DokboxError] | type[CabinetError]]:
+def errors() -> list[Kind]:
     """Every error class of the installed packages that has a code, by code."""
     for module in own_modules():
         importlib.import_module(module)
-    found = [*descendants(ServicepunktError), *descendants(DokboxError), *descendants(CabinetError)]
-    return sorted({kind for kind in found if is_own(kind)}, key=lambda kind: (kind.code, kind.__name__))
+    found = {kind for tree in TREES for kind in descendants(tree) if is_own(kind)}
+    return sorted(found, key=lambda kind: (kind.code, kind.__name__))
 
 
 def is_own(kind: type) -> bool:
@@ -40,8 +44,8 @@ def errors_page(host: PluginHost) -> str:
     kinds = errors()
     intro = (
         "A code stays what it is: it may stand in a runbook, a ticket or a program. Over HTTP an error is problem+json "
-        "(RFC 9457) or a page with the same words. Errors of the box stand on their own, because the box works "
-        "without the house around it.\n"
+        "(RFC 9457) or a page with the same words. Errors of the box and of the online ID stand on their own, because they "
+        "work without the house around them.\n"
     )
     rows = [(f"[{kind.code}](#{anchor(kind)})", f"`{kind.__name__}`", getattr(kind, "status", "")) for kind in kinds]
     overview = table(("Code", "Class", "HTTP status"), rows)
@@ -74,7 +78,7 @@ def anchor(kind: type[Any]) -> str:
 def error_section(kind: type[Any], texts: Texts) -> str:
     head = title(f"{kind.code} {kind.__name__}", 2)
     about = inspect.cleandoc(vars(kind).get("__doc__") or "")
-    if issubclass(kind, DokboxError):
+    if issubclass(kind, (DokboxError, EidError)):
         sentences = [("Says", kind.sentence)]
     elif issubclass(kind, CabinetError):
         sentences = []  # an error of the lock boards says what it met: for who looks after the box, and in English
