@@ -27,6 +27,7 @@ NAMES = (
     "xzufi",
     "national",
     "box_years",
+    "eid",
     "eid_wallet",
 )
 PAGE = report.folder().parent / "docs" / "benchmarks.md"

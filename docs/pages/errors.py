@@ -44,8 +44,8 @@ def errors_page(host: PluginHost) -> str:
     kinds = errors()
     intro = (
         "A code stays what it is: it may stand in a runbook, a ticket or a program. Over HTTP an error is problem+json "
-        "(RFC 9457) or a page with the same words. Errors of the box and of the online ID stand on their own, because they "
-        "work without the house around them.\n"
+        "(RFC 9457) or a page with the same words. Errors of the box and of the online ID stand on their own, because "
+        "they work without the house around them.\n"
     )
     rows = [(f"[{kind.code}](#{anchor(kind)})", f"`{kind.__name__}`", getattr(kind, "status", "")) for kind in kinds]
     overview = table(("Code", "Class", "HTTP status"), rows)

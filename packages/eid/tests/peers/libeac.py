@@ -108,3 +108,34 @@ class Chip:
         if not self._library.is_done("PACE_STEP3D_verify_authentication_token", self._context, said):
             return None
         return tlv(0x86, own)
+
+
+def both_sides(rounds: int) -> float:
+    """CPU seconds of one side of PACE where the library plays both, the mean of so many."""
+    import time
+
+    library = Library()
+    access = bytes.fromhex("31143012060A04007F0007020204020202010202010D")
+    steps = (
+        ("PACE_STEP3A_generate_mapping_data", "PACE_STEP3A_map_generator"),
+        ("PACE_STEP3B_generate_ephemeral_key", "PACE_STEP3B_compute_shared_secret"),
+    )
+    spent = 0.0
+    for _ in range(rounds):
+        sides = [library.context(access) for _ in range(2)]
+        kinds = (c_char_p, c_size_t, c_int)
+        secret = c_void_p(library.call("PACE_SEC_new", c_void_p, kinds, b"123456", 6, int(Secrets.PIN)))
+        started = time.process_time()
+        nonce = library.buffer(library.made("PACE_STEP1_enc_nonce", sides[0], secret))
+        decrypt = (c_void_p, c_void_p, POINTER(Buffer))
+        assert library.call("PACE_STEP2_dec_nonce", c_int, decrypt, sides[1], secret, nonce) == 1
+        for make, take in steps:
+            made = [library.buffer(library.made(make, side)) for side in sides]
+            assert all(library.is_done(take, side, other) for side, other in zip(sides, reversed(made), strict=True))
+        for side, other in zip(sides, reversed(made), strict=True):
+            assert library.is_done("PACE_STEP3C_derive_keys", side)
+            library.made("PACE_STEP3D_compute_authentication_token", side, other)
+        spent += time.process_time() - started
+        for side in sides:
+            library.call("EAC_CTX_clear_free", None, (c_void_p,), side)
+    return spent / rounds / 2
