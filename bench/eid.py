@@ -1,8 +1,8 @@
 """The online ID without human time: PACE against libeac3, a whole identification, secure messaging, and what the
 package costs before anything is done with it.
 
-PACE: the CPU time of the driver alone at the virtual card, against half of what libeac3 (OpenPACE, C, by ctypes) needs to
-play both sides; in turns, one thread.
+PACE: the CPU time of the driver alone at the virtual card, against half of what libeac3 (OpenPACE, C, by ctypes) needs
+to play both sides; in turns, one thread.
 """
 
 from __future__ import annotations
