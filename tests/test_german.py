@@ -38,6 +38,7 @@ from servicepunkt.core.texts import Texts
 from servicepunkt.dokbox import health
 from servicepunkt.dokbox.controller import pages as box_pages
 from servicepunkt.dokbox.staff import words
+from servicepunkt.eid.reader import words as card_words
 from servicepunkt.web.editors import changes as editor_changes
 from servicepunkt.web.editors import forms as editor_forms
 from servicepunkt.web.editors import seen as editor_pages
@@ -123,6 +124,7 @@ def in_tables() -> Iterator[Said]:
         figures: [sentence for pair in figures.UNITS.values() for sentence in pair],
         content: [*content.CAPABILITIES.values(), *content.CHANNELS.values()],
         box_pages: [sentence for pair in box_pages.QUESTIONS.values() for sentence in pair],
+        card_words: [sentence for pair in card_words.WORDS.values() for sentence in pair],
     }.items():
         yield from ((package_of(module), module.__name__, sentence) for sentence in said)
 

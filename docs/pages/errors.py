@@ -30,7 +30,8 @@ def errors() -> list[Kind]:
 
 
 def is_own(kind: type) -> bool:
-    return kind.__module__.startswith("servicepunkt.")
+    """Of the product, and not of its fakes: those are imported or not, as it happens."""
+    return kind.__module__.startswith("servicepunkt.") and ".testing" not in kind.__module__
 
 
 def descendants(kind: type[Any]) -> Iterator[type[Any]]:

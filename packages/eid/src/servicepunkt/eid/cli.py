@@ -1,0 +1,70 @@
+"""`servicepunkt eid`: the card at this computer, as `python -m servicepunkt.eid` without the house."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from getpass import getpass
+
+import click
+
+from servicepunkt.core.commands import write_json
+from servicepunkt.eid import console
+from servicepunkt.eid.errors import EidError
+
+reader_option = click.option(
+    "--reader", default="", help="The beginning of its name; `practice`: a virtual card in this process."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+
+
+@click.group()
+def eid() -> None:
+    """The online ID: how a card is, a new PIN, and identifying to practise."""
+
+
+@eid.command("status")
+@reader_option
+@json_option
+def eid_status(reader: str, as_json: bool) -> None:
+    """How many tries the PIN has, and whether the online function is on. Nothing is read of the person."""
+    with _refusals():
+        found = console.status(reader)
+    if as_json:
+        write_json(found)
+    else:
+        click.echo(console.tries_left_of(found))
+
+
+@eid.command("change-pin")
+@reader_option
+def eid_change_pin(reader: str) -> None:
+    """Choose a new PIN: of six digits, in place of the present one or of the five digits of the letter."""
+    with _refusals():
+        console.change_pin(reader, getpass, click.echo)
+    click.echo("The new PIN is set.")
+
+
+@eid.command("identify")
+@click.option("--reader", required=True, type=click.Choice((console.PRACTICE,)), help="Only the virtual card.")
+@json_option
+def eid_identify(reader: str, as_json: bool) -> None:  # noqa: ARG001 - there is one
+    """Practise identifying with the virtual card. A real one is read by the AusweisApp, for a service that may."""
+    with _refusals():
+        person = console.identify(getpass, lambda text: click.echo(text, err=as_json))
+    if as_json:
+        write_json(person)
+        return
+    for name in person.held():
+        click.echo(f"{name.replace('_', ' ')}: {getattr(person, name)}")
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Errors of the card as sentences, with exit code 1."""
+    try:
+        yield
+    except (EidError, ValueError) as error:
+        click.echo(console.refused(error), err=True)
+        sys.exit(1)
