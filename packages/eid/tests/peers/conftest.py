@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -34,3 +38,19 @@ def program(absent: Absent) -> Callable[[str], str]:
         return str(place)
 
     return found
+
+
+@pytest.fixture(scope="session")
+def peer(absent: Absent) -> ModuleType:
+    """`libeac.py`, with the library behind it."""
+    spec = importlib.util.spec_from_file_location("libeac_peer", Path(__file__).parent / "libeac.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    try:
+        module.Libeac(module.CARD_ACCESS).close()
+    except OSError as error:
+        absent(f"libeac3 is not installed: {error}")
+    return module
