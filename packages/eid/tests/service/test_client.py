@@ -152,6 +152,7 @@ async def test_refusals_of_the_service(
     with pytest.raises(kind) as caught:
         await client.ask(session)
     assert type(caught.value) is kind
+    assert client._counters == {}, "nothing is kept of a session that has ended"
 
 
 async def test_what_the_towns_certificate_does_not_allow(client: EidService, server: EidServer) -> None:

@@ -20,7 +20,7 @@ import msgspec
 from cryptography import x509
 from lxml import etree
 
-from servicepunkt.eid.errors import MalformedError
+from servicepunkt.eid.errors import EidError, MalformedError
 from servicepunkt.eid.service import soap
 from servicepunkt.eid.service.model import NotYetError, Result, Session, UnreachableError, UseId
 from servicepunkt.eid.service.soap import MOST_BYTES, Signer
@@ -78,7 +78,14 @@ class EidService:
         if counter > MOST_QUESTIONS:
             raise UnreachableError(why="asked too often")
         self._counters[session.id] = counter
-        found = soap.result(await self._ask(soap.get_result(session.id, counter)))
+        answer = await self._ask(soap.get_result(session.id, counter))
+        try:
+            found = soap.result(answer)
+        except NotYetError:
+            raise
+        except EidError:
+            self._counters.pop(session.id, None)
+            raise
         self._counters.pop(session.id, None)
         return found
 
