@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.ids import NIL
 from servicepunkt.core.keys import model
@@ -74,6 +75,44 @@ async def test_a_wrapped_key_moved_to_another_case_does_not_open(deployment: Dep
     with pytest.raises(UnreadableError):
         await unseal(deployment, tenant, sealed, OTHER_CASE)
     assert await unseal(deployment, tenant, sealed, CASE)
+
+
+async def test_a_tenants_wrapped_keys_moved_to_another_tenant_open_nothing_there(
+    deployment: Deployment, tenant: TenantContext, other: TenantContext
+) -> None:
+    """All rows of keys together, as somebody would have to move them: the master key wraps both tenants' alike."""
+    sealed = await seal(deployment, tenant)
+    await seal(deployment, other)
+    async with deployment.database.tenant(tenant) as tx:
+        query = sa.select(data_key.c.subject, data_key.c.purpose, data_key.c.wrapped)
+        mine = (await tx.execute(query.where(data_key.c.tenant_id == tenant.id))).all()
+    async with deployment.database.tenant(other) as tx:
+        for subject, purpose, wrapped in mine:
+            there = sa.and_(data_key.c.subject == subject, data_key.c.purpose == purpose)
+            changed = sa.update(data_key).where(data_key.c.tenant_id == other.id, there).values(wrapped=wrapped)
+            assert (await tx.execute(changed)).rowcount == 1
+    with pytest.raises(UnreadableError):
+        await unseal(deployment, other, sealed)
+    with pytest.raises(UnreadableError):  # the tenant's own key, before anything that it has sealed
+        async with deployment.database.tenant(other) as tx:
+            await deployment.keyring.blind_index(tx, "1", field="phone")
+
+
+async def test_a_value_is_bound_to_its_tenant_and_not_to_its_key_alone(
+    deployment: Deployment, tenant: TenantContext, other: TenantContext
+) -> None:
+    """Where two tenants had the same key by some mistake, a value of one would still not open at the other."""
+    keyring = deployment.keyring
+    same = bytes(range(32))
+
+    async def shared(tx: Transaction, case: UUID, *, make: bool) -> bytes:
+        return same
+
+    keyring._case_key = shared  # type: ignore[method-assign]
+    sealed = await seal(deployment, tenant)
+    assert await unseal(deployment, tenant, sealed)
+    with pytest.raises(UnreadableError):
+        await unseal(deployment, other, sealed)
 
 
 async def test_an_erased_case_cannot_be_read_by_anybody_ever_again(
