@@ -162,7 +162,7 @@ def of_a_plugin() -> dict[str, Any]:
         "identified": Identified(
             provider="doors", level=0, at=datetime(2026, 11, 21, tzinfo=UTC), proof="", attributes={}
         ),
-        **dict.fromkeys(("CardDoor", "WalletDoor", "EndTheSession"), Doors),
+        **dict.fromkeys(("CardDoor", "WalletDoor", "EndTheSession", "Register"), Doors),
         "list_lockers": click.Command("list"),
         "store": SimpleNamespace(deposit=table, box=table),
         "send_reminder": job(plugin="locker", name="locker.remind")(work),

@@ -21,6 +21,9 @@ from babel.messages.pofile import read_po
 from jinja2.ext import babel_extract
 
 import servicepunkt
+from servicepunkt.core.applications import connectors as application_connectors
+from servicepunkt.core.applications import model as application_model
+from servicepunkt.core.applications import papers as application_papers
 from servicepunkt.core.catalogue import links
 from servicepunkt.core.catalogue import model as catalogue_model
 from servicepunkt.core.catalogue.editing import model as edit_model
@@ -120,6 +123,15 @@ def in_tables() -> Iterator[Said]:
         operator_consents: [*operator_consents.SENTENCES.values(), *operator_consents.STATES.values()],
         operator_tenant: operator_tenant.SENTENCES.values(),
         operators_seen: [title for _, title in (*operators_seen.COLUMNS, *operators_seen.USE_COLUMNS)],
+        application_connectors: (application_connectors.SUBJECT, application_connectors.BODY),
+        application_model: sentences(application_model),
+        application_papers: [
+            *application_papers.LINES.values(),
+            *application_papers.YES_NO.values(),
+            *application_papers.LEVEL_WORDS.values(),
+            application_papers.GIVEN,
+            application_papers.UNNAMED,
+        ],
         figures: [sentence for pair in figures.UNITS.values() for sentence in pair],
         content: [*content.CAPABILITIES.values(), *content.CHANNELS.values()],
         box_pages: [sentence for pair in box_pages.QUESTIONS.values() for sentence in pair],

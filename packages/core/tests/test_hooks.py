@@ -20,6 +20,8 @@ from alembic.script import ScriptDirectory
 
 from servicepunkt.core import cli, hookimpl
 from servicepunkt.core import plugin as core_plugin
+from servicepunkt.core.applications import asking
+from servicepunkt.core.applications.model import ApplicationConnector, ConnectorError, Submission
 from servicepunkt.core.catalogue.formats.model import Format
 from servicepunkt.core.conformance import Rule
 from servicepunkt.core.db import migrate
@@ -118,6 +120,9 @@ class Doors:
     async def take(self, tx: Transaction, key: UUID) -> Identified | None:
         known = {name: TEST_PERSON[name] for name in self.wished.required}
         return Identified(provider=self.name, level=1, at=tx.now(), proof="door 7", attributes=known)
+
+    async def send(self, application: Submission) -> str:
+        return f"door-{application.reference}"
 
     async def closed(self, tx: Transaction, key: UUID, outcome: str) -> None:
         self.told.append(outcome == "identified")
@@ -224,6 +229,10 @@ class Locker:
     @hookimpl
     def tenant_applied(self) -> TenantApplied:
         return self.doors
+
+    @hookimpl
+    def application_connectors(self) -> Sequence[ApplicationConnector]:
+        return (self.doors,)
 
     @hookimpl
     def identity_providers(self) -> Sequence[IdentityProvider]:
@@ -453,3 +462,23 @@ async def test_hook_identification_listeners(
             await listener.closed(tx, uuid4(), "cancelled")
     assert plugin.doors.told == [False]
     assert running.plugins.flat(off, "identification_listeners") == []
+
+
+async def test_hook_application_connectors(running: Deployment, on: TenantContext, off: TenantContext) -> None:
+    sent = Submission(
+        id=uuid4(),
+        tenant="on",
+        reference="2222-2222",
+        service="locker",
+        title="Schließfach",
+        point="north",
+        place="terminal",
+        language="de",
+        submitted_at=running.clock.now(),
+        consent="",
+        person=None,
+        answers=(),
+    )
+    assert await asking.send(running, on, "locker", sent) == "door-2222-2222"
+    with pytest.raises(ConnectorError):
+        await asking.send(running, off, "locker", sent)

@@ -55,6 +55,13 @@ class Well:
     async def look(self, tx: Any) -> Sequence[Any]:
         return ()
 
+    async def send(self, application: Any) -> str:
+        return "well-1"
+
+    @hookimpl
+    def application_connectors(self) -> Sequence[Any]:
+        return (self,)
+
     async def begin(self, tx: Any, wish: Any) -> str:
         return "/"
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import click
     import sqlalchemy
 
+    from servicepunkt.core.applications.model import ApplicationConnector
     from servicepunkt.core.catalogue.formats.model import Format
     from servicepunkt.core.conformance.model import Rule
     from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantSection, TerminalTile
@@ -376,5 +377,16 @@ def identification_listeners(ctx: TenantContext) -> Sequence[IdentificationListe
     Called when one ends. Since 0.1.
 
     Example: `return (EndTheSession(),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def application_connectors(ctx: TenantContext) -> Sequence[ApplicationConnector]:
+    """Hand submitted applications on to whoever decides: a register, a mailbox of the state, a partner's system.
+
+    Called when an application is forwarded, and when a tenant file is read. Since 0.1.
+
+    Example: `return (Register(),)`
     """
     raise NotImplementedError
