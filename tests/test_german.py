@@ -41,6 +41,7 @@ from servicepunkt.core.texts import Texts
 from servicepunkt.dokbox import health
 from servicepunkt.dokbox.controller import pages as box_pages
 from servicepunkt.dokbox.staff import words
+from servicepunkt.web.applications import seen as applications_seen
 from servicepunkt.web.editors import changes as editor_changes
 from servicepunkt.web.editors import forms as editor_forms
 from servicepunkt.web.editors import seen as editor_pages
@@ -89,7 +90,8 @@ def in_templates() -> Iterator[Said]:
 
 
 def in_tables() -> Iterator[Said]:
-    for module in (words, health, hours_words, editor_words, orders_seen, host_words, operators_seen):
+    seen = (orders_seen, applications_seen, operators_seen)
+    for module in (words, health, hours_words, editor_words, host_words, *seen):
         for name, table in vars(module).items():
             if isinstance(table, dict) and name.isupper() and name != "BADGES":
                 yield from ((package_of(module), name, said) for said in table.values() if isinstance(said, str))
@@ -132,6 +134,7 @@ def in_tables() -> Iterator[Said]:
             application_papers.GIVEN,
             application_papers.UNNAMED,
         ],
+        applications_seen: (applications_seen.CONSENT_NEEDED, applications_seen.CHANGED),
         figures: [sentence for pair in figures.UNITS.values() for sentence in pair],
         content: [*content.CAPABILITIES.values(), *content.CHANNELS.values()],
         box_pages: [sentence for pair in box_pages.QUESTIONS.values() for sentence in pair],
