@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ import sqlalchemy as sa
 from servicepunkt.core import declarations
 from servicepunkt.core.catalogue.formats.model import Format
 from servicepunkt.core.conformance import Rule
+from servicepunkt.core.identification import Identified
 from servicepunkt.core.jobs import job
 from servicepunkt.core.notices.model import NoticeTemplate
 from servicepunkt.core.plugins.new import Pattern
@@ -139,7 +141,8 @@ def of_a_plugin() -> dict[str, Any]:
     class Doors:
         """Everything that hooks return to be asked later."""
 
-        name = title = href = kind = service = provider = "doors"
+        name = title = href = kind = service = provider = text = "doors"
+        level = 0
 
         def __init__(self, host: str = "") -> None:
             self.host = host
@@ -147,7 +150,7 @@ def of_a_plugin() -> dict[str, Any]:
         async def check(self, *_: Any) -> Any: ...
 
         count = applied = settled = undelivered = send = erase = look = choices = quote = place = cancel = check
-        per_day = check
+        per_day = begin = take = closed = check
 
     async def work(deployment: Any, ctx: Any) -> None: ...
 
@@ -156,6 +159,10 @@ def of_a_plugin() -> dict[str, Any]:
         **vars(declarations),
         **{kind.__name__: kind for kind in (Format, NoticeTemplate, Path, Pattern, Retention, Rule)},
         "click": click,
+        "identified": Identified(
+            provider="doors", level=0, at=datetime(2026, 11, 21, tzinfo=UTC), proof="", attributes={}
+        ),
+        **dict.fromkeys(("CardDoor", "WalletDoor", "EndTheSession", "Register"), Doors),
         "list_lockers": click.Command("list"),
         "store": SimpleNamespace(deposit=table, box=table),
         "send_reminder": job(plugin="locker", name="locker.remind")(work),

@@ -21,6 +21,9 @@ from babel.messages.pofile import read_po
 from jinja2.ext import babel_extract
 
 import servicepunkt
+from servicepunkt.core.applications import connectors as application_connectors
+from servicepunkt.core.applications import model as application_model
+from servicepunkt.core.applications import papers as application_papers
 from servicepunkt.core.catalogue import links
 from servicepunkt.core.catalogue import model as catalogue_model
 from servicepunkt.core.catalogue.editing import model as edit_model
@@ -39,6 +42,7 @@ from servicepunkt.dokbox import health
 from servicepunkt.dokbox.controller import pages as box_pages
 from servicepunkt.dokbox.staff import words
 from servicepunkt.eid.reader import words as card_words
+from servicepunkt.web.applications import seen as applications_seen
 from servicepunkt.web.editors import changes as editor_changes
 from servicepunkt.web.editors import forms as editor_forms
 from servicepunkt.web.editors import seen as editor_pages
@@ -87,7 +91,8 @@ def in_templates() -> Iterator[Said]:
 
 
 def in_tables() -> Iterator[Said]:
-    for module in (words, health, hours_words, editor_words, orders_seen, host_words, operators_seen):
+    seen = (orders_seen, applications_seen, operators_seen)
+    for module in (words, health, hours_words, editor_words, host_words, *seen):
         for name, table in vars(module).items():
             if isinstance(table, dict) and name.isupper() and name != "BADGES":
                 yield from ((package_of(module), name, said) for said in table.values() if isinstance(said, str))
@@ -121,6 +126,16 @@ def in_tables() -> Iterator[Said]:
         operator_consents: [*operator_consents.SENTENCES.values(), *operator_consents.STATES.values()],
         operator_tenant: operator_tenant.SENTENCES.values(),
         operators_seen: [title for _, title in (*operators_seen.COLUMNS, *operators_seen.USE_COLUMNS)],
+        application_connectors: (application_connectors.SUBJECT, application_connectors.BODY),
+        application_model: sentences(application_model),
+        application_papers: [
+            *application_papers.LINES.values(),
+            *application_papers.YES_NO.values(),
+            *application_papers.LEVEL_WORDS.values(),
+            application_papers.GIVEN,
+            application_papers.UNNAMED,
+        ],
+        applications_seen: (applications_seen.CONSENT_NEEDED, applications_seen.CHANGED),
         figures: [sentence for pair in figures.UNITS.values() for sentence in pair],
         content: [*content.CAPABILITIES.values(), *content.CHANNELS.values()],
         box_pages: [sentence for pair in box_pages.QUESTIONS.values() for sentence in pair],

@@ -64,7 +64,7 @@ def test_what_is_written_keeps_the_style_of_the_house(kind: str, tmp_path: Path)
 
 
 def test_every_kind_says_what_it_is_and_brings_a_test() -> None:
-    assert {"partner", "tile", "board", "notice", "source", "table"} <= set(patterns(HOST))
+    assert {"partner", "tile", "board", "identity", "notice", "source", "table"} <= set(patterns(HOST))
     for pattern in patterns(HOST).values():
         assert list(pattern.folder.glob("tests/test_NAME.py.txt")), pattern.kind
         assert pattern.about
@@ -84,7 +84,7 @@ def test_a_name_that_is_taken_a_kind_that_is_none_and_a_folder_that_is_there_are
     for name in ("core", "web", "dokbox"):
         with pytest.raises(NewPluginError, match=f"there is already a plugin '{name}'"):
             write(HOST, "tile", name, tmp_path)
-    with pytest.raises(NewPluginError, match=r"no kind 'tiles'; known are: board, notice"):
+    with pytest.raises(NewPluginError, match=r"no kind 'tiles'; known are: board, identity, notice"):
         write(HOST, "tiles", "glass_house", tmp_path)
     write(HOST, "tile", "glass_house", tmp_path)
     with pytest.raises(NewPluginError, match="is already there"):

@@ -13,18 +13,8 @@ from servicepunkt.core import hookspecs
 PUBLIC = {
     "servicepunkt.core": (
         *("hookimpl", "catalogue.formats.model", "catalogue.model", "commands", "conformance", "db", "declarations"),
-        *(
-            "deployment",
-            "errors",
-            "jobs",
-            "notices.model",
-            "orders.listed",
-            "orders.model",
-            "plugins",
-            "protocols",
-            "secrets",
-            "settings",
-        ),
+        *("applications.model", "deployment", "errors", "identification", "jobs", "notices.model", "orders.listed"),
+        *("orders.model", "plugins", "protocols", "secrets", "settings"),
         *("tenancy.model", "testing"),
     ),
     "servicepunkt.web": ("access", "app", "devices.service", "frame", "sessions.model", "staff.frame", "testing"),

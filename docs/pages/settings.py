@@ -81,7 +81,7 @@ def fields_table(schema: type[msgspec.Struct]) -> str:
     config = schema.__struct_config__
     tag = [(code(config.tag_field or ""), code(f'"{config.tag}"'), "needed")] if config.tag else []
     rows = tag + [
-        (code(field.name), code(type_name(field.type)), field_default(field))
+        (code(field.encode_name), code(type_name(field.type)), field_default(field))
         for field in msgspec.structs.fields(schema)
     ]
     return table(("Key", "Kind", "Without it"), rows)

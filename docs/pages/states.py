@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape
 import msgspec
 
 from pages.markdown import code, table, title
+from servicepunkt.core.applications import model as application_model
 from servicepunkt.core.catalogue.editing import model as edit_model
 from servicepunkt.core.hosts.incidents import model as incident_model
 from servicepunkt.core.hosts.space import model as space_model
@@ -98,6 +99,14 @@ MACHINES = (
         "`servicepunkt.core.orders.model`; a move that is not there is a conflict (SP0005).",
         order_model.STATES,
         simple_moves(order_model.TRANSITIONS),
+    ),
+    Machine(
+        "application",
+        "Application",
+        "A form that somebody fills in, handed on to whoever decides. The table is `TRANSITIONS` of "
+        "`servicepunkt.core.applications.model`; a draft that nobody touches is deleted, what failed is tried again.",
+        application_model.STATES,
+        simple_moves(application_model.TRANSITIONS),
     ),
     Machine(
         "slot",

@@ -20,6 +20,9 @@ import pytest
 import sqlalchemy as sa
 
 from servicepunkt.core import ids
+from servicepunkt.core.applications import service as applications
+from servicepunkt.core.applications import store as application_store
+from servicepunkt.core.applications.model import Answer, Application, Content
 from servicepunkt.core.catalogue import links
 from servicepunkt.core.catalogue import service as catalogue
 from servicepunkt.core.catalogue.editing import service as editing
@@ -155,8 +158,19 @@ def row_of(slug: str) -> dict[str, Any]:
     return {
         "name": public(slug, "name"),
         "hosts": [f"{slug}.example.org"],
-        "settings": {"dokbox": dokbox_part, "web": addresses, "house": house},
+        "settings": {
+            "dokbox": dokbox_part,
+            "web": addresses,
+            "house": house,
+            "applications": {"forms": [form_of(slug)]},
+        },
     }
+
+
+def form_of(slug: str) -> dict[str, Any]:
+    """A form that needs nobody's identity, so that every page of it opens."""
+    texts = {name: {"de": public(slug, name), "en": public(slug, name)} for name in ("purpose", "consent", "then")}
+    return {"service": SERVICE, **texts, "fields": [{"name": "name", "label": {"de": public(slug, "label")}}]}
 
 
 def town(slug: str, note: str = "") -> Catalogue:
@@ -176,7 +190,7 @@ def town(slug: str, note: str = "") -> Catalogue:
             Service(id=f"only-{slug}", name=text("only"), themes=(THEME,), competence="town", summary=text("lone")),
         ),
         offers=tuple(
-            Offer(service=name, point=POINT, provider="town", can=("inform",), non_digital=text("offer"))
+            Offer(service=name, point=POINT, provider="town", can=("inform", "apply"), non_digital=text("offer"))
             for name in (SERVICE, f"only-{slug}")
         ),
     )
@@ -272,6 +286,8 @@ async def _fill_work(deployment: Deployment, made: Twin, *, document: str = DOCU
         assert await orders.take(tx, order.plugin, order.service, order.chosen[0])
     call = await help_calls.call(deployment, made.ctx, terminal, topic=f"/k/{private(slug, 'topic')}")
     made.ids |= {"edit": str(edit.id), "notice": str(notice.id), "call": str(call.id), "order": str(order.id)}
+    async with deployment.database.tenant(made.ctx) as tx:
+        await _plant_applications(deployment, tx, made)
     await _fill_house(deployment, made, now + timedelta(days=1 if document == DOCUMENT else 2))
 
 
@@ -302,6 +318,35 @@ async def _fill_house(deployment: Deployment, made: Twin, at: datetime) -> None:
         file = f"date,hour,count\n{tx.now().date()},9,4711\n"
         await footfall.take_over(tx, HOST, file.encode(), actor=private(slug, "counter"))
     made.ids |= {"incident": str(incident.id), "slot": str(slot.id)}
+
+
+async def _plant_applications(deployment: Deployment, tx: Transaction, made: Twin) -> None:
+    """A draft of somebody at the terminal, whose cookie nobody else has, and what was submitted and has failed."""
+    slug, now, cookie = made.slug, tx.now(), f"{made.slug}{made.ids['order']}".ljust(64, "a")
+    answer = Answer(name="name", kind="text", label="Name", value=private(slug, "name"), text=private(slug, "text"))
+    for state, reference in (("draft", f"D{made.ids['order'][-7:]}"), ("failed", f"F{made.ids['order'][-7:]}")):
+        content = Content(values={"name": private(slug, "typed")}, title=private(slug, "title"), answers=(answer,))
+        row = Application(
+            id=ids.new_id(),
+            session=applications.session_of(cookie if state == "draft" else "a" * 64),
+            service=SERVICE,
+            point=POINT,
+            place="terminal",
+            locale="de",
+            reference=reference,
+            state=state,
+            connector="folder",
+            keep_days=30,
+            receipt=private(slug, "receipt"),
+            created_at=now,
+            changed_at=now,
+            submitted_at=now if state == "failed" else None,
+            ends_at=now + timedelta(minutes=15) if state == "draft" else None,
+        )
+        sealed = await deployment.keyring.seal(tx, row.id, msgspec.json.encode(content), field=applications.FIELD)
+        assert await application_store.add(tx, msgspec.structs.replace(row, sealed=sealed))
+        made.ids["draft" if state == "draft" else "application"] = str(row.id)
+    made.cookies.setdefault("terminal", {})["sp_application"] = cookie
 
 
 def _order(slug: str, reference: str, now: datetime) -> Order:

@@ -6,11 +6,11 @@ A hook exists when its documentation and a test name it; `tests/test_docs.py` fi
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import click
 import msgspec
@@ -20,6 +20,8 @@ from alembic.script import ScriptDirectory
 
 from servicepunkt.core import cli, hookimpl
 from servicepunkt.core import plugin as core_plugin
+from servicepunkt.core.applications import asking
+from servicepunkt.core.applications.model import ApplicationConnector, ConnectorError, Submission
 from servicepunkt.core.catalogue.formats.model import Format
 from servicepunkt.core.conformance import Rule
 from servicepunkt.core.db import migrate
@@ -28,6 +30,13 @@ from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantSection, TerminalTile
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.hosts.figures.service import WEEKS, figures
+from servicepunkt.core.identification import (
+    TEST_PERSON,
+    IdentificationListener,
+    Identified,
+    IdentityProvider,
+    IdentityWish,
+)
 from servicepunkt.core.jobs import build_app, job
 from servicepunkt.core.notices import service as notices
 from servicepunkt.core.notices.model import Notice, NoticeTemplate
@@ -100,6 +109,23 @@ class Doors:
 
     async def applied(self, tx: Transaction) -> None:
         self.applied_to.append(tx.ctx.slug)
+
+    text = "With the key of the locker"
+    level = 1
+
+    async def begin(self, tx: Transaction, wish: IdentityWish) -> str:
+        self.wished = wish
+        return f"{wish.return_path}?key={wish.key}"
+
+    async def take(self, tx: Transaction, key: UUID) -> Identified | None:
+        known = {name: TEST_PERSON[name] for name in self.wished.required}
+        return Identified(provider=self.name, level=1, at=tx.now(), proof="door 7", attributes=known)
+
+    async def send(self, application: Submission) -> str:
+        return f"door-{application.reference}"
+
+    async def closed(self, tx: Transaction, key: UUID, outcome: str) -> None:
+        self.told.append(outcome == "identified")
 
 
 class Locker:
@@ -203,6 +229,22 @@ class Locker:
     @hookimpl
     def tenant_applied(self) -> TenantApplied:
         return self.doors
+
+    @hookimpl
+    def application_connectors(self) -> Sequence[ApplicationConnector]:
+        return (self.doors,)
+
+    @hookimpl
+    def identity_providers(self) -> Sequence[IdentityProvider]:
+        return (self.doors,)
+
+    @hookimpl
+    def identity_attributes(self, identified: Identified) -> Mapping[str, str]:
+        return {"greeting": f"Guten Tag {identified.attributes.get('family_names', '')}"}
+
+    @hookimpl
+    def identification_listeners(self) -> Sequence[IdentificationListener]:
+        return (self.doors,)
 
 
 @pytest.fixture
@@ -390,3 +432,53 @@ async def test_hook_tenant_applied(running: Deployment, plugin: Locker, on: Tena
         for answer in running.plugins.collect(on, "tenant_applied"):
             await answer.value.applied(tx)
     assert plugin.doors.applied_to == ["on"]
+
+
+async def test_hook_identity_providers(running: Deployment, on: TenantContext, off: TenantContext) -> None:
+    (door,) = running.plugins.flat(on, "identity_providers")
+    wish = IdentityWish(key=uuid4(), purpose={"de": "Für das Fach"}, required=("family_names",), return_path="/back")
+    async with running.database.tenant(on) as tx:
+        assert await door.begin(tx, wish) == f"/back?key={wish.key}"
+        found = await door.take(tx, wish.key)
+    assert (found.level, found.attributes) == (1, {"family_names": "Mustermann"})
+    assert "Mustermann" not in repr(found)
+    assert running.plugins.flat(off, "identity_providers") == []
+
+
+async def test_hook_identity_attributes(host: PluginHost, on: TenantContext, off: TenantContext) -> None:
+    person = Identified(
+        provider="locker", level=1, at=datetime(2026, 11, 21, tzinfo=UTC), proof="", attributes=TEST_PERSON
+    )
+    (answer,) = host.collect(on, "identity_attributes", identified=person)
+    assert answer.value == {"greeting": "Guten Tag Mustermann"}
+    assert host.collect(off, "identity_attributes", identified=person) == []
+
+
+async def test_hook_identification_listeners(
+    running: Deployment, plugin: Locker, on: TenantContext, off: TenantContext
+) -> None:
+    async with running.database.tenant(on) as tx:
+        for listener in running.plugins.flat(on, "identification_listeners"):
+            await listener.closed(tx, uuid4(), "cancelled")
+    assert plugin.doors.told == [False]
+    assert running.plugins.flat(off, "identification_listeners") == []
+
+
+async def test_hook_application_connectors(running: Deployment, on: TenantContext, off: TenantContext) -> None:
+    sent = Submission(
+        id=uuid4(),
+        tenant="on",
+        reference="2222-2222",
+        service="locker",
+        title="Schließfach",
+        point="north",
+        place="terminal",
+        language="de",
+        submitted_at=running.clock.now(),
+        consent="",
+        person=None,
+        answers=(),
+    )
+    assert await asking.send(running, on, "locker", sent) == "door-2222-2222"
+    with pytest.raises(ConnectorError):
+        await asking.send(running, off, "locker", sent)

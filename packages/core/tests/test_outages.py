@@ -11,6 +11,7 @@ import pytest
 
 from servicepunkt.core import hookimpl
 from servicepunkt.core.declarations import StaffEntry, TerminalTile
+from servicepunkt.core.identification import Identified
 from servicepunkt.core.metrics import PLUGIN_SLOW
 from servicepunkt.core.notices.model import NoticeTemplate
 from servicepunkt.core.orders.listed import Listed
@@ -23,7 +24,8 @@ from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import FixedClock, RecordingChannel
 from servicepunkt.core.testing.outage import WAYS, WORDS, frozen, hook_specs, outage, tenant_hooks
 
-GIVEN = {"locale": "de", "point": "north", "permissions": frozenset[str]()}
+NOBODY = Identified(provider="well", level=0, at=datetime(2026, 11, 21, tzinfo=UTC), proof="")
+GIVEN = {"locale": "de", "point": "north", "permissions": frozenset[str](), "identified": NOBODY}
 CTX = TenantContext(id=7, slug="t7", name="T", plugins=frozenset({"apple", "broken", "zebra"}))
 
 
@@ -31,8 +33,9 @@ class Well:
     """A plugin that answers every tenant hook, with one thing of the right kind."""
 
     servicepunkt_api = "1"
-    name = title = "Well"
+    name = title = text = "Well"
     href = "/staff"
+    level = 0
 
     async def settled(self, tx: Any, notice: Any, *, accepted: bool) -> None: ...
     async def undelivered(self, tx: Any, notice: Any) -> None: ...
@@ -51,6 +54,31 @@ class Well:
     async def applied(self, tx: Any) -> None: ...
     async def look(self, tx: Any) -> Sequence[Any]:
         return ()
+
+    async def send(self, application: Any) -> str:
+        return "well-1"
+
+    @hookimpl
+    def application_connectors(self) -> Sequence[Any]:
+        return (self,)
+
+    async def begin(self, tx: Any, wish: Any) -> str:
+        return "/"
+
+    async def take(self, tx: Any, key: Any) -> None: ...
+    async def closed(self, tx: Any, key: Any, outcome: str) -> None: ...
+
+    @hookimpl
+    def identity_providers(self) -> Sequence[Any]:
+        return (self,)
+
+    @hookimpl
+    def identity_attributes(self, identified: Identified) -> Mapping[str, str]:
+        return {"greeting": identified.provider}
+
+    @hookimpl
+    def identification_listeners(self) -> Sequence[Any]:
+        return (self,)
 
     @hookimpl
     def terminal_tiles(self) -> Sequence[TerminalTile]:

@@ -1,7 +1,8 @@
 """The tree of errors: each has a stable code, a sentence for the citizen, one for staff, and what to do next.
 
 Codes: SP0nnn kernel, SP1nnn tenant file, SP2nnn catalogue, SP3nnn hand-over, SP4nnn eID, SP5nnn appointments,
-SP6nnn 115, SP7nnn people and devices, SP8nnn orders and, from SP8100, houses. The sentences are
+SP6nnn 115, SP7nnn people and devices, SP8nnn orders, from SP8100
+houses, and from SP8250 applications. The sentences are
 English message ids; `texts` translates them.
 `details` may be shown and logged, therefore they never hold personal data.
 """

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     import click
     import sqlalchemy
 
+    from servicepunkt.core.applications.model import ApplicationConnector
     from servicepunkt.core.catalogue.formats.model import Format
     from servicepunkt.core.conformance.model import Rule
     from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantSection, TerminalTile
+    from servicepunkt.core.identification import IdentificationListener, Identified, IdentityProvider
     from servicepunkt.core.jobs import Job
     from servicepunkt.core.notices.model import NoticeChannel, NoticeTemplate
     from servicepunkt.core.orders.model import Booking, Sale
@@ -342,5 +344,49 @@ def bookings(ctx: TenantContext) -> Sequence[Booking]:
     Called when the page of a service is rendered, and when something is ordered, paid or given up. Since 0.1.
 
     Example: `return (Tours(),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def identity_providers(ctx: TenantContext) -> Sequence[IdentityProvider]:
+    """Doors by which a person identifies: an ID card, a wallet, an account of the state.
+
+    Called when somebody is asked who they are, and when a result is fetched. Since 0.1.
+
+    Example: `return (CardDoor(), WalletDoor())`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def identity_attributes(ctx: TenantContext, identified: Identified) -> Mapping[str, str]:
+    """Further values for forms, made of what is known of a person: the parts of a street, a title of one's own.
+
+    Called once after an identification, before the form is shown; what is known without it stays. Since 0.1.
+
+    Example: `return {"salutation": "Frau" if identified.attributes.get("sex") == "F" else ""}`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def identification_listeners(ctx: TenantContext) -> Sequence[IdentificationListener]:
+    """Who is told that an identification has ended, with its outcome and without any datum of the person.
+
+    Called when one ends. Since 0.1.
+
+    Example: `return (EndTheSession(),)`
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def application_connectors(ctx: TenantContext) -> Sequence[ApplicationConnector]:
+    """Hand submitted applications on to whoever decides: a register, a mailbox of the state, a partner's system.
+
+    Called when an application is forwarded, and when a tenant file is read. Since 0.1.
+
+    Example: `return (Register(),)`
     """
     raise NotImplementedError

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from servicepunkt.core import line115, quotas
+from servicepunkt.core.applications import service as applications
+from servicepunkt.core.applications import settings as application_settings
+from servicepunkt.core.applications import store as application_store
 from servicepunkt.core.audit.store import audit_entry
 from servicepunkt.core.catalogue.editing.publishing import publish_due
 from servicepunkt.core.catalogue.editing.store import catalogue_edit, delete_ended
@@ -112,7 +115,7 @@ def tables() -> Sequence[Any]:
         notice_attempt,
         provider_weight,
     )
-    more = (search_miss, catalogue_edit, catalogue_link, plugin_failure)
+    more = (application_store.application, search_miss, catalogue_edit, catalogue_link, plugin_failure)
     houses = (host_hours, incident_store.host_incident, *space_store.TABLES, footfall_store.host_footfall)
     platform = (tenant_terms, *operators.TABLES, *consents.TABLES, *account_links.TABLES)
     return (*own, *SOURCE_TABLES, *NATIONAL_TABLES, *order_store.TABLES, *more, *houses, *platform)
@@ -120,7 +123,17 @@ def tables() -> Sequence[Any]:
 
 @hookimpl
 def jobs() -> Sequence[Job]:
-    return (deliver, take_later, erase_expired, publish_due, check_links, orders.expire, orders.tell, count)
+    return (
+        deliver,
+        take_later,
+        erase_expired,
+        publish_due,
+        check_links,
+        orders.expire,
+        orders.tell,
+        count,
+        *applications.JOBS,
+    )
 
 
 @hookimpl
@@ -135,6 +148,11 @@ def tenant_sections() -> Sequence[TenantSection]:
         TenantSection("catalogue", CatalogueSettings),
         TenantSection(line115.SECTION, line115.Line115),
         TenantSection(house.SECTION, house.HouseSettings, check=house.mistakes),
+        TenantSection(
+            application_settings.SECTION,
+            application_settings.ApplicationSettings,
+            check=application_settings.mistakes,
+        ),
         TenantSection(quotas.SECTION, quotas.LimitSettings, check=quotas.mistakes),
         TenantSection(openid.SECTION, openid.OpenIdSettings, check=openid.mistakes),
         TenantSection(people.SECTION, people.PeopleSettings, check=lambda draft: list(people.mistakes(draft))),
@@ -154,6 +172,8 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:
     Edits name accounts of editors; those that no longer hold are kept for as long as somebody may ask who wrote them.
     Consents say for two years who was let in, and why; sessions by them end within hours.
     Orders name nobody either; staff can look one up for as long as somebody may come with its reference.
+    An application says itself when its content is erased: so many days after it was forwarded as its form says, and a
+    draft after minutes. What is left names nobody; staff can look its reference up for a year.
     Incidents and slots name nobody either, but people have written them: how long they stay says the tenant file.
     """
     kept = house.settings_of(ctx)
@@ -164,6 +184,8 @@ def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:
         "search_miss": Retention(180, delete_misses),
         "catalogue_edit": Retention(730, delete_ended),
         "plugin_failure": Retention(7, delete_failures),
+        "application.content": Retention(0, application_store.erase_due),
+        "application": Retention(365, application_store.delete_closed),
         "partner_order": Retention(90, order_store.delete_ended),
         "partner_stock": Retention(1, order_store.delete_past),
         "host_incident": Retention(kept.incident_days, incident_store.delete_old),

@@ -78,6 +78,8 @@ def tables() -> Sequence[Any]:
 @hookimpl
 def routes() -> Sequence[Any]:
     from servicepunkt.web import branding
+    from servicepunkt.web.applications import pages as application_pages
+    from servicepunkt.web.applications import staff as application_staff
     from servicepunkt.web.catalogue import answers
     from servicepunkt.web.catalogue import api as catalogue_api
     from servicepunkt.web.catalogue import pages as catalogue_pages
@@ -128,6 +130,8 @@ def routes() -> Sequence[Any]:
         *host_figure_pages.HANDLERS,
         *notice_api.HANDLERS,
         *notice_pages.HANDLERS,
+        *application_pages.HANDLERS,
+        *application_staff.HANDLERS,
         *order_pages.HANDLERS,
         *order_staff.HANDLERS,
         *staff_pages.HANDLERS,
@@ -209,6 +213,8 @@ def go_live_checks(ctx: TenantContext) -> Sequence[Any]:
 
 @hookimpl
 def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[StaffEntry]:  # noqa: ARG001
+    from servicepunkt.web.applications.staff import PERMISSION as APPLICATIONS_PERMISSION
+    from servicepunkt.web.applications.tasks import HREF as APPLICATIONS
     from servicepunkt.web.editors.tasks import HREF as CATALOGUE
     from servicepunkt.web.hosts.house import HREF as HOUSE
     from servicepunkt.web.hosts.incidents import STAFF as INCIDENTS
@@ -224,6 +230,8 @@ def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[S
         entries.append(StaffEntry("Help calls", "/staff/help", order=20))
     if PERMISSION in permissions:
         entries.append(StaffEntry("Orders", ORDERS, order=30))
+    if APPLICATIONS_PERMISSION in permissions:
+        entries.append(StaffEntry("Applications", APPLICATIONS, order=35))
     if "host.read" in permissions:
         entries.append(StaffEntry("House", HOUSE, order=5))
     if "incidents.answer" in permissions:
@@ -246,8 +254,12 @@ def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[S
 
 @hookimpl
 def staff_tasks(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[Any]:  # noqa: ARG001
+    from servicepunkt.web.applications.staff import PERMISSION
+    from servicepunkt.web.applications.tasks import ApplicationsFailed
     from servicepunkt.web.editors.tasks import TASKS
     from servicepunkt.web.notices.tasks import NoticesWithoutLuck
 
     found: list[Any] = [NoticesWithoutLuck()] if "notices.read" in permissions else []
+    if PERMISSION in permissions:
+        found.append(ApplicationsFailed())
     return [*found, *(TASKS if "catalogue.edit" in permissions else ())]

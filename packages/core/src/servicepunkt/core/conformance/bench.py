@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import entry_points
 from itertools import product
@@ -20,6 +21,7 @@ from servicepunkt.core.conformance.candidate import GROUP, Candidate
 from servicepunkt.core.conformance.watching import watched
 from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.identification import TEST_PERSON, Identified
 from servicepunkt.core.people.model import ROLES
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.tenancy.model import TenantContext
@@ -30,6 +32,10 @@ ASKED = {
     "locale": ("de", "en", "de-x-leicht", "xx"),
     "point": ("point", "no-such-point", ""),
     "permissions": (frozenset[str](), frozenset[str]().union(*ROLES.values())),
+    "identified": tuple(
+        Identified(provider=name, level=level, at=datetime(2026, 11, 21, tzinfo=UTC), proof="1", attributes=attributes)
+        for name, level, attributes in (("practice", 3, TEST_PERSON), ("", 0, {}))
+    ),
 }
 
 

@@ -85,10 +85,21 @@ class NoticeTemplate(msgspec.Struct, frozen=True):
     qr: str = ""
 
 
+class Attachment(msgspec.Struct, frozen=True):
+    """A file beside a text. `kind` is its media type, as in text/html."""
+
+    name: str
+    kind: str
+    content: bytes
+
+    def __repr__(self) -> str:
+        return f"Attachment(kind={self.kind!r})"
+
+
 class Message(msgspec.Struct, frozen=True):
     """What a channel is given. `reference` is the notice's id, the same however often it is tried: a provider that
     compares it sends once, of any other somebody may get the message twice after a crash. After `until` the message is
-    of no use, and the provider may give it up."""
+    of no use, and the provider may give it up. Mail alone carries `attachments`."""
 
     reference: str
     recipient: str
@@ -96,6 +107,7 @@ class Message(msgspec.Struct, frozen=True):
     subject: str = ""
     qr: str = ""
     until: datetime | None = None
+    attachments: tuple[Attachment, ...] = ()
 
     def __repr__(self) -> str:
         return f"Message(reference={self.reference!r})"

@@ -20,6 +20,7 @@ ROLES: dict[str, frozenset[str]] = {
             "accounts.manage",
             "consents.manage",
             "devices.manage",
+            "applications.forward",
             "deposits.read",
             "deposits.unlock",
             "notices.read",
@@ -32,6 +33,8 @@ ROLES: dict[str, frozenset[str]] = {
     "clerk": frozenset(
         {
             "staff.enter",
+            "applications.forward",
+            "applications.read",
             "deposits.read",
             "deposits.create",
             "deposits.load",

@@ -67,6 +67,12 @@ OWN = (
         then="The format is in `reading.py`: it yields one change after the other and never raises for a record.",
         folder=COMMON.parent / "source",
     ),
+    Pattern(
+        kind="identity",
+        about="a door by which people identify, with a test person to practise",
+        then="In `door.py` what really asks somebody takes the place of the test person.",
+        folder=COMMON.parent / "identity",
+    ),
 )
 
 

@@ -110,7 +110,8 @@ def _names() -> dict[str, Any]:
     import click
     import sqlalchemy
 
-    from servicepunkt.core import declarations, jobs, protocols
+    from servicepunkt.core import declarations, identification, jobs, protocols
+    from servicepunkt.core.applications import model as applications
     from servicepunkt.core.catalogue.formats import model as formats
     from servicepunkt.core.conformance import model as conformance
     from servicepunkt.core.notices import model as notices
@@ -118,6 +119,17 @@ def _names() -> dict[str, Any]:
     from servicepunkt.core.plugins import new
 
     found: dict[str, Any] = {"click": click, "sqlalchemy": sqlalchemy, "Callable": Callable}
-    for module in (declarations, protocols, formats, conformance, notices, orders, jobs, new):
+    for module in (
+        applications,
+        declarations,
+        protocols,
+        formats,
+        conformance,
+        identification,
+        notices,
+        orders,
+        jobs,
+        new,
+    ):
         found |= vars(module)
     return found

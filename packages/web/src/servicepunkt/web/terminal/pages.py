@@ -10,6 +10,7 @@ from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
+from servicepunkt.core.applications import service as application_service
 from servicepunkt.core.catalogue import html
 from servicepunkt.core.catalogue.model import Point, Service, pick, point_hours
 from servicepunkt.core.catalogue.service import CatalogueReader
@@ -19,6 +20,8 @@ from servicepunkt.core.hours.model import Calendar
 from servicepunkt.core.hours.words import describe
 from servicepunkt.core.texts import spoken_time, written_date
 from servicepunkt.web import access
+from servicepunkt.web.applications.links import COOKIE as APPLICATION_COOKIE
+from servicepunkt.web.applications.links import apply_links
 from servicepunkt.web.devices import model as devices
 from servicepunkt.web.devices.model import Device
 from servicepunkt.web.frame import CONTRAST_COOKIE, Frame, language, terminal_bar
@@ -168,13 +171,14 @@ def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str)
     aloud = speaker.address(f"/service/{service.id}/speech.wav", sight.locale)
     address = public_address(request, f"/service/{service.id}") if sight.point else ""
     say = partial(access.deployment_of(request).texts.translate, sight.locale)
-    orders = order_links(request, sight, offers)
+    orders, applications = order_links(request, sight, offers), apply_links(request, offers)
 
     def seen() -> dict[str, Any]:
         return {
             "service": service,
             "offers": offers,
             "orders": orders,
+            "applications": applications,
             "over": content.is_over(sight, service),
             "holds_from": first_day(sight, service),
             "ways": content.non_digital_ways(offers),
@@ -196,7 +200,7 @@ def service_page(request: Request[Any, Any, Any], sight: Sight, service_id: str)
         }
 
     frame: Frame = request.app.state["frame"]
-    key = (*sight.key, service.id, aloud, address, *orders, *(one.key for one in offers))
+    key = (*sight.key, service.id, aloud, address, *orders, "apply", *applications, *(one.key for one in offers))
     return page(
         request,
         "web/service.html",
@@ -257,7 +261,9 @@ async def terminal_service(
 
 @post("/k/end", guards=[access.terminal])
 async def terminal_end(request: Request[Any, Any, Any]) -> Response[Any]:
-    """Forget the person: all cookies but the terminal's own, and what scripts may have stored."""
+    """Forget the person: what they began, all cookies but the terminal's own, and what scripts may have stored."""
+    if begun := request.cookies.get(APPLICATION_COOKIE):
+        await application_service.forget(access.deployment_of(request), access.tenant_of(request), begun)
     if session := request.cookies.get(sessions.COOKIE):
         await session_service.end(access.deployment_of(request), access.tenant_of(request), session)
     answer = see_other(request, "/k")
@@ -273,8 +279,9 @@ def device_cookie(request: Request[Any, Any, Any], token: str) -> Cookie:
 
 
 def was_touched(request: Request[Any, Any, Any], usual: str) -> bool:
-    """Whether somebody left a language or a view behind, so that the start page has something to forget."""
-    return bool(request.cookies.get(CONTRAST_COOKIE)) or language(request) != usual
+    """Whether somebody left a language, a view or a draft behind, so that the start page has something to forget."""
+    left = any(request.cookies.get(name) for name in (CONTRAST_COOKIE, APPLICATION_COOKIE))
+    return left or language(request) != usual
 
 
 HANDLERS = (

@@ -89,6 +89,9 @@ class SmtpChannel:
         mail.set_content(message.text)
         if message.qr:
             mail.add_attachment(qr_png(message.qr), maintype="image", subtype="png", filename="code.png")
+        for one in message.attachments:
+            maintype, _, subtype = one.kind.partition("/")
+            mail.add_attachment(one.content, maintype=maintype, subtype=subtype, filename=one.name)
         return mail
 
 
