@@ -23,7 +23,12 @@ from servicepunkt.web.testing import alive
 
 #: What anybody may write who comes to the other tenant's own address: the beginning of a sign-in, which nobody goes on
 #: with who does not hold its cookie.
-BEGUN_BY_ANYBODY = {"/staff/sign-in/passkey/begin": {"handshake"}}
+BEGUN_BY_ANYBODY = {
+    # A draft is the browser's that begins it, in whichever town.
+    "/apply/{service_id:str}": {"application", "data_key", "procrastinate_jobs"},
+    "/apply/{service_id:str}/form": {"application"},
+    "/staff/sign-in/passkey/begin": {"handshake"},
+}
 
 
 class Tally(msgspec.Struct):

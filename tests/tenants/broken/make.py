@@ -29,6 +29,7 @@ REQUIRED = {
     "services": "id",
     "services.documents": "text",
     "offers": "service point provider can non_digital",
+    "responsibilities": "service authority",
     "dokbox.boxes": "id point name compartments",
     "dokbox.documents": "type name",
 }

@@ -136,6 +136,7 @@ async def test_every_mistake_stands_beside_its_field_and_what_was_typed_stays(he
     for name in ("field-born", "field-why", "field-mail"):
         assert f'href="#{name}"' in answer.text
         assert f'id="{name}-error"' in answer.text
+    assert "Geburtsdatum: Bitte geben Sie ein Datum ein" in answer.text
     assert 'value="gestern"' in answer.text
     assert "&lt;script&gt;</textarea>" in answer.text
     page = (await terminal.get(f"{APPLY}/form")).text

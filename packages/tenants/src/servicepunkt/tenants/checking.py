@@ -9,6 +9,7 @@ from typing import cast
 
 import msgspec
 
+from servicepunkt.core.applications.settings import NO_APPLY
 from servicepunkt.core.catalogue import checks as catalogue_checks
 from servicepunkt.core.declarations import TenantDraft, TenantSection
 from servicepunkt.core.deployment import Deployment
@@ -37,7 +38,7 @@ CONSEQUENCES = (
     checks.STAFF_UNKNOWN,
 )
 #: What is missed when entries of a kind could not be decoded.
-MISSED = {checks.NO_OFFERS.code: "offers", checks.EMPTY_THEME.code: "services"}
+MISSED = {checks.NO_OFFERS.code: "offers", checks.EMPTY_THEME.code: "services", NO_APPLY.code: "offers"}
 
 
 class Checked(msgspec.Struct, frozen=True):

@@ -182,6 +182,10 @@ def _form_page(desk: Desk, draft: Draft, mistakes: list[tuple[str, str]]) -> Res
         "web/apply_form.html",
         fields=desk.words.fields(desk.form, draft.content.values, draft.given, wrong),
         mistakes=[(seen.PREFIX + place if place else "", sentence) for place, sentence in mistakes],
+        summary=[
+            (seen.PREFIX + place if place else "", desk.words.mistake(desk.form, place, sentence))
+            for place, sentence in mistakes
+        ],
         yes_no=[(value, desk.words.say(said)) for value, said in seen.YES_NO.items()],
         path=f"{desk.path}/form",
     )

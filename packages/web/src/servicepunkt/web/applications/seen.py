@@ -10,6 +10,7 @@ import msgspec
 from babel.dates import format_timedelta
 
 from servicepunkt.core.applications.model import Application, Form, FormField
+from servicepunkt.core.catalogue.model import pick
 from servicepunkt.core.texts import language_of, spoken_date, spoken_time, written_date
 
 PREFIX = "field-"
@@ -87,6 +88,11 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
         if field.kind == "yes_no" and value in YES_NO:
             return self.say(YES_NO[value])
         return field.words(value, self.locale)
+
+    def mistake(self, form: Form, place: str, sentence: str) -> str:
+        """A mistake with the label of its field, for the list above the form."""
+        labels = [pick(one.label, self.locale) for one in form.fields if one.name == place]
+        return ": ".join([*labels, self.say(sentence)])
 
     @staticmethod
     def _typed(field: FormField, value: str) -> str:

@@ -19,6 +19,7 @@ for (const keys of document.querySelectorAll("[data-typing]")) {
     keys.hidden = false;
     capital(field.value === "");
   });
+  form.addEventListener("input", () => { if (field && field.value === "") capital(true); });
   keys.addEventListener("pointerdown", (event) => event.preventDefault()); // the field keeps the focus
   keys.addEventListener("click", (event) => {
     const key = event.target.closest("button");
