@@ -263,7 +263,8 @@ def test_the_worker_runs_the_jobs_of_all_plugins(run: Run, monkeypatch: pytest.M
     result = run("worker", "--concurrency", "2")
     assert (result.exit_code, result.exception) == (0, None)
     periodic = {"core.retention.erase", "core.catalogue.publish", "core.catalogue.links", "core.operators.count"}
-    asked = {"core.notice.deliver", "core.notice.receipt", "core.orders.expire", "core.orders.tell"}
+    asked = {"core.notice.deliver", "core.notice.receipt", "core.orders.expire", "core.orders.tell",
+             "core.applications.forward", "core.applications.end"}  # fmt: skip
     own = asked | periodic | {f"{name}:periodic" for name in periodic}
     assert seen == [(own, 2)]
 
