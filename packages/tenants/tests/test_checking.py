@@ -176,7 +176,8 @@ def test_the_packs_are_in_order(deployment: Deployment, pack: str) -> None:
     checked = check(deployment, files.folder_of(pack))
     assert checked.errors == []
     assert checked.file is not None
-    assert {one.code for one in checked.findings} <= {"SP1053"}, "115 is closed in the evening"
+    # 115 is closed in the evening, and no door is installed by which people could identify at a terminal.
+    assert {one.code for one in checked.findings} <= {"SP1053", "SP8273"}
 
 
 HOUSE = """
