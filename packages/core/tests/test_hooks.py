@@ -18,9 +18,9 @@ import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 
-from servicepunkt.core import cli, hookimpl
+from servicepunkt.core import cli, doors, hookimpl
 from servicepunkt.core import plugin as core_plugin
-from servicepunkt.core.applications import asking
+from servicepunkt.core.applications import connectors
 from servicepunkt.core.applications.model import ApplicationConnector, ConnectorError, Submission
 from servicepunkt.core.catalogue.formats.model import Format
 from servicepunkt.core.conformance import Rule
@@ -113,11 +113,11 @@ class Doors:
     text = "With the key of the locker"
     level = 1
 
-    async def begin(self, tx: Transaction, wish: IdentityWish) -> str:
+    async def begin(self, deployment: Deployment, tx: Transaction, wish: IdentityWish) -> str:
         self.wished = wish
         return f"{wish.return_path}?key={wish.key}"
 
-    async def take(self, tx: Transaction, key: UUID) -> Identified | None:
+    async def take(self, deployment: Deployment, tx: Transaction, key: UUID) -> Identified | None:
         known = {name: TEST_PERSON[name] for name in self.wished.required}
         return Identified(provider=self.name, level=1, at=tx.now(), proof="door 7", attributes=known)
 
@@ -438,8 +438,8 @@ async def test_hook_identity_providers(running: Deployment, on: TenantContext, o
     (door,) = running.plugins.flat(on, "identity_providers")
     wish = IdentityWish(key=uuid4(), purpose={"de": "Für das Fach"}, required=("family_names",), return_path="/back")
     async with running.database.tenant(on) as tx:
-        assert await door.begin(tx, wish) == f"/back?key={wish.key}"
-        found = await door.take(tx, wish.key)
+        assert await door.begin(running, tx, wish) == f"/back?key={wish.key}"
+        found = await door.take(running, tx, wish.key)
     assert (found.level, found.attributes) == (1, {"family_names": "Mustermann"})
     assert "Mustermann" not in repr(found)
     assert running.plugins.flat(off, "identity_providers") == []
@@ -458,8 +458,7 @@ async def test_hook_identification_listeners(
     running: Deployment, plugin: Locker, on: TenantContext, off: TenantContext
 ) -> None:
     async with running.database.tenant(on) as tx:
-        for listener in running.plugins.flat(on, "identification_listeners"):
-            await listener.closed(tx, uuid4(), "cancelled")
+        await doors.closed(running, tx, uuid4(), "cancelled")
     assert plugin.doors.told == [False]
     assert running.plugins.flat(off, "identification_listeners") == []
 
@@ -479,6 +478,6 @@ async def test_hook_application_connectors(running: Deployment, on: TenantContex
         person=None,
         answers=(),
     )
-    assert await asking.send(running, on, "locker", sent) == "door-2222-2222"
+    assert await connectors.send(running, on, "locker", sent) == "door-2222-2222"
     with pytest.raises(ConnectorError):
-        await asking.send(running, off, "locker", sent)
+        await connectors.send(running, off, "locker", sent)

@@ -62,10 +62,10 @@ class Well:
     def application_connectors(self) -> Sequence[Any]:
         return (self,)
 
-    async def begin(self, tx: Any, wish: Any) -> str:
+    async def begin(self, deployment: Any, tx: Any, wish: Any) -> str:
         return "/"
 
-    async def take(self, tx: Any, key: Any) -> None: ...
+    async def take(self, deployment: Any, tx: Any, key: Any) -> None: ...
     async def closed(self, tx: Any, key: Any, outcome: str) -> None: ...
 
     @hookimpl

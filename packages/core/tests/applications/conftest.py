@@ -53,13 +53,13 @@ class Door:
         self.wishes: dict[tuple[int, UUID], IdentityWish] = {}
         self.failing: Exception | None = None
 
-    async def begin(self, tx: Transaction, wish: IdentityWish) -> str:
+    async def begin(self, deployment: Deployment, tx: Transaction, wish: IdentityWish) -> str:
         if self.failing:
             raise self.failing
         self.wishes[tx.tenant_id, wish.key] = wish
         return f"{wish.return_path}?key={wish.key}"
 
-    async def take(self, tx: Transaction, key: UUID) -> Identified | None:
+    async def take(self, deployment: Deployment, tx: Transaction, key: UUID) -> Identified | None:
         if self.failing:
             raise self.failing
         if self.wishes.pop((tx.tenant_id, key), None) is None:

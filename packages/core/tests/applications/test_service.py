@@ -17,12 +17,12 @@ from servicepunkt.core.applications.model import (
     Application,
     ApplicationGoneError,
     ConnectorError,
-    DoorFailedError,
     LevelTooLowError,
 )
 from servicepunkt.core.applications.service import PAUSES, Draft, Start
 from servicepunkt.core.audit.store import audit_entry
 from servicepunkt.core.deployment import Deployment
+from servicepunkt.core.doors import DoorFailedError
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
 from servicepunkt.core.keys.store import data_key
 from servicepunkt.core.retention import erase_expired

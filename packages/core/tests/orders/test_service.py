@@ -169,6 +169,21 @@ async def test_the_same_key_sent_twice_at_once_is_one_order(partner: Partner) ->
     assert await actions(partner) == ["order.placed"]
 
 
+async def test_the_same_key_finds_its_order_though_that_has_taken_the_last_one(
+    partner: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, quote = uuid4(), service.quote
+
+    async def meanwhile(*asked: Any) -> Any:
+        monkeypatch.undo()
+        await service.place(partner, wish(key, last=1))
+        return await quote(*asked)
+
+    monkeypatch.setattr(service, "quote", meanwhile)
+    assert (await service.place(partner, wish(key, last=1))).state == "placed"
+    assert await actions(partner) == ["order.placed"]
+
+
 async def test_of_many_who_want_the_last_one_exactly_one_gets_it(partner: Partner) -> None:
     for _ in range(5):
         found = await asyncio.gather(

@@ -59,11 +59,11 @@ class Door:
         self.gives = True
         self.leads_to = ""
 
-    async def begin(self, tx: Any, wish: IdentityWish) -> str:
+    async def begin(self, deployment: Deployment, tx: Any, wish: IdentityWish) -> str:
         self.begun[tx.tenant_id, wish.key] = wish
         return self.leads_to or f"{wish.return_path}?key={wish.key}"
 
-    async def take(self, tx: Any, key: UUID) -> Identified | None:
+    async def take(self, deployment: Deployment, tx: Any, key: UUID) -> Identified | None:
         if self.begun.pop((tx.tenant_id, key), None) is None or not self.gives:
             return None
         return Identified(provider="door", level=3, at=tx.now(), proof="proof-7", attributes=TEST_PERSON)

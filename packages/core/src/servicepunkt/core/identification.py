@@ -15,6 +15,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from servicepunkt.core.db.session import Transaction
+    from servicepunkt.core.deployment import Deployment
 
 #: Levels of assurance of eIDAS, article 8 (2): low, substantial, high. 0 asks for none.
 LEVELS = ("none", "low", "substantial", "high")
@@ -79,7 +80,8 @@ TEST_PERSON: Mapping[str, str] = {
 class IdentityProvider(Protocol):
     """A door by which a person identifies: `name` is stable, `title` and `text` are English message ids.
 
-    `level`: the highest level of assurance that comes through it.
+    `level`: the highest level of assurance that comes through it. What ends an identification is told to
+    `servicepunkt.core.doors.closed`.
     """
 
     name: str
@@ -87,11 +89,11 @@ class IdentityProvider(Protocol):
     text: str
     level: int
 
-    async def begin(self, tx: Transaction, wish: IdentityWish) -> str:
+    async def begin(self, deployment: Deployment, tx: Transaction, wish: IdentityWish) -> str:
         """The path within the tenant at which the person goes on; what was begun under a key before is ended."""
         ...
 
-    async def take(self, tx: Transaction, key: UUID) -> Identified | None:
+    async def take(self, deployment: Deployment, tx: Transaction, key: UUID) -> Identified | None:
         """What came of it, once: it is forgotten with this. None while nothing did, and where it was given up."""
         ...
 

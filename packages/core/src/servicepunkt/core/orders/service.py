@@ -12,7 +12,7 @@ import msgspec
 
 from servicepunkt.core.audit import service as audit
 from servicepunkt.core.db.session import Transaction
-from servicepunkt.core.errors import ConflictError, NotFoundError
+from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
 from servicepunkt.core.ids import new_id
 from servicepunkt.core.jobs import job
 from servicepunkt.core.orders import model, store
@@ -155,7 +155,12 @@ def _is_the_same(order: Order, partner: Partner, wish: Wish) -> bool:
 
 async def _drafted(partner: Partner, wish: Wish) -> Order:
     """A new draft that holds what was chosen, or the order that another request with the key has made meanwhile."""
-    chosen, price = await quote(partner, wish.items)
+    try:
+        chosen, price = await quote(partner, wish.items)
+    except InvalidInputError:
+        if order := await _known(partner, wish):  # which has taken the last ones
+            return order
+        raise
     while True:
         draft = _draft(partner, wish, chosen, price)
         async with partner.deployment.database.tenant(partner.ctx) as tx:

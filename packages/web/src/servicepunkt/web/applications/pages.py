@@ -14,7 +14,8 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
-from servicepunkt.core.applications import asking, service
+from servicepunkt.core import doors as identifying
+from servicepunkt.core.applications import service
 from servicepunkt.core.applications.model import Application, ApplicationGoneError, Form, read
 from servicepunkt.core.applications.service import Draft, Start
 from servicepunkt.core.applications.settings import form_of
@@ -101,7 +102,7 @@ async def _draft(desk: Desk) -> Draft | Application | None:
 async def _about(desk: Desk, note: str) -> Response[str]:
     request = desk.request
     deployment, ctx = access.deployment_of(request), access.tenant_of(request)
-    doors = asking.doors(deployment, ctx, desk.form.level) if desk.form.level else {}
+    doors = identifying.doors(deployment, ctx, desk.form.level) if desk.form.level else {}
     found = await _draft(desk)
     is_begun = isinstance(found, Draft) and found.is_identified
     return desk.page(
