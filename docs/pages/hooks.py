@@ -13,7 +13,16 @@ from servicepunkt.core import hookspecs
 PUBLIC = {
     "servicepunkt.core": (
         *("hookimpl", "catalogue.formats.model", "catalogue.model", "commands", "conformance", "db", "declarations"),
-        *("applications.model", "deployment", "errors", "identification", "jobs", "notices.model", "orders.listed"),
+        *(
+            "applications.model",
+            "deployment",
+            "doors",
+            "errors",
+            "identification",
+            "jobs",
+            "notices.model",
+            "orders.listed",
+        ),
         *("orders.model", "plugins", "protocols", "secrets", "settings"),
         *("tenancy.model", "testing"),
     ),

@@ -1,16 +1,27 @@
-"""What the online ID brings to the house: its command, and its words."""
+"""What the online ID brings to the house: its command, its words, and identifications at the centre."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
+from servicepunkt.core.declarations import DeviceKind, TenantSection
 from servicepunkt.core.plugins import hookimpl
+from servicepunkt.core.protocols import Retention
+from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.eid.settings import SECTION, EidSettings
 
 servicepunkt_api = "1"
 HERE = Path(__file__).parent
+
+READER = DeviceKind(
+    "reader",
+    "Card reader",
+    calls=(("GET", "/api/v1/eid/config"), ("POST", "/api/v1/eid/claim"), ("POST", "/api/v1/eid/ended")),
+)
 
 
 @hookimpl
@@ -23,3 +34,39 @@ def commands() -> Sequence[click.Command]:
 @hookimpl
 def texts() -> Path:
     return HERE / "locale"
+
+
+@hookimpl
+def migrations() -> Path:
+    return HERE / "migrations"
+
+
+@hookimpl
+def tables() -> Sequence[Any]:
+    from servicepunkt.eid.sessions.store import TABLES
+
+    return TABLES
+
+
+@hookimpl
+def jobs() -> Sequence[Any]:
+    from servicepunkt.eid.sessions.service import JOBS
+
+    return JOBS
+
+
+@hookimpl
+def tenant_sections() -> Sequence[TenantSection]:
+    return (TenantSection(SECTION, EidSettings),)
+
+
+@hookimpl
+def device_kinds() -> Sequence[DeviceKind]:
+    return (READER,)
+
+
+@hookimpl
+def retention_rules(ctx: TenantContext) -> Mapping[str, Retention]:  # noqa: ARG001 - the same for every tenant
+    from servicepunkt.eid.sessions.store import erase_old
+
+    return {"eid_session": Retention(1, erase_old)}
