@@ -56,8 +56,7 @@ def eid_identify(reader: str, as_json: bool) -> None:  # noqa: ARG001 - there is
     if as_json:
         write_json(person)
         return
-    for name in person.held():
-        click.echo(f"{name.replace('_', ' ')}: {getattr(person, name)}")
+    click.echo("\n".join(console.lines_of(person)))
 
 
 @contextmanager
