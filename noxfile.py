@@ -54,6 +54,7 @@ PEERS = {
     "/usr/lib/postgresql/15/bin/postgres": ("postgresql-15",),
     "/usr/sbin/pgbouncer": ("pgbouncer",),
     "/usr/sbin/nginx": ("nginx-light",),
+    "xmlsec1": ("xmlsec1",),
     "/usr/lib/python3/dist-packages/smartcard": ("python3-pyscard",),
     "promtool": ("prometheus",),
     # The online ID: readers, a reader without a device, a client, and OpenPACE's library with its tools.
