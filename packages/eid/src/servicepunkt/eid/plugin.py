@@ -1,4 +1,4 @@
-"""What the online ID brings to the house: its command, and its words."""
+"""What the online ID brings to the house: its command, the pages of a card reader, and its words."""
 
 from __future__ import annotations
 
@@ -18,6 +18,16 @@ def commands() -> Sequence[click.Command]:
     from servicepunkt.eid.cli import eid
 
     return (eid,)
+
+
+@hookimpl
+def templates() -> Path:
+    return HERE / "templates"
+
+
+@hookimpl
+def static_files() -> Path:
+    return HERE / "static"
 
 
 @hookimpl
