@@ -41,6 +41,7 @@ from servicepunkt.core.texts import Texts
 from servicepunkt.dokbox import health
 from servicepunkt.dokbox.controller import pages as box_pages
 from servicepunkt.dokbox.staff import words
+from servicepunkt.eid.controller import words as reader_words
 from servicepunkt.eid.reader import words as card_words
 from servicepunkt.web.applications import seen as applications_seen
 from servicepunkt.web.editors import changes as editor_changes
@@ -139,6 +140,9 @@ def in_tables() -> Iterator[Said]:
         figures: [sentence for pair in figures.UNITS.values() for sentence in pair],
         content: [*content.CAPABILITIES.values(), *content.CHANNELS.values()],
         box_pages: [sentence for pair in box_pages.QUESTIONS.values() for sentence in pair],
+        reader_words: [
+            *(said for name, table in vars(reader_words).items() if name.isupper() for said in flat(table)),
+        ],
         card_words: [sentence for pair in card_words.WORDS.values() for sentence in pair],
     }.items():
         yield from ((package_of(module), module.__name__, sentence) for sentence in said)
@@ -147,6 +151,12 @@ def in_tables() -> Iterator[Said]:
 def sentences(module: ModuleType) -> list[str]:
     """The constants of a module that are sentences."""
     return [said for name, said in vars(module).items() if name.isupper() and isinstance(said, str)]
+
+
+def flat(said: str | dict[object, str | tuple[str, ...]]) -> list[str]:
+    """A sentence, or those of a table with one or several a row."""
+    rows = said.values() if isinstance(said, dict) else (said,)
+    return [sentence for row in rows for sentence in ((row,) if isinstance(row, str) else row)]
 
 
 def package_of(module: ModuleType) -> str:

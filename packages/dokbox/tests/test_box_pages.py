@@ -507,7 +507,7 @@ async def test_the_pages_of_every_step(bench: Bench) -> None:
             found.extend(await faults(page, name))
 
         async def go_on() -> None:
-            await page.click(".sp-box__doing form button.kern-btn--primary")
+            await page.click(".sp-local__doing form button.kern-btn--primary")
 
         await page.goto(f"{base}/number")
         await look("pick-up number")
@@ -564,7 +564,7 @@ async def test_wrong_birth_dates_end_at_a_page_that_says_so(bench: Bench) -> Non
         for day in range(1, 6):
             await page.wait_for_selector("#value")
             await page.fill("#value", f"{day:02d}011990")
-            await page.click(".sp-box__doing form button.kern-btn--primary")
+            await page.click(".sp-local__doing form button.kern-btn--primary")
             await page.wait_for_load_state()
         await page.wait_for_selector("h1:has-text('Ihr Dokument bleibt hier')")
         found += await faults(page, "locked")

@@ -10,9 +10,9 @@ import pytest
 
 from servicepunkt.core.errors import SettingsError
 from servicepunkt.dokbox.controller.environment import BoxEnvironment, open_vault, read_environment
-from servicepunkt.dokbox.controller.watchdog import Watchdog
 from servicepunkt.dokbox.errors import VaultError
 from servicepunkt.dokbox.vault import FileVault, RemoteVault
+from servicepunkt.web.local.watchdog import Watchdog
 
 
 def test_without_settings_the_keys_lie_in_files() -> None:

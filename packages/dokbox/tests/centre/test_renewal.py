@@ -20,7 +20,7 @@ from servicepunkt.core.errors import InvalidInputError, NotFoundError, SettingsE
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.core.testing import FixedClock, RecordingChannel
 from servicepunkt.dokbox import care, intake, model, renewal, service, store, wire
-from servicepunkt.dokbox.controller.app import BoxProcess, enrolled_token
+from servicepunkt.dokbox.controller.app import BoxProcess, enrolment_of
 from servicepunkt.dokbox.controller.channel import RefusedByCentreError, RevokedError, refusal
 from servicepunkt.dokbox.controller.link import Link
 from servicepunkt.dokbox.errors import OutOfOrderError, RefusedError
@@ -32,6 +32,7 @@ from servicepunkt.dokbox.testing import Bench
 from servicepunkt.dokbox.trust import store as trust_store
 from servicepunkt.dokbox.vault import RemoteVault
 from servicepunkt.web.devices import service as devices
+from servicepunkt.web.local.enrolment import enrolled_token
 
 if TYPE_CHECKING:
     from conftest import Clerk, Wire
@@ -351,7 +352,7 @@ async def test_a_new_code_enrols_the_same_computer_again(
 
     async def started(enrol: str) -> str:
         box = BoxProcess(home=home, vault=tmp_path, cabinet="", centre=address, enrol=enrol)
-        return await enrolled_token(box, key)
+        return await enrolled_token(enrolment_of(box, key))
 
     with pytest.raises(SettingsError):
         await started("")
@@ -366,7 +367,7 @@ async def test_a_new_code_enrols_the_same_computer_again(
     third = await started(await code())
     assert third not in (first, second)
     away = BoxProcess(home=home, vault=tmp_path, cabinet="", centre="http://127.0.0.1:9", enrol="BBBB")
-    assert await enrolled_token(away, key) == third
+    assert await enrolled_token(enrolment_of(away, key)) == third
 
 
 async def test_the_same_computer_keeps_its_peppers_under_a_new_token(line: Wire, tmp_path: Path, address: str) -> None:

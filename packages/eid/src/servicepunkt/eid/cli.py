@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,10 @@ from pathlib import Path
 import click
 
 from servicepunkt.core.commands import write_json
+from servicepunkt.core.settings import read_settings
 from servicepunkt.eid import console
 from servicepunkt.eid.errors import EidError
+from servicepunkt.eid.sdk.client import URL
 
 reader_option = click.option(
     "--reader", default="", help="The beginning of its name; `practice`: a virtual card in this process."
@@ -72,6 +75,31 @@ def eid_simulate(home: Path, secrets: Path, ausweisapp: int, service: int, port:
     from servicepunkt.eid.simulator import command
 
     asyncio.run(command.run(home=home, secrets=secrets, ausweisapp=ausweisapp, service=service, port=port))
+
+
+@eid.command("run")
+@click.option("--home", type=click.Path(path_type=Path), required=True, help="Folder of the token.")
+@click.option("--centre", required=True, help="Address of the tenant at the centre.")
+@click.option("--enrol", default="", help="One-time code, needed once.")
+@click.option("--ausweisapp", default=URL, show_default=True, help="The AusweisApp of this computer.")
+@click.option("--port", default=8630, show_default=True, type=click.IntRange(0, 65535), help="At 127.0.0.1.")
+@click.option("--url", default="", help="Address under which the terminal's browser finds these pages.")
+def eid_run(home: Path, centre: str, enrol: str, ausweisapp: str, port: int, url: str) -> None:
+    """Run the reader of a terminal: the local pages on which people identify and look after their PIN."""
+    from servicepunkt.eid.controller.app import ReaderProcess, run
+
+    settings = read_settings(os.environ)
+    process = ReaderProcess(
+        home=home,
+        centre=centre.rstrip("/"),
+        enrol=enrol,
+        ausweisapp=ausweisapp,
+        port=port,
+        url=url or f"http://localhost:{port}",
+        # Browsers take loopback for safe, and some keep no cookie marked as secure from a page without TLS there.
+        secure_cookies=url.startswith("https://"),
+    )
+    run(process, settings.clock)
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""What the online ID brings to the house: its command, its words, and identifications at the centre."""
+"""What the online ID brings to the house: its command, the pages of a card reader, its words, and identifications at
+the centre."""
 
 from __future__ import annotations
 
@@ -29,6 +30,16 @@ def commands() -> Sequence[click.Command]:
     from servicepunkt.eid.cli import eid
 
     return (eid,)
+
+
+@hookimpl
+def templates() -> Path:
+    return HERE / "templates"
+
+
+@hookimpl
+def static_files() -> Path:
+    return HERE / "static"
 
 
 @hookimpl

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import secrets
 import time
@@ -23,10 +22,10 @@ from servicepunkt.dokbox.controller.environment import BoxEnvironment, open_vaul
 from servicepunkt.dokbox.controller.link import Link
 from servicepunkt.dokbox.controller.pages import create_box_app
 from servicepunkt.dokbox.controller.service import Controller, Timing
-from servicepunkt.dokbox.controller.watchdog import Watchdog
-from servicepunkt.dokbox.files import write_secret
 from servicepunkt.dokbox.journal import Journal
 from servicepunkt.dokbox.slot import Slot, open_slot
+from servicepunkt.web.local.enrolment import Enrolment, enrolled_token
+from servicepunkt.web.local.watchdog import Watchdog
 from servicepunkt.web.server import serving, stop_on_signals
 
 IN_FILES = "whoever takes this computer has the keys of the codes too; use a TPM, or have the centre keep them"
@@ -78,7 +77,7 @@ async def _run(box: BoxProcess, clock: Clock, *, timing: Timing | None, cost: pi
     if vault.kind == "file":
         log.warning("vault_in_files", reason=IN_FILES)
     slot = slot_of(box)
-    token = await enrolled_token(box, vault.public_key)
+    token = await enrolled_token(enrolment_of(box, vault.public_key))
     journal = Journal(box.home / "journal.sqlite")
     try:
         async with open_cabinet(box.cabinet) as cabinet:
@@ -120,40 +119,14 @@ async def _serve(box: BoxProcess, controller: Controller, link: Link, clock: Clo
             task.result()
 
 
+def enrolment_of(box: BoxProcess, public_key: bytes) -> Enrolment:
+    """What it takes to get a token of the centre."""
+    return Enrolment(home=box.home, centre=box.centre, kind="box", code=box.enrol, url=box.url, public_key=public_key)
+
+
 def slot_of(box: BoxProcess) -> Slot | None:
     """The slot for old documents. Raises SettingsError."""
     try:
         return open_slot(box.slot) if box.slot else None
     except ValueError as error:
         raise SettingsError(str(error)) from None
-
-
-async def enrolled_token(box: BoxProcess, public_key: bytes) -> str:
-    """The device token from disk, or a new one for a one-time code that was not used here yet. Raises SettingsError."""
-    path, used = box.home / "token", box.home / "enrolled-with"
-    digest = hashlib.sha256(box.enrol.encode()).digest() if box.enrol else b""
-    known = path.read_text() if path.exists() else ""
-    if known and (not box.enrol or (used.exists() and used.read_bytes() == digest)):
-        return known
-    if not box.enrol:
-        raise SettingsError(
-            "this box is not enrolled: create a one-time code on the devices page and pass --enrol CODE"
-        )
-    body = {"code": box.enrol, "kind": "box", "public_key": public_key.hex(), "info": {"url": box.url}}
-    try:
-        async with httpx.AsyncClient(base_url=box.centre, timeout=10) as client:
-            answer = await client.post("/api/v1/devices/enrol", json=body)
-        made = answer.status_code in (200, 201)
-        refused = "" if made else f"the centre refused the one-time code ({answer.status_code})"
-    except httpx.HTTPError as error:
-        refused = f"the centre does not answer ({type(error).__name__})"
-    if refused:
-        if known:  # a code that was used long ago still stands in the command line, or the centre is away
-            log.warning("not_enrolled_again", reason=refused)
-            return known
-        raise SettingsError(refused)
-    token = str(answer.json()["token"])
-    # The code after the token: whoever starts a box again with the same command line uses the token that it has.
-    write_secret(path, token.encode())
-    write_secret(used, digest)
-    return token

@@ -6,46 +6,30 @@ What a person types lives in the memory of this process for one visit, never in 
 from __future__ import annotations
 
 import re
-from collections.abc import Container
 from contextlib import suppress
 from datetime import date
 from typing import Any, Literal
 
 import msgspec
 import structlog
-from litestar import Litestar, Response, get, post
-from litestar.config.csrf import CSRFConfig
-from litestar.exceptions import HTTPException
+from litestar import Response, get, post
 from litestar.response import Redirect
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp
 
 from servicepunkt.core.clock import Clock
-from servicepunkt.core.errors import InvalidInputError, ServicepunktError
 from servicepunkt.core.plugins import PluginHost
-from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.dokbox.controller import origin
-from servicepunkt.dokbox.controller.frame import (
-    IDLE_CONTENT,
-    IDLE_FORM,
-    IDLE_RESULT,
-    BoxFrame,
-    BoxPages,
-    Connected,
-    WebRequest,
-)
+from servicepunkt.dokbox.controller.frame import BoxPages, Connected
 from servicepunkt.dokbox.controller.screens import COOKIE, Screen
 from servicepunkt.dokbox.controller.service import Controller
 from servicepunkt.dokbox.controller.visits import Visit
 from servicepunkt.dokbox.errors import ClosedError, DokboxError, OutOfOrderError, RefusedError, VisitOverError
 from servicepunkt.dokbox.model import State
-from servicepunkt.web import assets
 from servicepunkt.web.forms import PersonalForm, convert, typed
-from servicepunkt.web.frame import CONTRAST_COOKIE, LANGUAGE_COOKIE, language, local_path
-from servicepunkt.web.problems import Problems
-from servicepunkt.web.requests import CarefulRequest, PlainTokens
-from servicepunkt.web.security import SecurityHeaders
-from servicepunkt.web.tenancy import TENANT_KEY
-from servicepunkt.web.terminal import switches
+from servicepunkt.web.frame import CONTRAST_COOKIE, LANGUAGE_COOKIE, language
+from servicepunkt.web.local import origin
+from servicepunkt.web.local.app import create_local_app
+from servicepunkt.web.local.frame import IDLE_CONTENT, IDLE_FORM, IDLE_RESULT, LocalFrame, WebRequest
+from servicepunkt.web.local.pages import arrived
 
 log = structlog.get_logger("servicepunkt.dokbox")
 
@@ -103,18 +87,12 @@ def pages_of(request: WebRequest) -> BoxPages:
 @get("/")
 async def start(request: WebRequest) -> Response[Any]:
     """Open or closed, and the way to a document. Who comes from the terminal keeps language and view."""
+    if (sent := await arrived(request)) is not None:
+        return sent
     pages = pages_of(request)
-    config = pages.controller.config
-    arrived = origin.arrived(request, config.languages if config else ())
-    if arrived is not None:
-        await pages.leave(request)
-        answer = _left(None)
-        _forget(answer, but=arrived)
-        origin.keep(answer, arrived, secure=pages.secure)
-        return answer
     open_now, sentence = pages.hours_line(language(request))
     # Nobody has to be warned where nothing would be forgotten and nothing lies behind this page.
-    back = origin.from_terminal(request) and pages.link.connected
+    back = origin.from_terminal(request) and pages.frame.connected()
     touched = CONTRAST_COOKIE in request.cookies or LANGUAGE_COOKIE in request.cookies
     return pages.page(
         request,
@@ -124,22 +102,6 @@ async def start(request: WebRequest) -> Response[Any]:
         hours=sentence,
         healthy=pages.controller.healthy,
     )
-
-
-@get("/start")
-async def back_to_start(request: WebRequest) -> Redirect:
-    """Back to the terminal's themes, in the language and view of this visit; without the centre to the box's start."""
-    pages = pages_of(request)
-    await pages.leave(request)
-    return _left(pages.to_terminal(request, "/k", switches.choices(request)))
-
-
-@get("/connection")
-async def connection(request: WebRequest) -> Response[None]:
-    """Asked by a start page that waits for the centre: nothing, or the order to go back to the terminal."""
-    pages = pages_of(request)
-    there = pages.to_terminal(request, "/k", switches.choices(request)) is not None
-    return Response(None, status_code=204, headers={"hx-redirect": "/start"} if there else None)
 
 
 @get("/stay", status_code=204)
@@ -335,71 +297,8 @@ async def result(request: WebRequest) -> Response[Any]:
     )
 
 
-@post("/end", status_code=303)
-async def end(request: WebRequest) -> Redirect:
-    """Forget everything that was typed or chosen; the terminal's pages begin in the usual language and view again."""
-    pages = pages_of(request)
-    await pages.leave(request)
-    ctx: TenantContext | None = request.scope.get(TENANT_KEY)  # type: ignore[assignment]
-    usual = {"lang": ctx.locale if ctx else "de", "view": switches.PLAIN}
-    answer = _left(pages.to_terminal(request, "/k", usual))
-    _forget(answer)
-    return answer
-
-
-@get("/help")
-async def help_page(request: WebRequest) -> Response[Any]:
-    """Call somebody on the terminal's page; where that cannot be reached, a telephone number and words."""
-    pages = pages_of(request)
-    if (away := pages.to_terminal(request, "/k/help", switches.choices(request))) is not None:
-        await pages.leave(request)
-        return _left(away)
-    return pages.page(request, "dokbox/box_help.html", idle=IDLE_CONTENT)
-
-
-@post("/language", status_code=303)
-async def choose_language(request: WebRequest) -> Redirect:
-    form = convert(await typed(request), switches.LanguageForm, switches.SENTENCES)
-    ctx: TenantContext | None = request.scope.get(TENANT_KEY)  # type: ignore[assignment]
-    if ctx is None or form.language not in ctx.languages:
-        raise InvalidInputError([("language", switches.SENTENCES["language"])])
-    return _remember(request, LANGUAGE_COOKIE, form.language, form.next)
-
-
-@post("/view", status_code=303)
-async def choose_view(request: WebRequest) -> Redirect:
-    form = convert(await typed(request), switches.ViewForm, switches.SENTENCES)
-    before = request.cookies.get(CONTRAST_COOKIE, "")
-    return _remember(request, CONTRAST_COOKIE, switches.toggled(before, form.view), form.next)
-
-
-def _remember(request: WebRequest, name: str, value: str, target: str) -> Redirect:
-    answer = Redirect(local_path(target), status_code=303)
-    origin.keep(answer, {name: value}, secure=pages_of(request).secure)
-    return answer
-
-
-def _left(away: Redirect | None) -> Redirect:
-    """The answer to somebody who leaves: away to the terminal, or the box's own start page."""
-    return away or Redirect("/", status_code=303)
-
-
-def _forget(answer: Response[Any], *, but: Container[str] = ()) -> None:
-    """Delete what was typed and chosen, `but` some; that this screen is a terminal stays true."""
-    for name in (COOKIE, LANGUAGE_COOKIE, CONTRAST_COOKIE):
-        if name not in but:
-            answer.delete_cookie(name, path="/")
-
-
-@get("/health/live", opt={"exclude_from_csrf": True})
-async def live() -> dict[str, str]:
-    return {"status": "ok"}
-
-
 HANDLERS = (
     start,
-    back_to_start,
-    connection,
     stay,
     ask_number,
     take_number,
@@ -414,84 +313,20 @@ HANDLERS = (
     open_door,
     door,
     result,
-    end,
-    help_page,
-    choose_language,
-    choose_view,
-    live,
 )
 
 
-class OneTenant:
-    """Puts the box's tenant into the scope, as far as the last configuration tells it."""
-
-    def __init__(self, app: ASGIApp, controller: Controller) -> None:
-        self._app = app
-        self._controller = controller
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        config = self._controller.config
-        if config is not None and str(scope["type"]) == "http":
-            scope[TENANT_KEY] = TenantContext(  # type: ignore[literal-required]
-                id=config.tenant, slug="", name=config.tenant_name, languages=config.languages, zone=config.zone
-            )
-        await self._app(scope, receive, send)
-
-
-class Headers:
-    """The headers of every answer. Where the centre is comes with the configuration, so it is asked each time."""
-
-    def __init__(self, app: ASGIApp, pages: BoxPages) -> None:
-        self._app = app
-        self._pages = pages
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        pages = self._pages
-        headers = SecurityHeaders(self._app, secure=pages.secure, form_targets=pages.form_targets())
-        await headers(scope, receive, send)
+def start_again(request: WebRequest, error: DokboxError) -> Response[Any]:
+    """Over, closed or out of order: the start page says which."""
+    del request
+    log.info("visit_ended", code=error.code)
+    return Redirect("/", status_code=303)
 
 
 def create_box_app(controller: Controller, *, clock: Clock, link: Connected, secure_cookies: bool) -> ASGIApp:
     """The ASGI application of a box: its own pages and static files, nothing else."""
     plugins = PluginHost()
     plugins.load_installed()
-    frame = BoxFrame(plugins, controller, link)
-    problems = Problems(frame)
-    pages = BoxPages(controller, frame, clock, link, secure=secure_cookies)
-
-    def start_again(request: WebRequest, error: DokboxError) -> Response[Any]:
-        """Over, closed or out of order: the start page says which."""
-        del request
-        log.info("visit_ended", code=error.code)
-        return Redirect("/", status_code=303)
-
-    async def startup(app: Litestar) -> None:
-        app.state["frame"] = frame
-        app.state["pages"] = pages
-
-    csrf = CSRFConfig(
-        # The same after a restart: a browser keeps its token, and the framework would not replace it.
-        secret=controller.form_secret,
-        cookie_name="sp_box_csrf",
-        cookie_path="/",
-        cookie_secure=secure_cookies,
-        cookie_httponly=True,
-        cookie_samesite="strict",
-    )
-    app = Litestar(
-        route_handlers=[*HANDLERS, assets.static_file],
-        exception_handlers={
-            DokboxError: start_again,
-            ServicepunktError: problems.known,
-            HTTPException: problems.framework,
-            Exception: problems.unknown,
-        },
-        csrf_config=csrf,
-        middleware=[PlainTokens(csrf)],
-        request_class=CarefulRequest,
-        request_max_body_size=16 * 1024,
-        on_startup=[startup],
-        openapi_config=None,
-        logging_config=None,
-    )
-    return Headers(OneTenant(app, controller), pages)
+    frame = LocalFrame(plugins, config=lambda: controller.config, connected=lambda: link.connected)
+    pages = BoxPages(controller, frame, clock, secure=secure_cookies)
+    return create_local_app(pages, HANDLERS, form_secret=controller.form_secret, refusals={DokboxError: start_again})

@@ -1,4 +1,4 @@
-"""Tell systemd that the box has started, and while it lives (sd_notify): a box that hangs is started again.
+"""Tell systemd that a program has started, and while it lives (sd_notify): one that hangs is started again.
 
 The protocol is one datagram to the socket that NOTIFY_SOCKET names (man 3 sd_notify). Without it nothing is said.
 """

@@ -1,6 +1,6 @@
-"""Where a visit to the box's pages came from: the terminal beside it, which wants it back, or nowhere.
+"""Where a visit to a computer's own pages came from: the terminal beside it, which wants it back, or nowhere.
 
-The terminal's link carries language and view (`/?lang=en&view=large`), and so does the way back to its start page.
+The terminal's link carries language and view (`/?lang=en&view=large`), and so does the way back to its pages.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from urllib.parse import urlencode, urlsplit
 
 from litestar import Request, Response
 
-from servicepunkt.dokbox import wire
 from servicepunkt.web.terminal import switches
 
-TERMINAL_COOKIE = "sp_box_terminal"
+TERMINAL_COOKIE = "sp_local_terminal"
 WebRequest = Request[Any, Any, Any]
 
 
@@ -28,17 +27,17 @@ def from_terminal(request: WebRequest) -> bool:
     return request.cookies.get(TERMINAL_COOKIE) == "1"
 
 
-def terminal_address(config: wire.BoxConfig | None, path: str, *, lang: str, view: str) -> str:
+def terminal_address(centre_url: str, path: str, *, lang: str, view: str) -> str:
     """Where `path` of the terminal's pages lies at the centre; empty while the centre has not said where it is."""
-    if not centre_origin(config):
+    if not centre_origin(centre_url):
         return ""
-    assert config is not None
-    return f"{config.centre_url}{path}?{urlencode({'lang': lang, 'view': view or switches.PLAIN})}"
+    joint = "&" if "?" in path else "?"
+    return f"{centre_url}{path}{joint}{urlencode({'lang': lang, 'view': view or switches.PLAIN})}"
 
 
-def centre_origin(config: wire.BoxConfig | None) -> str:
-    """Scheme and host of the centre, to which a form of the box may lead on; empty while it is unknown."""
-    parts = urlsplit(config.centre_url if config else "")
+def centre_origin(centre_url: str) -> str:
+    """Scheme and host of the centre, to which a form may lead on; empty while it is unknown."""
+    parts = urlsplit(centre_url)
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") and parts.netloc else ""
 
 
