@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 from uuid import UUID
 
 import httpx
@@ -43,6 +44,7 @@ from servicepunkt.web.testing import alive
 
 PASSWORD = "a long sentence to sign in"
 BASE = "http://points.example.org"
+LINK = re.compile(r'href="http://127\.0\.0\.1:24727/eID-Client\?tcTokenURL=([^"]+)"')
 TOKEN = re.compile(r'name="_csrf_token" value="([^"]+)"')
 SERVICE = {
     "url": "https://service.invalid/soap",
@@ -185,6 +187,8 @@ class Bought:
         self.server = EidServer(signer=self.service, client=self.town.certificate, now=clock.now)
         self.is_down = self.is_forged = False
         self.asked = 0
+        #: Who answers a question, as bytes.
+        self.answer_with = self.server.answer
         #: Called when a question has arrived, before it is answered.
         self.meanwhile: Any = None
 
@@ -195,7 +199,7 @@ class Bought:
         if self.is_down:
             raise httpx.ConnectError("down")
         self.server._signer = self.stranger if self.is_forged else self.service
-        status, body = self.server.answer(request.content)
+        status, body = self.answer_with(request.content)
         return httpx.Response(status, content=body)
 
     def connect(self, deployment: Deployment, ctx: TenantContext, wanted: Any) -> EidService:
@@ -242,9 +246,27 @@ class Visit:
 class House:
     """Both towns with their pages, and whoever uses them."""
 
-    def __init__(self, deployment: Deployment, alpha: TenantContext, beta: TenantContext, bought: Bought) -> None:
+    def __init__(
+        self, deployment: Deployment, owner: str, alpha: TenantContext, beta: TenantContext, bought: Bought
+    ) -> None:
+        self._owner = owner
         self.deployment, self.alpha, self.beta, self.bought = deployment, alpha, beta, bought
         self.app = create_app(deployment)
+
+    async def at(self, origin: str, server_address: str) -> TenantContext:
+        """The first town with another public address, and an eID server that is attached to its pages."""
+        service = {**SERVICE, "address": f"{origin}/t/alpha", "server_address": server_address, "channel": "attached"}
+        settings = {**SETTINGS, "eid": {**SETTINGS["eid"], "service": service}}
+        return await make_tenant(
+            self.deployment, self._owner, "alpha", plugins=["web", "eid", "listener"], settings=settings
+        )
+
+    @staticmethod
+    def link_in(page: str) -> str:
+        """The address of the TcToken in the link to an AusweisApp."""
+        found = LINK.search(page)
+        assert found
+        return parse_qs(f"x={found[1]}")["x"][0]
 
     @asynccontextmanager
     async def browser(self, app: Any = None) -> AsyncIterator[Visit]:
@@ -273,7 +295,7 @@ class House:
 
 @pytest.fixture
 async def house(
-    deployment: Deployment, town: TenantContext, other: TenantContext, bought: Bought
+    deployment: Deployment, urls: Urls, town: TenantContext, other: TenantContext, bought: Bought
 ) -> AsyncIterator[House]:
     now = deployment.clock.now()
     for ctx in (town, other):
@@ -283,7 +305,7 @@ async def house(
                 await people.create_account(
                     tx, at=now, actor="test", login=login, name=login, password=PASSWORD, roles=(role,)
                 )
-    made = House(deployment, town, other, bought)
+    made = House(deployment, urls.owner, town, other, bought)
     async with alive(made.app):
         yield made
 

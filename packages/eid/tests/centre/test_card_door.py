@@ -373,10 +373,8 @@ async def test_age_and_residence_arrive_as_yes_and_no(house: House, bought: Any)
     async with house.browser() as visit:
         page = (await visit.get(f"/t/alpha{path}")).text
         assert "mindestens 18 Jahre alt" in page
-        href = re.search(r'href="eid://127\.0\.0\.1:24727/eID-Client\?tcTokenURL=([^"]+)"', page)
-        assert href
-        (address,) = parse_qs(f"x={href[1]}")["x"]
-        token = await fetched(house, address)
+        assert 'href="eid://127.0.0.1:24727/eID-Client?tcTokenURL=https%3A%2F%2Ftown.example.org%2Feid%2F' in page
+        token = await fetched(house, house.link_in(page))
         bought.server.finish(bought.session, ERIKA, Answers(old_enough=True, lives_there=False))
         answer = await visit.get(local(token["RefreshAddress"]))
         assert answer.headers["location"] == f"/t/alpha/back?key={asked.key}"
@@ -409,12 +407,6 @@ def test_only_what_was_wished_for_is_asked() -> None:
 # --- on the web ---------------------------------------------------------------------------------------------------
 
 
-def link_of(page: str) -> str:
-    href = re.search(r'href="http://127\.0\.0\.1:24727/eID-Client\?tcTokenURL=([^"]+)"', page)
-    assert href
-    return parse_qs(f"x={href[1]}")["x"][0]
-
-
 async def test_the_whole_way_on_the_web(house: House, listener: Listener) -> None:
     async with house.browser() as visit, house.browser() as thief:
         here = await begun(visit, WEB)
@@ -422,9 +414,9 @@ async def test_the_whole_way_on_the_web(house: House, listener: Listener) -> Non
         page = (await visit.get(here)).text
         assert "Für Ihr Führungszeugnis." in page
         assert (await thief.get(here)).status_code == 410
-        address = link_of((await visit.get(here)).text)
+        address = house.link_in((await visit.get(here)).text)
         async with house.browser() as app:
-            assert (await app.get(local(link_of(page)))).status_code == 410, "a new link makes the old one void"
+            assert (await app.get(local(house.link_in(page)))).status_code == 410, "a new link makes the old one void"
         token = await fetched(house, address)
         house.bought.server.finish(house.bought.session, ERIKA)
         assert "Die AusweisApp arbeitet" in (await visit.get(here)).text

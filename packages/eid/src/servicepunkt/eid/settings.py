@@ -64,9 +64,9 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     `certificate` and `key` are ours, PEM, for TLS and for our signatures; `trusted` is the certificate with which the
     service signs, `authorities` those of its TLS, the usual ones where it is empty: all four by reference.
     `channel`: how the AusweisApp's channel to it is secured: by a key that it gives us for each session, or by its
-    certificate alone where it is attached to our pages. `address`: of this tenant, as the certificate of the terminal
-    names it; the deployment's own where it is empty. `error_address`: where people go whose connection broke; a page
-    of ours where it is empty.
+    certificate alone where it is attached to our pages, that is behind the same TLS. `address`: of this tenant, as the
+    certificate of the terminal names it; the deployment's own where it is empty. `error_address`: where people go whose
+    connection broke; a page of ours where it is empty.
     """
 
     url: Address

@@ -28,6 +28,9 @@ class Held(msgspec.Struct):
     """A session: what was asked, the number of the last question, and what was read."""
 
     operations: Mapping[str, str]
+    age: int | None = None
+    community: str = ""
+    transaction: str = ""
     counter: int = 0
     attributes: Attributes | None = None
     answers: Answers = Answers()
@@ -43,6 +46,8 @@ class EidServer:
         self._signer, self._client, self._now, self._level = signer, client, now, level
         self.sessions: dict[str, Held] = {}
         self.denied: frozenset[str] = frozenset()
+        #: Called with each new session; gives the name by which the client finds it.
+        self.opened: Callable[[str, Held], str] = lambda _session, _held: secrets.token_hex(16)
         #: Called with each message before it is signed.
         self.fault: Callable[[etree._Element], None] | None = None
 
@@ -78,11 +83,17 @@ class EidServer:
         if asked & self.denied:
             return _response("useIDResponse", "/useID#missingTerminalRights")
         identity = secrets.token_hex(16)
-        self.sessions[identity] = Held(operations=wanted)
+        age = message.findtext("eid:AgeVerificationRequest/eid:Age", "", NAMES)
+        held = self.sessions[identity] = Held(
+            operations=wanted,
+            age=int(age) if age else None,
+            community=message.findtext("eid:PlaceVerificationRequest/eid:CommunityID", "", NAMES),
+            transaction=message.findtext("eid:TransactionInfo", "", NAMES),
+        )
         answer = _response("useIDResponse")
         _put(_put(answer, "Session"), "ID", identity)
         key = _put(answer, "PSK")
-        _put(key, "ID", secrets.token_hex(16))
+        _put(key, "ID", self.opened(identity, held))
         _put(key, "Key", secrets.token_hex(32))
         return answer
 
