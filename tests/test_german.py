@@ -43,6 +43,9 @@ from servicepunkt.dokbox.controller import pages as box_pages
 from servicepunkt.dokbox.staff import words
 from servicepunkt.eid.controller import words as reader_words
 from servicepunkt.eid.reader import words as card_words
+from servicepunkt.eid.sessions import card as card_door
+from servicepunkt.eid.sessions import readers as card_readers
+from servicepunkt.eid.sessions import words as identity_words
 from servicepunkt.web.applications import seen as applications_seen
 from servicepunkt.web.editors import changes as editor_changes
 from servicepunkt.web.editors import forms as editor_forms
@@ -144,6 +147,13 @@ def in_tables() -> Iterator[Said]:
             *(said for name, table in vars(reader_words).items() if name.isupper() for said in flat(table)),
         ],
         card_words: [sentence for pair in card_words.WORDS.values() for sentence in pair],
+        card_door: [
+            *(sentence for pair in card_door.TROUBLES.values() for sentence in pair),
+            card_door.CardDoor.title,
+            card_door.CardDoor.text,
+        ],
+        card_readers: (card_readers.NOT_ENROLLED, card_readers.SILENT, card_readers.WELL),
+        identity_words: identity_words.NAMES.values(),
     }.items():
         yield from ((package_of(module), module.__name__, sentence) for sentence in said)
 

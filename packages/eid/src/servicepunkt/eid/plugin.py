@@ -1,5 +1,5 @@
-"""What the online ID brings to the house: its command, the pages of a card reader, its words, and identifications at
-the centre."""
+"""What the online ID brings to the house: its command, the pages of a card reader, its words, and the doors by which
+people identify."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from servicepunkt.core.declarations import DeviceKind, TenantSection
+from servicepunkt.core.declarations import DeviceKind, StaffEntry, TenantSection, TerminalTile
 from servicepunkt.core.plugins import hookimpl
 from servicepunkt.core.protocols import Retention
 from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.eid.settings import SECTION, EidSettings
+from servicepunkt.eid.settings import SECTION, EidSettings, mistakes, settings_of
 
 servicepunkt_api = "1"
 HERE = Path(__file__).parent
@@ -68,12 +68,59 @@ def jobs() -> Sequence[Any]:
 
 @hookimpl
 def tenant_sections() -> Sequence[TenantSection]:
-    return (TenantSection(SECTION, EidSettings),)
+    return (TenantSection(SECTION, EidSettings, check=mistakes),)
 
 
 @hookimpl
 def device_kinds() -> Sequence[DeviceKind]:
     return (READER,)
+
+
+@hookimpl
+def routes() -> Sequence[Any]:
+    from servicepunkt.eid.sessions import api, pages, staff
+
+    return (*api.HANDLERS, *pages.HANDLERS, *staff.HANDLERS)
+
+
+@hookimpl
+def templates() -> Path:
+    return HERE / "templates"
+
+
+@hookimpl
+def identity_providers(ctx: TenantContext) -> Sequence[Any]:
+    from servicepunkt.eid.sessions.card import CardDoor
+
+    return (CardDoor(),) if settings_of(ctx).service else ()
+
+
+@hookimpl
+def terminal_tiles(ctx: TenantContext, locale: str, point: str) -> Sequence[TerminalTile]:
+    title, text = {"de": ("Online-Ausweis", "PIN setzen, prüfen, üben")}.get(
+        locale.partition("-")[0], ("Online ID", "Set your PIN, check, practise")
+    )
+    return [TerminalTile(title, "/k/eid", icon="id", text=text, order=20)] if settings_of(ctx).readers_at(point) else []
+
+
+@hookimpl
+def staff_entries(ctx: TenantContext, permissions: frozenset[str]) -> Sequence[StaffEntry]:
+    is_shown = settings_of(ctx).readers and "readers.read" in permissions
+    return (StaffEntry("Card reader", "/staff/eid", order=18),) if is_shown else ()
+
+
+@hookimpl
+def health_checks(ctx: TenantContext) -> Sequence[Any]:
+    from servicepunkt.eid.sessions.readers import ReadersSeen
+
+    return [ReadersSeen(one) for one in settings_of(ctx).readers]
+
+
+@hookimpl
+def go_live_checks(ctx: TenantContext) -> Sequence[Any]:
+    from servicepunkt.eid.ready import CardReady
+
+    return (CardReady(ctx),)
 
 
 @hookimpl

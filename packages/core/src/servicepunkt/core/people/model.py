@@ -24,6 +24,7 @@ ROLES: dict[str, frozenset[str]] = {
             "deposits.read",
             "deposits.unlock",
             "notices.read",
+            "readers.read",
             "audit.read",
             "health.read",
             "space.ask",
@@ -42,6 +43,7 @@ ROLES: dict[str, frozenset[str]] = {
             "deposits.unlock",
             "deposits.attest",
             "notices.read",
+            "readers.read",
         }
     ),
     "point_staff": frozenset(
@@ -51,6 +53,7 @@ ROLES: dict[str, frozenset[str]] = {
             "boxes.read",
             "deposits.attest",
             "orders.settle",
+            "readers.read",
             "health.read",
             "incidents.answer",
             "space.ask",

@@ -50,10 +50,14 @@ class EidService:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        """`transport`: in place of the network."""
         self._settings, self._now, self._pause = settings, now, pause
         self._counters: dict[str, int] = {}
-        self._http = httpx.AsyncClient(verify=settings.tls, timeout=settings.seconds, trust_env=False)
+        self._http = httpx.AsyncClient(
+            verify=settings.tls, timeout=settings.seconds, trust_env=False, transport=transport
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,13 +65,15 @@ class EidService:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End its connections."""
         await self._http.aclose()
 
     async def open(self, wanted: UseId) -> Session:
         """Raises ServiceError, MalformedError, CryptoError."""
-        session = soap.opened(await self._ask(soap.use_id(wanted)))
-        self._counters[session.id] = 0
-        return session
+        return soap.opened(await self._ask(soap.use_id(wanted)))
 
     async def ask(self, session: Session) -> Result:
         """The result, once: the service forgets it. Raises NotYetError, SessionGoneError, ServiceError.
@@ -88,6 +94,10 @@ class EidService:
             raise
         self._counters.pop(session.id, None)
         return found
+
+    async def numbered(self, session_id: str, counter: int) -> Result:
+        """As `ask`, for who keeps the number of the question: it goes up with each, also with one that was lost."""
+        return soap.result(await self._ask(soap.get_result(session_id, counter)))
 
     async def result(self, session: Session, *, seconds: float = 300.0) -> Result:
         """Ask again and again until there is one. Raises NotYetError after so many seconds, else as `ask`."""

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from servicepunkt.core import doors
+from servicepunkt.core.audit import service as audit
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.identification import Identified, IdentityWish
 from servicepunkt.core.ids import new_id
@@ -44,6 +45,7 @@ async def begin(deployment: Deployment, tx: Transaction, door: Door, wish: Ident
         ends_at=at + LIFE,
     )
     await store.add(tx, made)
+    await _note(tx, made, "begun")
     await expire.defer(tx, in_seconds=int(LIFE.total_seconds()) + 1, session_id=made.id)
     return made
 
@@ -116,7 +118,21 @@ async def take(deployment: Deployment, tx: Transaction, door: Door, key: UUID) -
 async def end(deployment: Deployment, tx: Transaction, own: Session, outcome: doors.Outcome) -> None:
     """Forget it, and tell whoever listens."""
     await store.delete(tx, own.id)
+    await _note(tx, own, outcome)
     await doors.closed(deployment, tx, own.key, outcome)
+
+
+async def _note(tx: Transaction, own: Session, what: str) -> None:
+    """The fact alone: by which door, where, and how it ended."""
+    await audit.record(
+        tx,
+        at=tx.now(),
+        actor=f"device:{own.device}" if own.device else "applicant",
+        action=f"identification.{what}",
+        subject=f"identification:{own.id}",
+        door=own.door,
+        point=own.point,
+    )
 
 
 @job(plugin="eid", name="eid.sessions.expire")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import secrets
 import ssl
 import threading
 from collections.abc import Mapping
@@ -44,6 +45,8 @@ class SimulatedService:
 
     def __init__(self, server: EidServer, context: ssl.SSLContext, port: int) -> None:
         self._server = server
+        self._sessions: dict[str, str] = {}
+        server.opened = self._opened
         self._web = _Server(("127.0.0.1", port), _Handler)
         self._web.context, self._web.service = context, server
         self._thread = threading.Thread(target=self._web.serve_forever, name="eid-service", daemon=True)
@@ -63,6 +66,12 @@ class SimulatedService:
         self._thread.join()
         self._web.server_close()
 
+    def _opened(self, session: str, held: Held) -> str:  # noqa: ARG002 - what is asked for stands in the session
+        """The name by which the AusweisApp finds a session."""
+        name = secrets.token_hex(16)
+        self._sessions[name] = session
+        return name
+
     def fetch(self, address: str) -> Task:
         """What a TcToken leads to. Raises UnreachableError: also for one that is not on this computer."""
         if urlsplit(address).hostname not in LOOPBACK:
@@ -72,10 +81,10 @@ class SimulatedService:
             token = etree.fromstring(answer.content[:MOST_BYTES], etree.XMLParser(resolve_entities=False))
         except (httpx.HTTPError, etree.XMLSyntaxError) as error:
             raise UnreachableError(why=type(error).__name__) from error
-        found = self._server.find(token.findtext("SessionIdentifier", ""))
-        if answer.status_code != 200 or found is None:
+        session = self._sessions.get(token.findtext("SessionIdentifier", ""), "")
+        held = self._server.sessions.get(session)
+        if answer.status_code != 200 or held is None:
             raise UnreachableError(why="no session")
-        session, held = found
         wanted = {
             wish: [name for name, said in held.operations.items() if said == wish] for wish in held.operations.values()
         }

@@ -30,7 +30,7 @@ class Held(msgspec.Struct):
     operations: Mapping[str, str]
     age: int | None = None
     community: str = ""
-    psk_id: str = ""
+    transaction: str = ""
     counter: int = 0
     attributes: Attributes | None = None
     answers: Answers = Answers()
@@ -46,6 +46,8 @@ class EidServer:
         self._signer, self._client, self._now, self._level = signer, client, now, level
         self.sessions: dict[str, Held] = {}
         self.denied: frozenset[str] = frozenset()
+        #: Called with each new session; gives the name by which the client finds it.
+        self.opened: Callable[[str, Held], str] = lambda _session, _held: secrets.token_hex(16)
         #: Called with each message before it is signed.
         self.fault: Callable[[etree._Element], None] | None = None
 
@@ -60,10 +62,6 @@ class EidServer:
         if self.fault is not None:
             self.fault(said)
         return 200, soap.signed(said, self._signer, self._now())
-
-    def find(self, name: str) -> tuple[str, Held] | None:
-        """A session by what a TcToken calls it: its own name, or that of its key."""
-        return next((one for one in self.sessions.items() if name and name in (one[0], one[1].psk_id)), None)
 
     def finish(self, session: str, attributes: Attributes, answers: Answers | None = None) -> None:
         """The card was read."""
@@ -86,17 +84,16 @@ class EidServer:
             return _response("useIDResponse", "/useID#missingTerminalRights")
         identity = secrets.token_hex(16)
         age = message.findtext("eid:AgeVerificationRequest/eid:Age", "", NAMES)
-        community = message.findtext("eid:PlaceVerificationRequest/eid:CommunityID", "", NAMES)
-        self.sessions[identity] = Held(
+        held = self.sessions[identity] = Held(
             operations=wanted,
             age=int(age) if age else None,
-            community=community,
-            psk_id=secrets.token_hex(16),
+            community=message.findtext("eid:PlaceVerificationRequest/eid:CommunityID", "", NAMES),
+            transaction=message.findtext("eid:TransactionInfo", "", NAMES),
         )
         answer = _response("useIDResponse")
         _put(_put(answer, "Session"), "ID", identity)
         key = _put(answer, "PSK")
-        _put(key, "ID", self.sessions[identity].psk_id)
+        _put(key, "ID", self.opened(identity, held))
         _put(key, "Key", secrets.token_hex(32))
         return answer
 

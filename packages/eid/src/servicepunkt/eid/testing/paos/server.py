@@ -42,7 +42,7 @@ class PaosServer:
             file.write(certificate.pem)
             file.flush()
             context.load_cert_chain(file.name)
-        self._server = _Server(listening, context, self._answer)
+        self._server = _Server(listening, context, self.answer)
         self._thread = threading.Thread(target=self._server.serve_forever, name="paos", daemon=True)
 
     def new_session(self, request: Request) -> str:
@@ -56,7 +56,7 @@ class PaosServer:
     def token_url(self, session: str) -> str:
         return f"{self.address}/token?session={session}"
 
-    def _answer(self, path: str, posted: bytes | None) -> tuple[int, str, bytes]:
+    def answer(self, path: str, posted: bytes | None) -> tuple[int, str, bytes]:
         """Status, kind and contents of a page."""
         page, _, session = path.partition("?session=")
         if posted is not None and page == "/paos":
