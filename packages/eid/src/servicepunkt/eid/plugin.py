@@ -12,7 +12,7 @@ from servicepunkt.core.declarations import DeviceKind, TenantSection
 from servicepunkt.core.plugins import hookimpl
 from servicepunkt.core.protocols import Retention
 from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.eid.settings import SECTION, EidSettings
+from servicepunkt.eid.settings import SECTION, EidSettings, mistakes, settings_of
 
 servicepunkt_api = "1"
 HERE = Path(__file__).parent
@@ -56,8 +56,40 @@ def jobs() -> Sequence[Any]:
 
 
 @hookimpl
+def routes() -> Sequence[Any]:
+    from servicepunkt.eid.sessions import wallet_api, wallet_pages
+
+    return (*wallet_api.HANDLERS, *wallet_pages.HANDLERS)
+
+
+@hookimpl
+def templates() -> Path:
+    return HERE / "templates"
+
+
+@hookimpl
+def static_files() -> Path:
+    return HERE / "static"
+
+
+@hookimpl
+def identity_providers(ctx: TenantContext) -> Sequence[Any]:
+    from servicepunkt.eid.sessions.wallet import WalletDoor
+
+    wallet = settings_of(ctx).wallet
+    return () if wallet is None else (WalletDoor(wallet.level),)
+
+
+@hookimpl
+def go_live_checks(ctx: TenantContext) -> Sequence[Any]:
+    from servicepunkt.eid.sessions.ready import WalletReady
+
+    return (WalletReady(ctx),)
+
+
+@hookimpl
 def tenant_sections() -> Sequence[TenantSection]:
-    return (TenantSection(SECTION, EidSettings),)
+    return (TenantSection(SECTION, EidSettings, check=mistakes),)
 
 
 @hookimpl

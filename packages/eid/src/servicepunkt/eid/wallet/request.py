@@ -55,7 +55,7 @@ class Client:
             raise ValueError("the certificate is for another key")
         self.key, self.chain, self.prefix = key, chain, prefix
         der = chain[0].public_bytes(serialization.Encoding.DER)
-        name = jose.encode64(hashlib.sha256(der).digest()) if prefix == "x509_hash" else _host(chain[0])
+        name = jose.encode64(hashlib.sha256(der).digest()) if prefix == "x509_hash" else host_of(chain[0])
         #: With its prefix, as it is in requests, proofs and transcripts.
         self.id = f"{prefix}:{name}"
         self.x5c = [base64.b64encode(one.public_bytes(serialization.Encoding.DER)).decode() for one in chain]
@@ -72,7 +72,8 @@ class Client:
             raise ValueError("an address at another host than the certificate names")
 
 
-def _host(certificate: x509.Certificate) -> str:
+def host_of(certificate: x509.Certificate) -> str:
+    """The one host that a certificate names. Raises ValueError for none and for several."""
     names: list[str] = []
     for extension in certificate.extensions:
         if isinstance(extension.value, x509.SubjectAlternativeName):

@@ -313,7 +313,7 @@ class Verifier:
         *,
         client: Client,
         anchors: TrustAnchors,
-        address: str,
+        address: str = "",
         statuses: StatusLists | None = None,
         formats: Collection[str] = (SD_JWT, MDOC),
         level: Level = Level.HIGH,
@@ -321,14 +321,16 @@ class Verifier:
         scheme: str = "openid4vp",
         mode: ResponseMode = "direct_post.jwt",
     ) -> None:
-        """`address`: where the wallet finds `/request/<id>` and `/response/<id>`, https without a slash at its end.
+        """`address`: where the wallet finds `/request/<id>` and `/response/<id>`, https without a slash at its end;
+        whoever only prepares sessions leaves it out.
 
         `statuses`: without them a document that could be revoked is refused. `level`: of whoever the anchors issue to.
         `formats`: `mso_mdoc` needs the extra `[wallet]`. Raises ValueError.
         """
         if MDOC in formats and find_spec("cbor2") is None:
             raise ValueError("mso_mdoc needs servicepunkt-eid[wallet]")
-        client.check_address(address)
+        if address:
+            client.check_address(address)
         self.client, self.anchors, self.address, self.statuses = client, anchors, address, statuses
         self.formats, self.level, self.ttl, self.scheme, self.mode = tuple(formats), level, ttl, scheme, mode
         self._sessions: dict[str, PresentationSession] = {}
