@@ -153,7 +153,7 @@ def in_tables() -> Iterator[Said]:
             card_door.CardDoor.text,
         ],
         card_readers: (card_readers.NOT_ENROLLED, card_readers.SILENT, card_readers.WELL),
-        identity_words: identity_words.NAMES.values(),
+        identity_words: identity_words.ATTRIBUTES.values(),
     }.items():
         yield from ((package_of(module), module.__name__, sentence) for sentence in said)
 

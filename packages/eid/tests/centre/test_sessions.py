@@ -167,3 +167,24 @@ async def test_what_no_job_ended_is_erased(deployment: Deployment, town: TenantC
     async with deployment.database.tenant(town) as tx:
         assert await store.by_id(tx, own.id) is None
         assert await keys_of(tx) == []
+
+
+async def test_of_a_refusal_only_its_code_is_left_and_it_is_told_once(
+    deployment: Deployment, town: TenantContext, listener: Listener
+) -> None:
+    async with deployment.database.tenant(town) as tx:
+        own = await claimed(deployment, tx)
+        await service.keep(deployment, tx, own, WISH)
+        await service.found(deployment, tx, own, PERSON)
+        await service.refuse(deployment, tx, await service.live(tx, own.id, "card"), "SP4333")
+        with pytest.raises(IdentificationGoneError):
+            await service.live(tx, own.id, "card")
+        left = await service.shown(tx, own.id, "card")
+        assert (left.state, left.refused_by, left.kept, left.found) == ("refused", "SP4333", None, None)
+        assert await service.take(deployment, tx, "card", WISH.key) is None
+        assert await keys_of(tx) == []
+        with pytest.raises(ConflictError):
+            await service.refuse(deployment, tx, left, "SP4333")
+        await begun(deployment, tx)
+    await service.expire.function(deployment, town, session_id=str(own.id))
+    assert listener.told == [(WISH.key, "refused")]

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 
 from servicepunkt.eid.errors import EidError
@@ -21,7 +22,16 @@ from servicepunkt.eid.wallet.errors import TooManySessionsError, UnknownSessionE
 from servicepunkt.eid.wallet.request import Client
 from servicepunkt.eid.wallet.status import StatusLists
 from servicepunkt.eid.wallet.trust import TrustAnchors
-from servicepunkt.eid.wallet.verifier import MOST_SESSIONS, OVER, REMEMBERED, STEPS, TTL, Verifier
+from servicepunkt.eid.wallet.verifier import (
+    MOST_SESSIONS,
+    OVER,
+    REMEMBERED,
+    STEPS,
+    TTL,
+    KeptSession,
+    PresentationSession,
+    Verifier,
+)
 
 Make = Callable[..., Any]
 EVERYTHING = ("given_names", "family_names", "birth_name", "date_of_birth", "place_of_birth", "nationality", "sex",
@@ -448,3 +458,64 @@ def test_randomness_of_every_key_is_its_own(verifier: Verifier, now: datetime) -
 
     verifier.begin(Ask(age=18), now=now, binding="", random=random)
     assert drawn == [32] * 5 + [40]
+
+
+def restored(verifier: Verifier, session: Any) -> PresentationSession:
+    """As another process finds it: encoded, stored, and made anew."""
+    return PresentationSession(verifier, msgspec.json.decode(msgspec.json.encode(session.kept()), type=KeptSession))
+
+
+@pytest.mark.parametrize("mode", ["direct_post", "direct_post.jwt"])
+def test_every_step_may_come_to_another_process(
+    kind: str, mode: str, make_verifier: Make, make_wallet: Make, wire: Make, begin: Make, now: datetime
+) -> None:
+    verifier = make_verifier(mode=mode)
+    first = begin(verifier, required=("family_names",))
+    wallet = make_wallet(format=kind)
+    second = restored(verifier, first)
+    assert (second.qr, second.id) == (first.qr, first.id)
+    token = second.request_object(now=now)
+    request = wallet.fetch(first.qr.replace("&request_uri_method=post", ""), lambda *_: token.encode())
+    third = restored(verifier, second)
+    assert third.phase == "fetched"
+    third.answer(now=now)
+    fourth = restored(verifier, third)
+    with pytest.raises(EidError, match="SP4333"):
+        restored(verifier, third).answer(now=now)
+    fourth.accept(third.check(wallet.answer(request), now=now), now=now)
+    fifth = restored(verifier, fourth)
+    assert not any(datum in f"{fifth.kept()!r} {first.kept()!r}" for datum in PRIVATE)
+    assert fifth.kept().key == b""
+    with pytest.raises(EidError, match="SP4335"):
+        restored(verifier, fourth).collect(binding="terminal 8", now=now)
+    identity = fifth.collect(binding="terminal 7", now=now)
+    assert identity is not None
+    assert identity.attributes.family_names == "MUSTERMANN"
+    for over in (fifth, session_that_ended(verifier, begin)):
+        with pytest.raises(ValueError, match="nothing is kept"):
+            over.kept()
+
+
+def session_that_ended(verifier: Verifier, begin: Make) -> Any:
+    session = begin(verifier)
+    session.end()
+    return session
+
+
+def test_what_is_kept_says_nothing_by_itself(verifier: Verifier, begin: Make) -> None:
+    session = begin(verifier)
+    kept = session.kept()
+    assert len(kept.key) == 32
+    assert not any(secret in repr(kept) for secret in (kept.nonce, kept.state, kept.key.hex(), repr(kept.key)))
+
+
+def test_addresses_of_a_session_that_somebody_else_keeps(verifier: Verifier, now: datetime) -> None:
+    def prepare(uri: str) -> None:
+        verifier.prepare(
+            Ask(age=18), request_uri=uri, response_uri=uri, expires=now + TTL, binding="", random=os.urandom
+        )
+
+    prepare("https://stadt.example/eid/wallet/x/request?here=1")
+    prepare("http://127.0.0.1:8600/eid/wallet/x/request")
+    with pytest.raises(ValueError, match="https"):
+        prepare("http://stadt.example/eid/wallet/x/request")

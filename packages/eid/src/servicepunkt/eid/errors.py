@@ -7,6 +7,7 @@ anything that was read from a card.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 
@@ -110,3 +111,14 @@ class NoReaderError(ReaderError):
 
     code = "SP4403"
     sentence = "No card reader was found."
+
+
+def error_of(code: str) -> type[EidError]:
+    """Of all that are imported the error with this code, which was kept in place of the error; the base for none."""
+
+    def below(kind: type[EidError]) -> Iterator[type[EidError]]:
+        yield kind
+        for one in kind.__subclasses__():
+            yield from below(one)
+
+    return next((one for one in below(EidError) if one.code == code), EidError)

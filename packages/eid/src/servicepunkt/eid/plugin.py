@@ -67,6 +67,30 @@ def jobs() -> Sequence[Any]:
 
 
 @hookimpl
+def routes() -> Sequence[Any]:
+    from servicepunkt.eid.sessions import api, pages, staff, wallet_api, wallet_pages
+
+    return (*api.HANDLERS, *pages.HANDLERS, *staff.HANDLERS, *wallet_api.HANDLERS, *wallet_pages.HANDLERS)
+
+
+@hookimpl
+def identity_providers(ctx: TenantContext) -> Sequence[Any]:
+    from servicepunkt.eid.sessions.card import CardDoor
+    from servicepunkt.eid.sessions.wallet import WalletDoor
+
+    settings = settings_of(ctx)
+    card = (CardDoor(),) if settings.service else ()
+    return (*card, WalletDoor(settings.wallet.level)) if settings.wallet else card
+
+
+@hookimpl
+def go_live_checks(ctx: TenantContext) -> Sequence[Any]:
+    from servicepunkt.eid.ready import CardReady, WalletReady
+
+    return (CardReady(ctx), WalletReady(ctx))
+
+
+@hookimpl
 def tenant_sections() -> Sequence[TenantSection]:
     return (TenantSection(SECTION, EidSettings, check=mistakes),)
 
@@ -74,25 +98,6 @@ def tenant_sections() -> Sequence[TenantSection]:
 @hookimpl
 def device_kinds() -> Sequence[DeviceKind]:
     return (READER,)
-
-
-@hookimpl
-def routes() -> Sequence[Any]:
-    from servicepunkt.eid.sessions import api, pages, staff
-
-    return (*api.HANDLERS, *pages.HANDLERS, *staff.HANDLERS)
-
-
-@hookimpl
-def templates() -> Path:
-    return HERE / "templates"
-
-
-@hookimpl
-def identity_providers(ctx: TenantContext) -> Sequence[Any]:
-    from servicepunkt.eid.sessions.card import CardDoor
-
-    return (CardDoor(),) if settings_of(ctx).service else ()
 
 
 @hookimpl
@@ -114,13 +119,6 @@ def health_checks(ctx: TenantContext) -> Sequence[Any]:
     from servicepunkt.eid.sessions.readers import ReadersSeen
 
     return [ReadersSeen(one) for one in settings_of(ctx).readers]
-
-
-@hookimpl
-def go_live_checks(ctx: TenantContext) -> Sequence[Any]:
-    from servicepunkt.eid.ready import CardReady
-
-    return (CardReady(ctx),)
 
 
 @hookimpl

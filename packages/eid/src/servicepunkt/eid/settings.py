@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -14,14 +15,16 @@ from msgspec import Meta
 from servicepunkt.core.applications.settings import settings_of as applications_of
 from servicepunkt.core.declarations import TenantDraft
 from servicepunkt.core.errors import SecretError
-from servicepunkt.core.rules import closest, rule
+from servicepunkt.core.rules import Broken, closest, rule
 from servicepunkt.core.secrets import tenant_prefix, tenant_secret
 from servicepunkt.core.tenancy.model import TenantContext
 
 SECTION = "eid"
-Mistake = tuple[str, str]
+Mistake = tuple[str, Broken]
 Address = Annotated[str, Meta(max_length=200)]
 Reference = Annotated[str, Meta(max_length=200)]
+Format = Literal["dc+sd-jwt", "mso_mdoc"]
+CBOR_FORMAT: Format = "mso_mdoc"
 
 READER_TWICE = rule("SP4421", "this id is taken", "A reader has an id of its own; its device is enrolled under it.")
 NO_POINT = rule("SP4422", "there is no point {name!r}", "It has to be the id of one of the points.")
@@ -46,6 +49,13 @@ NO_HTTP_ELSEWHERE = rule(
     "SP4427", "http is for pages on the terminal's own computer", "A number that somebody types needs https elsewhere."
 )
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+FORMATS = rule("SP4441", "the formats name none, or one of them twice", "Leave `formats` out to ask for both.")
+NO_CBOR = rule("SP4442", "mso_mdoc needs a library that is not installed", "Install servicepunkt-eid[wallet].")
+TAKEN_SCHEME = rule("SP4443", "{scheme!r} opens no wallet", "Leave `scheme` out; openid4vp is the standard's own.")
+#: What every telephone opens with something else than a wallet.
+OTHER_SCHEMES = frozenset(
+    {"about", "blob", "data", "file", "ftp", "http", "https", "javascript", "mailto", "sms", "tel"}
+)
 
 
 class ReaderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,11 +90,29 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     error_address: Address = ""
 
 
+class WalletSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The town as wallets know it. `certificate` (PEM, with those above it but for the root), `key` (PEM) and `trust`
+    (certificates of PID issuers in PEM, or a list in JSON) are references.
+
+    `prefix`: how wallets recognise the certificate. `level`: what an identification counts for: a wallet and its PID
+    are issued at level high, 3 (Regulation (EU) 910/2014, article 5a (11)); issuers of a trial prove less.
+    """
+
+    certificate: Reference
+    key: Reference
+    trust: Reference
+    prefix: Literal["x509_hash", "x509_san_dns"] = "x509_hash"
+    formats: tuple[Format, ...] = ("dc+sd-jwt", "mso_mdoc")
+    level: Literal[1, 2, 3] = 3
+    scheme: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+.-]{1,29}\Z")] = "openid4vp"
+
+
 class EidSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`help_phone`: whom to call for a lost PIN or card, as it is shown."""
+    """`help_phone`: whom to call for a lost PIN or card, as it is shown. `wallet`: without it nobody identifies so."""
 
     readers: tuple[ReaderSettings, ...] = ()
     service: ServiceSettings | None = None
+    wallet: WalletSettings | None = None
     help_phone: Annotated[str, Meta(max_length=40)] = ""
 
     def reader(self, reader_id: str) -> ReaderSettings | None:
@@ -101,7 +129,7 @@ def settings_of(ctx: TenantContext) -> EidSettings:
 def mistakes(draft: TenantDraft) -> list[Mistake]:
     """What a schema cannot see, as (place within the section, broken rule)."""
     settings = settings_of(draft.ctx)
-    return [*_of_readers(settings, draft), *_of_service(settings, draft)]
+    return [*_of_readers(settings, draft), *_of_service(settings, draft), *_of_wallet(settings.wallet, draft.ctx.slug)]
 
 
 def _of_readers(settings: EidSettings, draft: TenantDraft) -> Iterator[Mistake]:
@@ -127,14 +155,31 @@ def _of_service(settings: EidSettings, draft: TenantDraft) -> Iterator[Mistake]:
         address = getattr(service, field)
         if (address or field in ("url", "server_address")) and not _is_bare(address, "https"):
             yield f"service.{field}", NO_ADDRESS(address=address)
-    for field in ("certificate", "key", "trusted", "authorities"):
-        reference = getattr(service, field)
-        if not reference and field == "authorities":
-            continue
+    references = {field: getattr(service, field) for field in ("certificate", "key", "trusted", "authorities")}
+    if not service.authorities:
+        del references["authorities"]
+    yield from _of_secrets("service", references, draft.ctx.slug)
+
+
+def _of_wallet(wallet: WalletSettings | None, slug: str) -> Iterator[Mistake]:
+    if wallet is None:
+        return
+    references = {field: getattr(wallet, field) for field in ("certificate", "key", "trust")}
+    yield from _of_secrets("wallet", references, slug)
+    if not wallet.formats or len(set(wallet.formats)) < len(wallet.formats):
+        yield "wallet.formats", FORMATS()
+    if CBOR_FORMAT in wallet.formats and find_spec("cbor2") is None:
+        yield "wallet.formats", NO_CBOR()
+    if wallet.scheme in OTHER_SCHEMES:
+        yield "wallet.scheme", TAKEN_SCHEME(scheme=wallet.scheme)
+
+
+def _of_secrets(place: str, references: Mapping[str, str], slug: str) -> Iterator[Mistake]:
+    for field, reference in references.items():
         try:
-            tenant_secret(reference, slug=draft.ctx.slug, home=Path())
+            tenant_secret(reference, slug=slug, home=Path())
         except SecretError:
-            yield f"service.{field}", NO_SECRET(prefix=tenant_prefix(draft.ctx.slug))
+            yield f"{place}.{field}", NO_SECRET(prefix=tenant_prefix(slug))
 
 
 def _is_bare(address: str, *schemes: str) -> bool:

@@ -30,11 +30,12 @@ def upgrade() -> None:
         sa.Column("ticket_until", Instant, nullable=True),
         sa.Column("kept", sa.LargeBinary, nullable=True),
         sa.Column("found", sa.LargeBinary, nullable=True),
+        sa.Column("refused_by", sa.Text, nullable=False),
         sa.Column("created_at", Instant, nullable=False),
         sa.Column("ends_at", Instant, nullable=False),
         sa.UniqueConstraint("tenant_id", "key", name="uq_eid_session_tenant_id_key"),
         sa.UniqueConstraint("tenant_id", "ticket", name="uq_eid_session_tenant_id_ticket"),
-        sa.CheckConstraint("state IN ('open', 'reading', 'identified')", name="ck_eid_session_state"),
+        sa.CheckConstraint("state IN ('open', 'reading', 'identified', 'refused')", name="ck_eid_session_state"),
         sa.CheckConstraint("door IN ('card', 'wallet')", name="ck_eid_session_door"),
         key=("id",),
     )

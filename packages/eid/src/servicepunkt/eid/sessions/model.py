@@ -15,12 +15,14 @@ from servicepunkt.core.identification import Identified, IdentityWish
 from servicepunkt.eid.model import Identity
 
 Door = Literal["card", "wallet"]
-State = Literal["open", "reading", "identified"]
-#: From `open` to `reading` when the reader or the wallet has fetched what it is to do. Whatever ends it deletes it.
+State = Literal["open", "reading", "identified", "refused"]
+#: From `open` to `reading` when the reader or the wallet has fetched what it is to do. Whatever ends it deletes it, but
+#: for a refusal of which the page that waits still has to hear.
 TRANSITIONS: Mapping[State, frozenset[State]] = {
-    "open": frozenset({"reading"}),
-    "reading": frozenset({"identified"}),
-    "identified": frozenset(),
+    "open": frozenset({"reading", "refused"}),
+    "reading": frozenset({"identified", "refused"}),
+    "identified": frozenset({"refused"}),
+    "refused": frozenset(),
 }
 STATES: tuple[State, ...] = tuple(TRANSITIONS)
 DOORS: tuple[Door, ...] = ("card", "wallet")
@@ -44,7 +46,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     `device`, `point`: the terminal; None and empty on the web. `binding`: the digest of the browser's cookie on the
     web. `ticket`: the digest of what a reader has to show, until `ticket_until`. `kept` holds what the door has to
-    remember, `found` the `Identified`, both sealed with a key of this row.
+    remember, `found` the `Identified`, both sealed with a key of this row. `refused_by`: the code of what has ended it.
     """
 
     id: UUID
@@ -59,6 +61,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     ticket_until: datetime | None = None
     kept: bytes | None = None
     found: bytes | None = None
+    refused_by: str = ""
     created_at: datetime
     ends_at: datetime
 

@@ -19,7 +19,7 @@ from servicepunkt.eid.sessions.model import IdentificationGoneError
 from servicepunkt.eid.sessions.readers import ReaderSeen, at_point
 from servicepunkt.eid.sessions.reading import Back, IsOwn
 from servicepunkt.eid.sessions.services import Services
-from servicepunkt.eid.sessions.words import NAMES
+from servicepunkt.eid.sessions.words import ATTRIBUTES
 from servicepunkt.web import access
 from servicepunkt.web.devices.attempts import Attempts
 from servicepunkt.web.devices.model import Device
@@ -146,7 +146,7 @@ async def on_web(
         return see_other(request, own.way_back)
     query = urlencode({"tcTokenURL": address})
     links = {name: f"{client}?{query}" for name, client in CLIENTS.items()} if address else {}
-    answer = _page(request, "eid/on_web.html", own=own, wish=own.asked, names=NAMES, links=links)
+    answer = _page(request, "eid/on_web.html", own=own, wish=own.asked, names=ATTRIBUTES, links=links)
     if kept != known:
         # Not strict: the AusweisApp leads back here.
         answer.set_cookie(cookie(request, COOKIE, kept, samesite="lax"))

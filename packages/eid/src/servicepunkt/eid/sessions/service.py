@@ -17,6 +17,7 @@ from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.identification import Identified, IdentityWish
 from servicepunkt.core.ids import new_id
 from servicepunkt.core.jobs import job
+from servicepunkt.core.keys import store as keys
 from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.eid.sessions import model, store
 from servicepunkt.eid.sessions.model import LIFE, TICKET, Door, IdentificationGoneError, Session
@@ -55,8 +56,16 @@ async def live(tx: Transaction, session_id: UUID, door: Door) -> Session:
     return _live(await store.by_id(tx, session_id), door, tx.now())
 
 
+async def shown(tx: Transaction, session_id: UUID, door: Door) -> Session:
+    """For the page that waits, also when it was refused; locked. Raises IdentificationGoneError."""
+    found = await store.by_id(tx, session_id)
+    if found is None or found.door != door or not found.is_live(tx.now()):
+        raise IdentificationGoneError
+    return found
+
+
 def _live(found: Session | None, door: Door, at: datetime) -> Session:
-    if found is None or found.door != door or not found.is_live(at):
+    if found is None or found.door != door or found.state == "refused" or not found.is_live(at):
         raise IdentificationGoneError
     return found
 
@@ -115,11 +124,20 @@ async def take(deployment: Deployment, tx: Transaction, door: Door, key: UUID) -
     return person
 
 
+async def refuse(deployment: Deployment, tx: Transaction, own: Session, code: str) -> None:
+    """Forget everything but the code of what was refused, and tell whoever listens. Raises ConflictError."""
+    state = model.move(own.state, "refused")
+    await keys.erase(tx, own.id)
+    await store.update(tx, own.id, state=state, kept=None, found=None, refused_by=code)
+    await doors.closed(deployment, tx, own.key, "refused")
+
+
 async def end(deployment: Deployment, tx: Transaction, own: Session, outcome: doors.Outcome) -> None:
-    """Forget it, and tell whoever listens."""
+    """Forget it, and tell whoever listens and has not heard yet."""
     await store.delete(tx, own.id)
     await _note(tx, own, outcome)
-    await doors.closed(deployment, tx, own.key, outcome)
+    if own.state != "refused":
+        await doors.closed(deployment, tx, own.key, outcome)
 
 
 async def _note(tx: Transaction, own: Session, what: str) -> None:

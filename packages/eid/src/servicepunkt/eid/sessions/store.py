@@ -27,6 +27,7 @@ session = tenant_table(
     sa.Column("ticket_until", Instant, nullable=True),
     sa.Column("kept", sa.LargeBinary, nullable=True),
     sa.Column("found", sa.LargeBinary, nullable=True),
+    sa.Column("refused_by", sa.Text, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("ends_at", Instant, nullable=False),
     sa.UniqueConstraint(TENANT, "key"),

@@ -34,6 +34,8 @@ MOST_FIELDS = 16
 URL_SAFE = re.compile(r"[A-Za-z0-9._~-]{1,512}")
 WALLET_NONCE = re.compile(r"[\x21-\x7e]{1,512}")
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
 Prefix = Literal["x509_hash", "x509_san_dns"]
 ResponseMode = Literal["direct_post", "direct_post.jwt"]
 
@@ -53,21 +55,25 @@ class Client:
             raise ValueError("the certificate is for another key")
         self.key, self.chain, self.prefix = key, chain, prefix
         der = chain[0].public_bytes(serialization.Encoding.DER)
-        name = jose.encode64(hashlib.sha256(der).digest()) if prefix == "x509_hash" else _host(chain[0])
+        name = jose.encode64(hashlib.sha256(der).digest()) if prefix == "x509_hash" else host_of(chain[0])
         #: With its prefix, as it is in requests, proofs and transcripts.
         self.id = f"{prefix}:{name}"
         self.x5c = [base64.b64encode(one.public_bytes(serialization.Encoding.DER)).decode() for one in chain]
 
     def check_address(self, address: str) -> None:
-        """Raises ValueError for an address without TLS, and for one of another host than the certificate names."""
+        """Raises ValueError for an address without TLS, and for one of another host than the certificate names.
+
+        On this very computer http will do: no telephone comes there, but a wallet to practise with."""
         parts = urlsplit(address)
-        if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or address.endswith("/"):
+        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        if not secure or not parts.hostname or parts.query or parts.fragment or address.endswith("/"):
             raise ValueError("an address is https://host/path, with nothing after it")
         if self.prefix == "x509_san_dns" and parts.hostname != self.id.partition(":")[2]:
             raise ValueError("an address at another host than the certificate names")
 
 
-def _host(certificate: x509.Certificate) -> str:
+def host_of(certificate: x509.Certificate) -> str:
+    """The one host that a certificate names. Raises ValueError for none and for several."""
     names: list[str] = []
     for extension in certificate.extensions:
         if isinstance(extension.value, x509.SubjectAlternativeName):

@@ -58,6 +58,10 @@ class TrustAnchors:
     def __len__(self) -> int:
         return len(self._anchors)
 
+    @property
+    def certificates(self) -> tuple[x509.Certificate, ...]:
+        return tuple(one.certificate for one in self._anchors)
+
     @classmethod
     def of(cls, *certificates: x509.Certificate) -> Self:
         """These certificates, for everything."""

@@ -6,8 +6,9 @@
     identity = verifier.collect(session.id, binding=cookie, now=now)              # the terminal takes it
 
 `STEPS` is the whole order of things. Whatever is refused ends its session, and nothing of it is kept: the terminal
-learns the code of the error and begins anew. A verifier is for one process; threads may share it, so that a slow status
-list need not hold up anybody else.
+learns the code of the error and begins anew. A verifier keeps its sessions in one process; threads may share it, so
+that a slow status list need not hold up anybody else. Several processes keep sessions themselves: `Verifier.prepare`
+makes one, `PresentationSession.kept` is what to seal and store between two steps, and with it another process goes on.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any, Literal
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from servicepunkt.eid.errors import EidError
-from servicepunkt.eid.model import Answers, Attributes, Identity, Level
+from servicepunkt.eid.model import Answers, Attributes, Identity, Level, Masked
 from servicepunkt.eid.wallet import attributes, jose, jwe, request, sdjwt
 from servicepunkt.eid.wallet.attributes import Ask
 from servicepunkt.eid.wallet.dcql import MDOC, SD_JWT, CredentialQuery, check_claims, pid_query
@@ -76,37 +77,81 @@ _P256 = ec.SECP256R1()
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
-class PresentationSession:
-    """One request: shown at one terminal, for one wallet, answered once. Made by `Verifier.begin`."""
+class KeptSession(Masked, frozen=True, kw_only=True):
+    """All of a session that goes on: secret, since it decrypts the answer, and personal once that was given.
 
-    def __init__(
-        self, *, verifier: Verifier, ask: Ask, now: datetime, binding: str, random: Random, mode: ResponseMode
-    ) -> None:
-        self.id, self.request_id, self.response_id, nonce, state = (jose.encode64(random(32)) for _ in range(5))
-        self.phase: Phase = "shown"
-        self._lock = Lock()
-        self.expires = now + verifier.ttl
+    `binding`: the digest of what only the terminal's own session knows. `key`: the number of the private key for the
+    answer; empty with `direct_post`, and when nothing is left to decrypt.
+    """
+
+    id: str
+    request_uri: str
+    response_uri: str
+    nonce: str
+    state: str
+    binding: bytes
+    key: bytes = b""
+    phase: Phase = "shown"
+    expires: datetime
+    ask: Ask
+    identity: Identity | None = None
+
+
+class PresentationSession:
+    """One request: shown at one terminal, for one wallet, answered once. Made by `Verifier.begin`, or from what was
+    kept of it."""
+
+    def __init__(self, verifier: Verifier, kept: KeptSession) -> None:
+        self.id, self.request_uri, self.response_uri = kept.id, kept.request_uri, kept.response_uri
+        self.phase: Phase = kept.phase
+        self.expires = kept.expires
+        self.ask = kept.ask
         self.ended_by: EidError | None = None
-        self.ask = ask
-        self.request_uri = f"{verifier.address}/request/{self.request_id}"
         #: What the code on the screen says.
-        self.qr = request.link(verifier.client, self.request_uri, verifier.scheme)
-        self._binding = hashlib.sha256(binding.encode()).digest()
+        self.qr = request.link(verifier.client, kept.request_uri, verifier.scheme)
+        self._lock = Lock()
+        self._binding = kept.binding
         self._verifier = verifier
-        self._key: ec.EllipticCurvePrivateKey | None = None
-        if mode == "direct_post.jwt":
-            # 40 bytes, so that the remainder is as good as even over all keys.
-            self._key = ec.derive_private_key(int.from_bytes(random(40), "big") % (_P256_ORDER - 1) + 1, _P256)
-        self._request: RequestObject | None = RequestObject(
-            query=pid_query(ask, verifier.formats),
-            nonce=nonce,
-            state=state,
-            response_uri=f"{verifier.address}/response/{self.response_id}",
+        self._key = ec.derive_private_key(int.from_bytes(kept.key), _P256) if kept.key else None
+        self._request: RequestObject | None = None
+        if kept.nonce:
+            self._request = RequestObject(
+                query=pid_query(kept.ask, verifier.formats),
+                nonce=kept.nonce,
+                state=kept.state,
+                response_uri=kept.response_uri,
+                expires=kept.expires,
+                key=None if self._key is None else self._key.public_key(),
+                kid=kept.nonce[:8],
+            )
+        self._identity = kept.identity
+
+    @property
+    def request_id(self) -> str:
+        return self.request_uri.rpartition("/")[2]
+
+    @property
+    def response_id(self) -> str:
+        return self.response_uri.rpartition("/")[2]
+
+    def kept(self) -> KeptSession:
+        """What another process needs to go on. Raises ValueError for a session that is over."""
+        if self.phase in ("collected", "ended"):
+            raise ValueError(f"nothing is kept of a session that is {self.phase}")
+        asked, key = self._request, self._key
+        return KeptSession(
+            id=self.id,
+            request_uri=self.request_uri,
+            response_uri=self.response_uri,
+            nonce="" if asked is None else asked.nonce,
+            state="" if asked is None else asked.state,
+            binding=self._binding,
+            key=b"" if key is None else key.private_numbers().private_value.to_bytes(32),
+            phase=self.phase,
             expires=self.expires,
-            key=None if self._key is None else self._key.public_key(),
-            kid=self.request_id[:8],
+            ask=self.ask,
+            identity=self._identity,
         )
-        self._identity: Identity | None = None
 
     def __repr__(self) -> str:
         return f"PresentationSession(phase={self.phase!r})"
@@ -125,11 +170,28 @@ class PresentationSession:
 
         Raises LateError, AnsweredError, DeclinedError, WrongStateError, and what refuses a presentation.
         """
+        self.answer(now=now)
+        self.accept(self.check(body, now=now), now=now)
+
+    def answer(self, *, now: datetime) -> None:
+        """An answer has come: no other one will do. Raises LateError, AnsweredError."""
         with _Ending(self):
             self._go("answer", now)
-            self._identity = self._identify(self._parameters(body), now)
-            self._request = self._key = None
+
+    def check(self, body: bytes, *, now: datetime) -> Identity:
+        """Who shows it in an answer. May fetch a status list; moves nothing, so that nobody waits for it meanwhile.
+
+        Raises DeclinedError, WrongStateError, and what refuses a presentation.
+        """
+        with _Ending(self):
+            return self._identify(self._parameters(body), now)
+
+    def accept(self, identity: Identity, *, now: datetime) -> None:
+        """What `check` has found waits for the terminal. Raises LateError, and what ended the session meanwhile."""
+        with _Ending(self):
             self._go("accept", now)
+            self._request = self._key = None
+            self._identity = identity
 
     def collect(self, *, binding: str, now: datetime) -> Identity | None:
         """The identity, once, for the terminal that began; None while the wallet has not answered.
@@ -138,7 +200,7 @@ class PresentationSession:
         the session before.
         """
         with _Ending(self):
-            if not hmac.compare_digest(hashlib.sha256(binding.encode()).digest(), self._binding):
+            if not hmac.compare_digest(_digest(binding), self._binding):
                 raise OtherTerminalError
             if self.phase in ("shown", "fetched", "checking") and now <= self.expires:
                 return None
@@ -212,6 +274,10 @@ class PresentationSession:
         )
 
 
+def _digest(binding: str) -> bytes:
+    return hashlib.sha256(binding.encode()).digest()
+
+
 class _Ending:
     """Ends a session with whatever is raised while one of its steps runs."""
 
@@ -247,7 +313,7 @@ class Verifier:
         *,
         client: Client,
         anchors: TrustAnchors,
-        address: str,
+        address: str = "",
         statuses: StatusLists | None = None,
         formats: Collection[str] = (SD_JWT, MDOC),
         level: Level = Level.HIGH,
@@ -255,14 +321,16 @@ class Verifier:
         scheme: str = "openid4vp",
         mode: ResponseMode = "direct_post.jwt",
     ) -> None:
-        """`address`: where the wallet finds `/request/<id>` and `/response/<id>`, https without a slash at its end.
+        """`address`: where the wallet finds `/request/<id>` and `/response/<id>`, https without a slash at its end;
+        whoever only prepares sessions leaves it out.
 
         `statuses`: without them a document that could be revoked is refused. `level`: of whoever the anchors issue to.
         `formats`: `mso_mdoc` needs the extra `[wallet]`. Raises ValueError.
         """
         if MDOC in formats and find_spec("cbor2") is None:
             raise ValueError("mso_mdoc needs servicepunkt-eid[wallet]")
-        client.check_address(address)
+        if address:
+            client.check_address(address)
         self.client, self.anchors, self.address, self.statuses = client, anchors, address, statuses
         self.formats, self.level, self.ttl, self.scheme, self.mode = tuple(formats), level, ttl, scheme, mode
         self._sessions: dict[str, PresentationSession] = {}
@@ -275,9 +343,44 @@ class Verifier:
         self.sweep(now)
         if len(self._sessions) >= MOST_SESSIONS:
             raise TooManySessionsError
-        session = PresentationSession(verifier=self, ask=ask, now=now, binding=binding, random=random, mode=self.mode)
+        request_id, response_id = jose.encode64(random(32)), jose.encode64(random(32))
+        session = self.prepare(
+            ask,
+            request_uri=f"{self.address}/request/{request_id}",
+            response_uri=f"{self.address}/response/{response_id}",
+            expires=now + self.ttl,
+            binding=binding,
+            random=random,
+        )
         self._sessions[session.id] = session
         return session
+
+    def prepare(
+        self, ask: Ask, *, request_uri: str, response_uri: str, expires: datetime, binding: str, random: Random
+    ) -> PresentationSession:
+        """A session that somebody else keeps; its addresses have to be those of the wallet's two calls.
+
+        Raises ValueError for addresses that are not the client's.
+        """
+        for uri in (request_uri, response_uri):
+            self.client.check_address(uri.partition("?")[0])
+        own_id, nonce, state = (jose.encode64(random(32)) for _ in range(3))
+        key = b""
+        if self.mode == "direct_post.jwt":
+            # 40 bytes, so that the remainder is as good as even over all keys.
+            key = (int.from_bytes(random(40)) % (_P256_ORDER - 1) + 1).to_bytes(32)
+        kept = KeptSession(
+            id=own_id,
+            request_uri=request_uri,
+            response_uri=response_uri,
+            nonce=nonce,
+            state=state,
+            binding=_digest(binding),
+            key=key,
+            expires=expires,
+            ask=ask,
+        )
+        return PresentationSession(self, kept)
 
     def request(self, request_id: str, *, now: datetime, body: bytes | None = None) -> str:
         """The request object for a wallet (media type `request.MEDIA_TYPE`). `body`: of a POST, None for GET.
