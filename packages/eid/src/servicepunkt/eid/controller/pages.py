@@ -213,7 +213,7 @@ def _named(name: str) -> tuple[str, dict[str, str]]:
 
 
 @get("/changed")
-async def changed(request: WebRequest, seen: FromQuery[Step]) -> Response[None]:
+async def changed(request: WebRequest, seen: FromQuery[int]) -> Response[None]:
     """Asked by every page of a visit: nothing, or the order to show the next screen."""
     visit = pages_of(request).visit(request)
     return Response(None, status_code=204, headers={"hx-redirect": "/visit"} if visit.step != seen else None)
