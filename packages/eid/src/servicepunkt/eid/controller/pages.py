@@ -239,6 +239,14 @@ async def agree(request: WebRequest) -> Redirect:
     return Redirect("/visit", status_code=303)
 
 
+@post("/decline", status_code=303)
+async def decline(request: WebRequest) -> Redirect:
+    """The person does not agree; there is another way."""
+    visit = _touched(request)
+    visit.decline(convert(await typed(request), StepForm, {}).step)
+    return Redirect("/visit", status_code=303)
+
+
 @post("/number", status_code=303)
 async def take_number(request: WebRequest) -> Redirect:
     """PIN, CAN or PUK, whatever is asked; on to the AusweisApp with it. A new PIN is compared here."""
@@ -290,6 +298,7 @@ HANDLERS = (
     changed,
     stay,
     agree,
+    decline,
     take_number,
     lies_well,
     lay_card,
