@@ -55,6 +55,7 @@ class Centre:
     def __init__(self) -> None:
         self.tickets = {TICKET}
         self.ended: list[str] = []
+        self.enrolled: list[dict[str, Any]] = []
         self.fetched = 0
         self.purpose = {"de": "Führungszeugnis beantragen", "en": "Apply for a certificate of conduct"}
         self.answers: dict[str, Callable[[], Any]] = {}
@@ -88,6 +89,11 @@ class Centre:
             )  # fmt: skip
             return Response(msgspec.json.encode(claimed), media_type="application/json")
 
+        @post("/api/v1/devices/enrol", status_code=200)
+        async def enrol(request: Request[Any, Any, Any]) -> dict[str, str]:
+            self.enrolled.append(msgspec.json.decode(await request.body()))
+            return {"token": "1.device.secret"}
+
         @post("/api/v1/eid/ended", status_code=204)
         async def ended(request: Request[Any, Any, Any]) -> None:
             said = msgspec.json.decode(await request.body(), type=wire.Ended)
@@ -98,7 +104,7 @@ class Centre:
         async def terminal(request: Request[Any, Any, Any]) -> str:
             return f"<title>Terminal</title><p id=asked>{request.url.path}?{request.url.query}</p>"
 
-        return Litestar([config, claim, ended, terminal], openapi_config=None, logging_config=None)
+        return Litestar([config, claim, ended, enrol, terminal], openapi_config=None, logging_config=None)
 
 
 class Person:

@@ -265,15 +265,19 @@ async def test_whoever_goes_leaves_nothing_behind_and_the_ausweisapp_is_cancelle
         assert person.at == "/"
 
 
-async def test_whoever_does_not_agree_goes(place: Any) -> None:
+async def test_whoever_does_not_agree_finds_another_way(place: Any) -> None:
     async with place() as here, here.person() as person:
         await here.identify(person)
-        page = await person.until("rights")
-        assert 'form="end"' in page
-        await person.press("/end")
+        await person.until("rights")
+        await person.answer("/decline")
+        page = await person.until("failed")
+        assert "It was ended." in page
+        assert "/help" in page
         await here.settle()
         assert here.centre.ended == ["cancelled"]
         assert "ACCEPT" not in here.ausweisapp.received
+        await person.go("/back")
+        assert person.at.endswith(BACK)
 
 
 async def test_a_screen_that_nobody_touches_is_given_up(place: Any) -> None:

@@ -213,7 +213,7 @@ def _named(name: str) -> tuple[str, dict[str, str]]:
 
 
 @get("/changed")
-async def changed(request: WebRequest, seen: FromQuery[Step]) -> Response[None]:
+async def changed(request: WebRequest, seen: FromQuery[int]) -> Response[None]:
     """Asked by every page of a visit: nothing, or the order to show the next screen."""
     visit = pages_of(request).visit(request)
     return Response(None, status_code=204, headers={"hx-redirect": "/visit"} if visit.step != seen else None)
@@ -236,6 +236,14 @@ async def agree(request: WebRequest) -> Redirect:
     if given - set(offered) and form.step == visit.step:
         raise InvalidInputError([("", FOREIGN_FIELD)])
     visit.agree(form.step, tuple(name for name in offered if name in given))
+    return Redirect("/visit", status_code=303)
+
+
+@post("/decline", status_code=303)
+async def decline(request: WebRequest) -> Redirect:
+    """The person does not agree; there is another way."""
+    visit = _touched(request)
+    visit.decline(convert(await typed(request), StepForm, {}).step)
     return Redirect("/visit", status_code=303)
 
 
@@ -290,6 +298,7 @@ HANDLERS = (
     changed,
     stay,
     agree,
+    decline,
     take_number,
     lies_well,
     lay_card,

@@ -126,6 +126,11 @@ class Visit:
         if self._waits(step, Screen.RIGHTS):
             self._give(rights)
 
+    def decline(self, step: int) -> None:
+        """Nothing may be read."""
+        if self._waits(step, Screen.RIGHTS):
+            self._give(None)
+
     def lies_well(self, step: int) -> None:
         if self._waits(step, Screen.BADLY):
             self._give(True)

@@ -1,0 +1,93 @@
+"""Nothing that was typed, and nothing of the person, is left when a visit is over."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import logging
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from servicepunkt.eid.controller.visit import Visit
+from servicepunkt.eid.secret import Secret
+
+
+def digest(value: bytes) -> str:
+    return hashlib.sha256(value).hexdigest()
+
+
+def pieces(found: object, length: int) -> Iterator[bytes]:
+    """Every run of `length` bytes in a text or buffer."""
+    raw = found.encode("utf-8", "replace") if isinstance(found, str) else bytes(found)  # type: ignore[call-overload]
+    if len(raw) <= 65536:
+        yield from (raw[at : at + length] for at in range(len(raw) - length + 1) if raw[at : at + length].isdigit())
+
+
+def on_the_heap(wanted: str, length: int) -> list[str]:
+    """What holds a text of this digest. The test itself knows the digest alone."""
+    gc.collect()
+    found = []
+    for holder in gc.get_objects():
+        held = gc.get_referents(holder)
+        # Containers of nothing but texts are none that the collector tracks.
+        held += [inner for outer in held if type(outer) in (dict, tuple) for inner in gc.get_referents(outer)]
+        texts = (text for text in held if type(text) in (str, bytes, bytearray) and len(text) >= length)
+        if any(digest(piece) == wanted for text in texts for piece in pieces(text, length)):
+            found.append(type(holder).__name__)
+    return found
+
+
+def test_the_search_finds_what_is_there() -> None:
+    digits = "".join(secrets.choice("0123456789") for _ in range(9))
+    wanted = digest(digits.encode())
+    kept = [{"form": f"number={digits}"}]
+    del digits
+    assert on_the_heap(wanted, 9)
+    del kept
+    assert not on_the_heap(wanted, 9)
+
+
+async def test_what_was_typed_is_nowhere_after_the_visit(
+    place: Any, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with place() as here:
+        with structlog.testing.capture_logs() as logs:
+            async with here.person() as person:
+                await here.identify(person)
+                await person.until("rights")
+                await person.agree("Address")
+                await person.until("pin")
+                wanted = await typed_wrong(person)
+                page = await person.until("pin")
+                assert "wrong" in page
+                shown = page
+                await person.press("/end")
+                await here.settle()
+            del person
+        visits = [found for found in gc.get_objects() if type(found) is Visit]
+        assert not [visit for visit in visits if visit.request or visit.question]
+        del visits
+        assert not [found for found in gc.get_objects() if type(found) is Secret and not found._wiped]
+        assert on_the_heap(wanted, 6) == []
+        said = str(logs) + caplog.text + "".join(capfd.readouterr()) + shown
+        assert not any(digest(piece) == wanted for piece in pieces(said, 6))
+        assert "eid.example" not in str(logs) + shown
+
+
+async def typed_wrong(person: Any) -> str:
+    """Type a PIN that is forgotten at once; returns its digest."""
+    pin = f"9{secrets.randbelow(100_000):05}"
+    wanted = digest(pin.encode())
+    await person.type(pin)
+    return wanted
+
+
+def test_a_visit_shows_nothing_of_itself() -> None:
+    from servicepunkt.eid.controller.model import Kind
+
+    assert repr(Visit(Kind.PIN, name="abc", clock=lambda: 0.0)) == "Visit(kind=pin, screen=starting)"
