@@ -335,6 +335,12 @@ def make_catalogue() -> Callable[[], Catalogue]:
     return catalogue
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_service() -> type[Bought]:
     return Bought
+
+
+@pytest.fixture(scope="module")
+def town_of() -> tuple[dict[str, Any], Catalogue]:
+    """What a tenant file says, and the catalogue."""
+    return SETTINGS, catalogue()

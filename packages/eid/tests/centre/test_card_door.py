@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from httpx import Response
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -20,6 +21,7 @@ from servicepunkt.core.audit.store import audit_entry
 from servicepunkt.core.identification import IdentityWish
 from servicepunkt.core.keys.store import data_key
 from servicepunkt.core.testing import FixedClock
+from servicepunkt.eid import wire
 from servicepunkt.eid.model import Answers, Level
 from servicepunkt.eid.ready import CardReady
 from servicepunkt.eid.service.model import OPERATIONS, Result
@@ -401,7 +403,7 @@ def test_only_what_was_wished_for_is_asked() -> None:
     assert asked.operations == {"FamilyNames": "REQUIRED", "PlaceOfResidence": "ALLOWED"}
     assert (asked.level, asked.transaction) == (Level.SUBSTANTIAL, "Zweck")
     with pytest.raises(ValueError, match="community"):
-        card.wanted(wish(community="Kassel"), "de")
+        card.wanted(wish(community="Seeburg"), "de")
 
 
 # --- on the web ---------------------------------------------------------------------------------------------------
@@ -508,13 +510,46 @@ async def test_staff_see_the_readers_of_their_points(house: House, reader: Visit
 
 @given(st.dictionaries(st.sampled_from(["ticket", "key", "outcome", "x"]), st.text() | st.integers() | st.none()))
 def test_a_reader_that_says_anything_is_read_strictly(said: dict[str, Any]) -> None:
-    import msgspec
-
-    from servicepunkt.eid import wire
-
     for kind in (wire.Claim, wire.Ended):
         try:
             found = msgspec.json.decode(msgspec.json.encode(said), type=kind)
         except msgspec.ValidationError:
             continue
         assert set(said) == set(found.__struct_fields__)
+
+
+FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+REFUSED = {400, 404, 410, 413, 422, 429}
+
+
+@FUZZ
+@given(
+    body=st.binary(max_size=400) | st.recursive(st.none() | st.text(), st.lists).map(msgspec.json.encode),
+    call=st.sampled_from(["claim", "ended"]),
+)
+async def test_whatever_a_reader_sends_is_refused(house: House, reader: Visit, body: bytes, call: str) -> None:
+    answer = await reader.client.post(f"/t/alpha/api/v1/eid/{call}", content=body)
+    assert answer.status_code in REFUSED
+
+
+async def test_what_is_too_large_is_refused(house: House, reader: Visit) -> None:
+    answer = await reader.client.post("/t/alpha/api/v1/eid/claim", json={"ticket": "0" * 10_000_000})
+    assert answer.status_code == 413
+
+
+@FUZZ
+@given(
+    query=st.dictionaries(
+        st.sampled_from(["token", "proof", "ResultMajor", "ResultMinor", "x"]), st.text(max_size=300)
+    ),
+    page=st.sampled_from(["", "/token", "/back"]),
+)
+async def test_whatever_stands_in_an_address_is_refused(house: House, query: dict[str, str], page: str) -> None:
+    async with house.deployment.database.tenant(house.alpha) as tx:
+        here = "/t/alpha" + await CardDoor().begin(house.deployment, tx, wish())
+    async with house.browser() as owner, house.browser() as stranger:
+        await owner.get(here)
+        answer = await stranger.get(f"{here}{page}", params=query)
+        assert answer.status_code in REFUSED
+        if page:
+            assert (await owner.get(f"{here}{page}", params=query)).status_code in REFUSED
