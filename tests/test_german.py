@@ -42,6 +42,8 @@ from servicepunkt.dokbox import health
 from servicepunkt.dokbox.controller import pages as box_pages
 from servicepunkt.dokbox.staff import words
 from servicepunkt.eid.reader import words as card_words
+from servicepunkt.eid.sessions import wallet as wallet_door
+from servicepunkt.eid.sessions import words as identification_words
 from servicepunkt.web.applications import seen as applications_seen
 from servicepunkt.web.editors import changes as editor_changes
 from servicepunkt.web.editors import forms as editor_forms
@@ -140,6 +142,12 @@ def in_tables() -> Iterator[Said]:
         content: [*content.CAPABILITIES.values(), *content.CHANNELS.values()],
         box_pages: [sentence for pair in box_pages.QUESTIONS.values() for sentence in pair],
         card_words: [sentence for pair in card_words.WORDS.values() for sentence in pair],
+        identification_words: [
+            *identification_words.ATTRIBUTES.values(),
+            *(sentence for pair in identification_words.REFUSALS.values() for sentence in pair),
+            *identification_words.REFUSED,
+        ],
+        wallet_door: (wallet_door.WalletDoor.title, wallet_door.WalletDoor.text),
     }.items():
         yield from ((package_of(module), module.__name__, sentence) for sentence in said)
 

@@ -10,11 +10,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from servicepunkt.core.applications.settings import SECTION as APPLICATIONS
+from servicepunkt.core.applications.settings import ApplicationSettings
 from servicepunkt.core.declarations import TenantDraft
 from servicepunkt.core.errors import SecretError
+from servicepunkt.core.identification import ATTRIBUTES
 from servicepunkt.core.rules import Broken, rule
 from servicepunkt.core.secrets import tenant_prefix, tenant_secret
 from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.eid.wallet.attributes import PID
 
 SECTION = "eid"
 Mistake = tuple[str, Broken]
@@ -30,6 +34,12 @@ NO_REFERENCE = rule(
 FORMATS = rule("SP4442", "the formats name none, or one of them twice", "Leave `formats` out to ask for both.")
 NO_CBOR = rule("SP4443", "mso_mdoc needs a library that is not installed", "Install servicepunkt-eid[wallet].")
 TAKEN_SCHEME = rule("SP4444", "{scheme!r} opens no wallet", "Leave `scheme` out; openid4vp is the standard's own.")
+NOT_IN_PID = rule(
+    "SP4445",
+    "a wallet does not say what the form for {service!r} needs: {names}",
+    "There people identify by another door.",
+    warns=True,
+)
 #: What every telephone opens with something else than a wallet.
 OTHER_SCHEMES = frozenset(
     {"about", "blob", "data", "file", "ftp", "http", "https", "javascript", "mailto", "sms", "tel"}
@@ -80,7 +90,18 @@ def settings_of(ctx: TenantContext) -> EidSettings:
 def mistakes(draft: TenantDraft) -> list[Mistake]:
     """What a schema cannot see, as (place within the section, broken rule)."""
     wallet = settings_of(draft.ctx).wallet
-    return [] if wallet is None else [(f"wallet.{place}", said) for place, said in _of_wallet(wallet, draft.ctx.slug)]
+    if wallet is None:
+        return []
+    own = [(f"wallet.{place}", said) for place, said in _of_wallet(wallet, draft.ctx.slug)]
+    return [*own, *(("wallet", said) for said in _of_forms(draft.ctx, wallet))]
+
+
+def _of_forms(ctx: TenantContext, wallet: WalletSettings) -> Iterator[Broken]:
+    for form in ctx.section(APPLICATIONS, ApplicationSettings).forms:
+        needed, _ = form.asked(ATTRIBUTES)
+        lacking = [name for name in needed if name not in PID]
+        if 0 < form.level <= wallet.level and lacking:
+            yield NOT_IN_PID(service=form.service, names=", ".join(lacking))
 
 
 def _of_wallet(wallet: WalletSettings, slug: str) -> Iterator[Mistake]:
