@@ -45,7 +45,8 @@ from servicepunkt.eid.controller import words as reader_words
 from servicepunkt.eid.reader import words as card_words
 from servicepunkt.eid.sessions import card as card_door
 from servicepunkt.eid.sessions import readers as card_readers
-from servicepunkt.eid.sessions import words as identity_words
+from servicepunkt.eid.sessions import wallet as wallet_door
+from servicepunkt.eid.sessions import words as identification_words
 from servicepunkt.web.applications import seen as applications_seen
 from servicepunkt.web.editors import changes as editor_changes
 from servicepunkt.web.editors import forms as editor_forms
@@ -153,7 +154,12 @@ def in_tables() -> Iterator[Said]:
             card_door.CardDoor.text,
         ],
         card_readers: (card_readers.NOT_ENROLLED, card_readers.SILENT, card_readers.WELL),
-        identity_words: identity_words.ATTRIBUTES.values(),
+        identification_words: [
+            *identification_words.ATTRIBUTES.values(),
+            *(sentence for pair in identification_words.REFUSALS.values() for sentence in pair),
+            *identification_words.REFUSED,
+        ],
+        wallet_door: (wallet_door.WalletDoor.title, wallet_door.WalletDoor.text),
     }.items():
         yield from ((package_of(module), module.__name__, sentence) for sentence in said)
 

@@ -184,6 +184,7 @@ class Smuggler:
             "slug": self._beta.slug,
             "account_id": ids["account"],
             "link_id": ids["link"],
+            "session_id": ids["identification"],
         }
 
         def value(place: re.Match[str]) -> str:

@@ -41,6 +41,7 @@ from servicepunkt.core.hosts.incidents.model import Report
 from servicepunkt.core.hosts.space import service as space
 from servicepunkt.core.hosts.space import store as slots
 from servicepunkt.core.hosts.space.model import Wish
+from servicepunkt.core.identification import IdentityWish
 from servicepunkt.core.notices import provider_store
 from servicepunkt.core.notices import service as notices
 from servicepunkt.core.notices import store as notice_store
@@ -61,6 +62,9 @@ from servicepunkt.dokbox.configuration import SyncBoxes
 from servicepunkt.dokbox.policy import DocumentPolicy
 from servicepunkt.dokbox.settings import BoxSettings, DokboxSettings
 from servicepunkt.dokbox.trust import store as trust
+from servicepunkt.eid.sessions import store as identifications
+from servicepunkt.eid.sessions.model import Session as Identification
+from servicepunkt.eid.sessions.model import digest
 from servicepunkt.web.devices import service as devices
 from servicepunkt.web.devices.model import Device
 from servicepunkt.web.handshakes import store as handshakes
@@ -288,6 +292,7 @@ async def _fill_work(deployment: Deployment, made: Twin, *, document: str = DOCU
     made.ids |= {"edit": str(edit.id), "notice": str(notice.id), "call": str(call.id), "order": str(order.id)}
     async with deployment.database.tenant(made.ctx) as tx:
         await _plant_applications(deployment, tx, made)
+        await _plant_identification(tx, made)
     await _fill_house(deployment, made, now + timedelta(days=1 if document == DOCUMENT else 2))
 
 
@@ -347,6 +352,33 @@ async def _plant_applications(deployment: Deployment, tx: Transaction, made: Twi
         assert await application_store.add(tx, msgspec.structs.replace(row, sealed=sealed))
         made.ids["draft" if state == "draft" else "application"] = str(row.id)
     made.cookies.setdefault("terminal", {})["sp_application"] = cookie
+
+
+async def _plant_identification(tx: Transaction, made: Twin) -> None:
+    """One with a wallet that was refused, at the terminal: its page still says what was asked, and by which code."""
+    slug, now = made.slug, tx.now()
+    wish = IdentityWish(
+        key=UUID(made.ids["draft"]),
+        purpose={language: private(slug, "asked") for language in ("de", "en")},
+        required=("family_names",),
+        return_path=f"/k/apply/{SERVICE}/back",
+        device=UUID(made.ids["terminal"]),
+    )
+    row = Identification(
+        id=ids.new_id(),
+        key=wish.key,
+        door="wallet",
+        state="refused",
+        wish=msgspec.json.encode(wish),
+        device=wish.device,
+        point=POINT,
+        ticket=digest(private(slug, made.ids["draft"])),
+        refused_by="SP4332",
+        created_at=now,
+        ends_at=now + timedelta(minutes=10),
+    )
+    await identifications.add(tx, row)
+    made.ids["identification"] = str(row.id)
 
 
 def _order(slug: str, reference: str, now: datetime) -> Order:

@@ -102,6 +102,29 @@ def eid_run(home: Path, centre: str, enrol: str, ausweisapp: str, port: int, url
     run(process, settings.clock)
 
 
+@eid.command("wallet-demo", hidden=True)
+@click.argument("tenant")
+@click.argument("link")
+@click.option("--mdoc", is_flag=True, help="Show the PID as mdoc.")
+@click.option("--decline", is_flag=True, help="Say no in the wallet.")
+def eid_wallet_demo(tenant: str, link: str, mdoc: bool, decline: bool) -> None:
+    """Answer a code of a demonstration with the wallet of the test person. LINK: what the code says (openid4vp://...)."""
+    from servicepunkt.eid.testing import practice_wallet, wallet
+
+    settings = read_settings(os.environ)
+    kind = wallet.MDOC if mdoc else wallet.SD_JWT
+    folder = settings.home / "secrets" / tenant
+    try:
+        back = practice_wallet.scan(link, folder, now=settings.clock.now(), format=kind, decline=decline)
+    except FileNotFoundError:
+        raise click.ClickException("this tenant has no wallet to practise with") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise click.ClickException(f"the wallet was refused: {error}") from None
+    click.echo("The wallet has answered.")
+    if back:
+        click.echo(f"Go on at {back}")
+
+
 @contextmanager
 def _refusals() -> Iterator[None]:
     """Errors of the card as sentences, with exit code 1."""

@@ -69,6 +69,7 @@ OTHER_HOST = rule(
     "SP4449", "the certificate is for {host!r}, and the town is not found there", "Add the host to `hosts`."
 )
 PRACTICE = rule("SP4450", "{issuer!r} issues to practise", "Name the issuers of real wallets under `trust`.")
+ISSUERS, CERTIFICATE, KEY = Term("the list of issuers"), Term("the certificate"), Term("the key")
 SOON = timedelta(days=30)
 #: What the names of issuers begin with that are made to practise.
 PRACTISING = "Testland"
@@ -96,7 +97,7 @@ def _of_issuers(party: Party, now: datetime) -> Iterator[Broken]:
     try:
         anchors = party.anchors(now)
     except WalletNotReadyError:
-        yield UNREADABLE(what=Term("the list of issuers"))
+        yield UNREADABLE(what=ISSUERS)
         return
     for one in anchors.certificates:
         name = _common_name(one)
@@ -108,7 +109,7 @@ def _of_certificate(party: Party, settings: WalletSettings, hosts: Sequence[str]
     try:
         own = party.chain()[0]
     except WalletNotReadyError:
-        yield UNREADABLE(what=Term("the certificate"))
+        yield UNREADABLE(what=CERTIFICATE)
         return
     begin, end = own.not_valid_before_utc, own.not_valid_after_utc
     if not begin <= now <= end:
@@ -121,7 +122,7 @@ def _of_certificate(party: Party, settings: WalletSettings, hosts: Sequence[str]
         if party.key().public_key() != own.public_key():
             yield OTHER_KEY()
     except WalletNotReadyError:
-        yield UNREADABLE(what=Term("the key"))
+        yield UNREADABLE(what=KEY)
 
 
 def _of_host(own: x509.Certificate, hosts: Sequence[str]) -> Iterator[Broken]:

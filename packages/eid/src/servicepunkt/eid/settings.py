@@ -15,9 +15,11 @@ from msgspec import Meta
 from servicepunkt.core.applications.settings import settings_of as applications_of
 from servicepunkt.core.declarations import TenantDraft
 from servicepunkt.core.errors import SecretError
+from servicepunkt.core.identification import ATTRIBUTES
 from servicepunkt.core.rules import Broken, closest, rule
 from servicepunkt.core.secrets import tenant_prefix, tenant_secret
 from servicepunkt.core.tenancy.model import TenantContext
+from servicepunkt.eid.wallet.attributes import PID
 
 SECTION = "eid"
 Mistake = tuple[str, Broken]
@@ -52,6 +54,12 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 FORMATS = rule("SP4441", "the formats name none, or one of them twice", "Leave `formats` out to ask for both.")
 NO_CBOR = rule("SP4442", "mso_mdoc needs a library that is not installed", "Install servicepunkt-eid[wallet].")
 TAKEN_SCHEME = rule("SP4443", "{scheme!r} opens no wallet", "Leave `scheme` out; openid4vp is the standard's own.")
+NOT_IN_PID = rule(
+    "SP4431",
+    "a wallet does not say what the form for {service!r} needs: {names}",
+    "There people identify by another door.",
+    warns=True,
+)
 #: What every telephone opens with something else than a wallet.
 OTHER_SCHEMES = frozenset(
     {"about", "blob", "data", "file", "ftp", "http", "https", "javascript", "mailto", "sms", "tel"}
@@ -129,7 +137,16 @@ def settings_of(ctx: TenantContext) -> EidSettings:
 def mistakes(draft: TenantDraft) -> list[Mistake]:
     """What a schema cannot see, as (place within the section, broken rule)."""
     settings = settings_of(draft.ctx)
-    return [*_of_readers(settings, draft), *_of_service(settings, draft), *_of_wallet(settings.wallet, draft.ctx.slug)]
+    own = [*_of_readers(settings, draft), *_of_service(settings, draft)]
+    return [*own, *_of_wallet(settings.wallet, draft.ctx), *_of_forms(settings.wallet, draft.ctx)]
+
+
+def _of_forms(wallet: WalletSettings | None, ctx: TenantContext) -> Iterator[Mistake]:
+    for form in applications_of(ctx).forms if wallet else ():
+        needed, _ = form.asked(ATTRIBUTES)
+        lacking = [name for name in needed if name not in PID] + ["community"] * bool(form.community)
+        if wallet and 0 < form.level <= wallet.level and lacking:
+            yield "wallet", NOT_IN_PID(service=form.service, names=", ".join(lacking))
 
 
 def _of_readers(settings: EidSettings, draft: TenantDraft) -> Iterator[Mistake]:
@@ -161,11 +178,11 @@ def _of_service(settings: EidSettings, draft: TenantDraft) -> Iterator[Mistake]:
     yield from _of_secrets("service", references, draft.ctx.slug)
 
 
-def _of_wallet(wallet: WalletSettings | None, slug: str) -> Iterator[Mistake]:
+def _of_wallet(wallet: WalletSettings | None, ctx: TenantContext) -> Iterator[Mistake]:
     if wallet is None:
         return
     references = {field: getattr(wallet, field) for field in ("certificate", "key", "trust")}
-    yield from _of_secrets("wallet", references, slug)
+    yield from _of_secrets("wallet", references, ctx.slug)
     if not wallet.formats or len(set(wallet.formats)) < len(wallet.formats):
         yield "wallet.formats", FORMATS()
     if CBOR_FORMAT in wallet.formats and find_spec("cbor2") is None:

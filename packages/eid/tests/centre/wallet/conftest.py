@@ -305,3 +305,8 @@ def link_of() -> Callable[[str], str]:
 @pytest.fixture(scope="session", name="write_party")
 def how_to_write_a_party() -> Callable[..., None]:
     return write_party
+
+
+@pytest.fixture
+def form() -> dict[str, Any]:
+    return FORM

@@ -7,12 +7,12 @@ import html
 import os
 import re
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
+import msgspec
 import pytest
 
 from servicepunkt.core.db.embedded import Urls
@@ -21,7 +21,7 @@ from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.settings import Settings
 from servicepunkt.core.testing import FixedClock, empty_database, open_deployment
-from servicepunkt.eid.sessions import party
+from servicepunkt.eid.sessions import party, wallet_pages
 from servicepunkt.eid.testing.wallet import FakeIssuer, FakeWallet, Fault
 from servicepunkt.web.app import create_app
 from servicepunkt.web.testing import (
@@ -59,9 +59,7 @@ class Place:
 
     def http(self, method: str, url: str, body: bytes | None) -> bytes:
         kind = {"content-type": "application/x-www-form-urlencoded"} if body else {}
-        asked = urllib.request.Request(url, data=body, headers=kind, method=method)
-        with urllib.request.urlopen(asked, timeout=20) as answer:
-            return bytes(answer.read())
+        return httpx.request(method, url, content=body, headers=kind, timeout=20).raise_for_status().content
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +81,6 @@ def place(
     with pytest.MonkeyPatch.context() as patch:
         party._verifier.cache_clear()
         patch.setattr(party, "fetch", issuer.fetch)
-        from servicepunkt.eid.sessions import wallet_pages
-
         drawn = wallet_pages.qr_once
         patch.setattr(wallet_pages, "qr_once", lambda text: (codes.append(text), drawn(text))[1])
         settings = Settings(
@@ -102,8 +98,6 @@ def place(
 
 
 def _at(settings: Settings, base: str) -> Settings:
-    import msgspec
-
     return msgspec.structs.replace(settings, public_url=base)
 
 
@@ -198,7 +192,7 @@ def test_scanned_twice(visit: Callable[..., Page], place: Place) -> None:
     page = visit(size=LANDSCAPE)
     begin(page)
     place.wallet().fetch(place.code(), place.http)
-    with pytest.raises(urllib.error.HTTPError):
+    with pytest.raises(httpx.HTTPStatusError):
         place.wallet().fetch(place.code(), place.http)
     page.wait_for_selector("#wallet [role=alert]")
     assert "SP4332" in page.inner_text("#wallet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from servicepunkt.core.applications.settings import ApplicationSettings
 from servicepunkt.core.declarations import TenantDraft
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.tenancy.model import TenantContext
@@ -30,10 +32,11 @@ if TYPE_CHECKING:
 GOOD = {"certificate": "file:wallet.pem", "key": "file:wallet-key.pem", "trust": "file:issuers.pem"}
 
 
-def wrong(**wallet: Any) -> list[tuple[str, str]]:
+def wrong(applications: Any = None, **wallet: Any) -> list[tuple[str, str]]:
     settings = EidSettings(wallet=WalletSettings(**(GOOD | wallet)))
-    ctx = TenantContext(id=1, slug="alpha", name="Alpha", settings={"eid": settings})
-    draft: Any = msgspec.structs.replace(TenantDraft(None, ctx, None, None))  # type: ignore[arg-type]
+    sections: dict[str, Any] = {"eid": settings, "applications": applications or ApplicationSettings()}
+    ctx = TenantContext(id=1, slug="alpha", name="Alpha", settings=sections)
+    draft = TenantDraft(None, ctx, None, None)  # type: ignore[arg-type]
     return [(place, said.rule.code) for place, said in mistakes(draft)]
 
 
@@ -55,6 +58,12 @@ def test_a_section_that_is_well() -> None:
 )
 def test_what_is_wrong_is_named(wallet: dict[str, Any], expected: list[tuple[str, str]]) -> None:
     assert wrong(**wallet) == expected
+
+
+@pytest.mark.parametrize(("source", "expected"), [("doctoral_degree", [("wallet", "SP4431")]), ("family_names", [])])
+def test_a_form_that_needs_what_no_pid_says(form: dict[str, Any], source: str, expected: list[tuple[str, str]]) -> None:
+    forms = {"forms": [form | {"fields": [form["fields"][0] | {"from": source}]}], "email": "office@example.org"}
+    assert wrong(applications=msgspec.convert(forms, ApplicationSettings)) == expected
 
 
 def test_a_library_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +128,7 @@ async def test_what_keeps_a_town_back(look: Callable[..., Any], clock: FixedCloc
     def listed(until: timedelta) -> Callable[[Path], None]:
         def write(folder: Path) -> None:
             now, issuer = clock.now(), FakeIssuer(now=clock.now(), name="Musterland")
-            der = __import__("base64").b64encode(issuer.certificate.public_bytes(Encoding.DER)).decode()
+            der = base64.b64encode(issuer.certificate.public_bytes(Encoding.DER)).decode()
             table = {
                 "issued": int(now.timestamp()) - 60,
                 "next_update": int((now + until).timestamp()),

@@ -102,15 +102,20 @@ class Fault(StrEnum):
 class FakeIssuer:
     """An authority with a root, a certificate for signing, and a status list.
 
-    `certificate` is what a verifier has to believe; `fetch` is its web server.
+    `certificate` is what a verifier has to believe; `fetch` is its web server. `status_uri`: where its documents say
+    that their status is found; empty: they say nothing of it, as those that hold for days.
     """
 
-    def __init__(self, *, now: datetime, name: str = "Testland") -> None:
+    def __init__(
+        self, *, now: datetime, name: str = "Testland", status_uri: str = STATUS_URI, root_key: Key | None = None
+    ) -> None:
         self.now = now.replace(microsecond=0)
-        self._root_key, self.key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+        self.status_uri = status_uri
+        self.root_key = root_key or ec.generate_private_key(ec.SECP256R1())
+        self.key = ec.generate_private_key(ec.SECP256R1())
         root, signer = _name(f"{name} PID root"), _name(f"{name} PID signer")
-        self.certificate = _certificate(root, root, self._root_key, self._root_key, self.now, authority=True)
-        self.signer = _certificate(signer, root, self.key, self._root_key, self.now, authority=False)
+        self.certificate = _certificate(root, root, self.root_key, self.root_key, self.now, authority=True)
+        self.signer = _certificate(signer, root, self.key, self.root_key, self.now, authority=False)
         self.revoked: set[int] = set()
         self._count = 0
 
@@ -139,6 +144,9 @@ class FakeIssuer:
         begin = self.now - timedelta(days=20 if expired else 1)
         return begin, begin + timedelta(days=14)
 
+    def _status(self, index: int) -> dict[str, Any]:
+        return {"status": {"status_list": {"uri": self.status_uri, "idx": index}}} if self.status_uri else {}
+
     def sd_jwt(
         self, claims: Mapping[str, Any], holder: Key, *, index: int, expired: bool = False
     ) -> tuple[str, dict[Path, str]]:
@@ -162,9 +170,9 @@ class FakeIssuer:
             "iat": int(begin.timestamp()),
             "exp": int(end.timestamp()),
             "cnf": {"jwk": _jwk(holder)},
-            "status": {"status_list": {"uri": STATUS_URI, "idx": index}},
             "_sd_alg": "sha-256",
             "_sd": sorted([*digests, _digest("decoy")]),
+            **self._status(index),
         }
         return _jws({"typ": SD_JWT, "x5c": [_standard(self.signer)]}, payload, self.key), shown
 
@@ -199,7 +207,7 @@ class FakeIssuer:
             "deviceKeyInfo": {"deviceKey": _cose_key(holder)},
             "docType": DOCTYPE,
             "validityInfo": {"signed": begin, "validFrom": begin, "validUntil": end},
-            "status": {"status_list": {"uri": STATUS_URI, "idx": index}},
+            **self._status(index),
         }
         payload = dumps(CBORTag(24, dumps(security)))
         return _cose_sign(self.key, payload, x5chain=self.signer), items
