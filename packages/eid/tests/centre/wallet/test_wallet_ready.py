@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from servicepunkt.core.applications.settings import ApplicationSettings
+from servicepunkt.core.catalogue.model import Catalogue
 from servicepunkt.core.declarations import TenantDraft
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.tenancy.model import TenantContext
@@ -36,7 +37,7 @@ def wrong(applications: Any = None, **wallet: Any) -> list[tuple[str, str]]:
     settings = EidSettings(wallet=WalletSettings(**(GOOD | wallet)))
     sections: dict[str, Any] = {"eid": settings, "applications": applications or ApplicationSettings()}
     ctx = TenantContext(id=1, slug="alpha", name="Alpha", settings=sections)
-    draft = TenantDraft(None, ctx, None, None)  # type: ignore[arg-type]
+    draft = TenantDraft(None, ctx, Catalogue(), None)  # type: ignore[arg-type]
     return [(place, said.rule.code) for place, said in mistakes(draft)]
 
 
