@@ -50,6 +50,7 @@ SERVICE_NEEDED = rule(
 NO_HTTP_ELSEWHERE = rule(
     "SP4427", "http is for pages on the terminal's own computer", "A number that somebody types needs https elsewhere."
 )
+REFERENCES = ("env:", "file:")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 FORMATS = rule("SP4441", "the formats name none, or one of them twice", "Leave `formats` out to ask for both.")
 NO_CBOR = rule("SP4442", "mso_mdoc needs a library that is not installed", "Install servicepunkt-eid[wallet].")
@@ -78,7 +79,8 @@ class ReaderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The eID service that the town buys (TR-03130).
 
-    `url`: where it is asked for sessions and results. `server_address`: where people's AusweisApp goes (PAOS).
+    `url`: where it is asked for sessions and results. `server_address`: where people's AusweisApp goes (PAOS). Both may
+    be references, too, where each installation has another service.
     `certificate` and `key` are ours, PEM, for TLS and for our signatures; `trusted` is the certificate with which the
     service signs, `authorities` those of its TLS, the usual ones where it is empty: all four by reference.
     `channel`: how the AusweisApp's channel to it is secured: by a key that it gives us for each session, or by its
@@ -168,13 +170,15 @@ def _of_service(settings: EidSettings, draft: TenantDraft) -> Iterator[Mistake]:
         if settings.readers and any(form.level for form in applications_of(draft.ctx).forms):
             yield "service", SERVICE_NEEDED()
         return
-    for field in ("url", "server_address", "address", "error_address"):
-        address = getattr(service, field)
-        if (address or field in ("url", "server_address")) and not _is_bare(address, "https"):
-            yield f"service.{field}", NO_ADDRESS(address=address)
     references = {field: getattr(service, field) for field in ("certificate", "key", "trusted", "authorities")}
     if not service.authorities:
         del references["authorities"]
+    for field in ("url", "server_address", "address", "error_address"):
+        address = getattr(service, field)
+        if field in ("url", "server_address") and address.startswith(REFERENCES):
+            references[field] = address
+        elif (address or field in ("url", "server_address")) and not _is_bare(address, "https"):
+            yield f"service.{field}", NO_ADDRESS(address=address)
     yield from _of_secrets("service", references, draft.ctx.slug)
 
 

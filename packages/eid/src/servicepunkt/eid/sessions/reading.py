@@ -23,7 +23,7 @@ from servicepunkt.eid.service.tctoken import tc_token
 from servicepunkt.eid.sessions import card, model, service, store
 from servicepunkt.eid.sessions.card import MOST_QUESTIONS, NAME, QUESTION, Kept, Trouble
 from servicepunkt.eid.sessions.model import IdentificationGoneError, Session, digest
-from servicepunkt.eid.sessions.services import Services
+from servicepunkt.eid.sessions.services import Services, address
 from servicepunkt.eid.settings import ReaderSettings, settings_of
 
 log = structlog.get_logger("servicepunkt.eid")
@@ -169,7 +169,7 @@ async def token(deployment: Deployment, ctx: TenantContext, services: Services, 
     refresh = f"{address_of(deployment, ctx)}{place}/{own.id}/back?proof={proof}"
     return tc_token(
         opened,
-        server=wanted.server_address,
+        server=address(deployment, ctx, wanted.server_address),
         refresh=refresh,
         error=wanted.error_address or refresh,
         has_psk=wanted.channel == "psk",

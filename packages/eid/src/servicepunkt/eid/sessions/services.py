@@ -21,6 +21,13 @@ from servicepunkt.eid.service.soap import Signer
 SECONDS = 10.0
 
 
+def address(deployment: Deployment, ctx: TenantContext, written: str) -> str:
+    """An address of the tenant file, or what the reference in its place leads to. Raises SecretError."""
+    if not written.startswith(section.REFERENCES):
+        return written
+    return read_secret(tenant_secret(written, slug=ctx.slug, home=deployment.settings.home)).decode(errors="replace")
+
+
 def connected(deployment: Deployment, ctx: TenantContext, wanted: section.ServiceSettings) -> EidService:
     """A client with the tenant's own certificate and key. Raises SecretError for what is missing or is none."""
 
@@ -33,7 +40,7 @@ def connected(deployment: Deployment, ctx: TenantContext, wanted: section.Servic
         if not isinstance(loaded, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)):
             raise SecretError("the key for the eID service is neither RSA nor of an elliptic curve")
         settings = ServiceSettings(
-            url=wanted.url,
+            url=address(deployment, ctx, wanted.url),
             tls=_tls(certificate, key, read(wanted.authorities) if wanted.authorities else b""),
             signer=Signer(x509.load_pem_x509_certificate(certificate), loaded),
             trusted=x509.load_pem_x509_certificate(read(wanted.trusted)),

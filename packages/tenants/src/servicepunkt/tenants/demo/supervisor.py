@@ -61,11 +61,24 @@ class BoxPlace(msgspec.Struct, frozen=True):
     line: Path
 
 
+class ReaderPlace(msgspec.Struct, frozen=True):
+    """One card reader of one tenant with its addresses, and the simulated desk with card and eID service behind it."""
+
+    reader: str
+    point: str
+    pages: str
+    desk: str
+    ausweisapp: int
+    service: int
+    home: Path
+
+
 class Stage(msgspec.Struct):
     """One tenant on stage."""
 
     ctx: TenantContext
     boxes: list[BoxPlace]
+    readers: list[ReaderPlace]
     passwords: dict[str, str]
     story: StoryFile | None = None
 
@@ -91,6 +104,7 @@ class Demo:
         self.stages: list[Stage] = []
         self._codes: dict[tuple[str, str], tuple[UUID, str]] = {}
         self.processes: dict[str, Process] = {}
+        self._addresses: dict[str, str] = {}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -102,6 +116,7 @@ class Demo:
             "SERVICEPUNKT_PHONE_URL": f"{self.desk}/phone",
             "SERVICEPUNKT_REHEARSAL_CLOCK": str(self.home / "clock"),
             "SERVICEPUNKT_SECURE_COOKIES": "false",
+            **self._addresses,
         }
 
     def process(self, name: str, *arguments: str) -> Process:
@@ -118,7 +133,9 @@ class Demo:
             ctx = await self.deployment.directory.by_slug(read.tenant.slug)
             if ctx is None:
                 raise NotFoundError(f"{read.tenant.slug} is not served: its state is {read.tenant.state}")
-            stage = Stage(ctx, self._places(ctx), await self._accounts(ctx), read_story(folder))
+            stage = Stage(
+                ctx, self._places(ctx), self._reader_places(ctx), await self._accounts(ctx), read_story(folder)
+            )
             self.stages.append(stage)
 
     def _places(self, ctx: TenantContext) -> list[BoxPlace]:
@@ -139,6 +156,29 @@ class Demo:
                     home.parent / f"{box['id']}.line",
                 )
             )
+        return places
+
+    def _reader_places(self, ctx: TenantContext) -> list[ReaderPlace]:
+        """One of each tenant with an eID service; where its file leaves it to the deployment where that is, we say it."""
+        section = msgspec.to_builtins(ctx.settings.get("eid")) or {}
+        service = section.get("service") or {}
+        readers = section.get("readers", [])[:1] if service else []
+        places = [
+            ReaderPlace(
+                one["id"],
+                one["point"],
+                f"http://localhost:{next(self._ports)}",
+                f"http://{HOST}:{next(self._ports)}",
+                next(self._ports),
+                next(self._ports),
+                self.home / "readers" / ctx.slug,
+            )
+            for one in readers
+        ]
+        for place in places:
+            for name in ("url", "server_address"):
+                if service[name].startswith("env:"):
+                    self._addresses[service[name].removeprefix("env:")] = f"https://localhost:{place.service}/eid"
         return places
 
     async def _accounts(self, ctx: TenantContext) -> dict[str, str]:
@@ -170,11 +210,16 @@ class Demo:
         for stage in self.stages:
             for place in stage.boxes:
                 self._simulator(stage, place).start()
+            for reader in stage.readers:
+                self._card(stage, reader).start()
         await self.answers(f"{self.centre}/health/ready", self.processes["serve"])
         for stage in self.stages:
             for place in stage.boxes:
                 await self.answers(f"{place.cabinet}/state", self.processes[f"cabinet/{stage.ctx.slug}/{place.box}"])
                 (await self._controller(stage, place)).start()
+            for reader in stage.readers:
+                await self.answers(f"{reader.desk}/state", self.processes[f"card/{stage.ctx.slug}"])
+                (await self._reader(stage, reader)).start()
         for stage in self.stages:
             for place in stage.boxes:
                 await self.answers(f"{place.pages}/health/live", self.processes[f"box/{stage.ctx.slug}/{place.box}"])
@@ -188,19 +233,42 @@ class Demo:
         )
 
     async def _controller(self, stage: Stage, place: BoxPlace) -> Process:
-        enrol: tuple[str, ...] = ()
-        if not (place.home / "token").exists():
-            _, code = await devices.announce(
-                self.deployment, stage.ctx, actor="demo", kind="box", target=place.box, label=place.box
-            )
-            enrol = ("--enrol", code)
         boards = -(-place.compartments // 16)
         return self.process(
             f"box/{stage.ctx.slug}/{place.box}",
             *("box", "run", "--home", str(place.home), "--centre", f"{self.centre}/t/{stage.ctx.slug}"),
             *("--cabinet", f"krcu16:{place.line}?boards={boards}&compartments={place.compartments}"),
-            *("--port", str(port_of(place.pages)), "--url", place.pages, *enrol),
+            *("--port", str(port_of(place.pages)), "--url", place.pages),
+            *await self._enrolment(stage, "box", place.box, place.home),
         )
+
+    def _card(self, stage: Stage, place: ReaderPlace) -> Process:
+        slug = stage.ctx.slug
+        return self.process(
+            f"card/{slug}",
+            *("eid", "simulate", "--home", str(place.home / "service"), "--secrets", str(self.home / "secrets" / slug)),
+            *("--ausweisapp", str(place.ausweisapp), "--service", str(place.service)),
+            *("--port", str(port_of(place.desk))),
+        )
+
+    async def _reader(self, stage: Stage, place: ReaderPlace) -> Process:
+        home = place.home / place.reader
+        return self.process(
+            f"reader/{stage.ctx.slug}/{place.reader}",
+            *("eid", "run", "--home", str(home), "--centre", f"{self.centre}/t/{stage.ctx.slug}"),
+            *("--ausweisapp", f"ws://{HOST}:{place.ausweisapp}/eID-Kernel"),
+            *("--port", str(port_of(place.pages)), "--url", place.pages),
+            *await self._enrolment(stage, "reader", place.reader, home),
+        )
+
+    async def _enrolment(self, stage: Stage, kind: str, target: str, home: Path) -> tuple[str, ...]:
+        """The option with a one-time code, for what was not enrolled yet."""
+        if (home / "token").exists():
+            return ()
+        _, code = await devices.announce(
+            self.deployment, stage.ctx, actor="demo", kind=kind, target=target, label=target
+        )
+        return ("--enrol", code)
 
     async def answers(self, address: str, process: Process) -> None:
         """Wait until `address` answers. Raises SettingsError with the end of the log when the process died."""
@@ -395,6 +463,9 @@ def addresses(demo: Demo) -> list[tuple[str, list[tuple[str, str]]]]:
             rows.append((f"terminal at {place.point}", f"{demo.desk}/terminal/{stage.ctx.slug}/{place.point}"))
             rows.append((f"{place.box}: collect", place.pages))
             rows.append((f"{place.box}: the cabinet", place.cabinet))
+        for reader in stage.readers:
+            rows.append((f"{reader.reader}: an ID card to practise", reader.desk))
+            rows.append((f"{reader.reader}: its own pages", reader.pages))
         rows.append(("staff", f"{base}/staff"))
         rows += [(f"sign in as {login}", password) for login, password in stage.passwords.items()]
         groups.append((stage.ctx.name, rows))
