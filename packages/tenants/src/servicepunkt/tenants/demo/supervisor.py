@@ -159,7 +159,7 @@ class Demo:
         return places
 
     def _reader_places(self, ctx: TenantContext) -> list[ReaderPlace]:
-        """One of each tenant with an eID service; where its file leaves it to the deployment where that is, we say it."""
+        """One of each tenant with an eID service; where its file leaves open where that is, we say it."""
         section = msgspec.to_builtins(ctx.settings.get("eid")) or {}
         service = section.get("service") or {}
         readers = section.get("readers", [])[:1] if service else []
