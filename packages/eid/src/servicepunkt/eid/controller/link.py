@@ -15,6 +15,7 @@ import structlog
 
 from servicepunkt.eid import wire
 from servicepunkt.eid.controller.errors import CentreAwayError, CentreMessageError, TicketRefusedError
+from servicepunkt.eid.sdk.workflow import is_token_address
 from servicepunkt.web.frame import local_path
 
 log = structlog.get_logger("servicepunkt.eid")
@@ -74,7 +75,7 @@ class Link:
         if status not in (200, 201):
             raise CentreAwayError(status=status)
         claimed = _read(body, wire.Claimed)
-        if not local_path(claimed.back, fallback="") or not claimed.tc_token_url.startswith("https://"):
+        if not local_path(claimed.back, fallback="") or not is_token_address(claimed.tc_token_url):
             raise CentreMessageError(what="address")
         return claimed
 

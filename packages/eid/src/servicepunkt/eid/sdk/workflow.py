@@ -152,7 +152,7 @@ class Workflow:
         """`tc_token_url`: where the eID service has the task for the client; https, or on this computer, which the
         AusweisApp itself does not take. `card`: the AusweisApp's invented card, to be laid on where one is needed.
         Raises RefusedError, LevelError."""
-        if not _is_https(tc_token_url) and not tc_token_url.startswith(ON_THIS_COMPUTER):
+        if not is_token_address(tc_token_url):
             raise RefusedError(command=tag_of(messages.RunAuth), why="no https address")
         opening = messages.RunAuth(tc_token_url=tc_token_url, developer_mode=developer_mode)
         return cls(IDENTIFY, opening, level=level, card=card)
@@ -434,6 +434,11 @@ def _request(rights: AccessRights | None, certificate: Certificate) -> Request:
 
 def _essence(rights: AccessRights) -> tuple[object, ...]:
     return {*rights.chat.required}, {*rights.chat.optional}, rights.aux, rights.transaction_info
+
+
+def is_token_address(url: str) -> bool:
+    """Whether a TcToken may be there: by https, or on this computer, where a simulator has it."""
+    return _is_https(url) or url.startswith(ON_THIS_COMPUTER)
 
 
 def _is_https(url: str) -> bool:
