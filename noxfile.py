@@ -54,6 +54,8 @@ PEERS = {
     "/usr/lib/postgresql/15/bin/postgres": ("postgresql-15",),
     "/usr/sbin/pgbouncer": ("pgbouncer",),
     "/usr/sbin/nginx": ("nginx-light",),
+    "xmlsec1": ("xmlsec1",),
+    "/usr/lib/python3/dist-packages/smartcard": ("python3-pyscard",),
     "promtool": ("prometheus",),
     # The online ID: readers, a reader without a device, a client, and OpenPACE's library with its tools.
     "pcscd": ("pcscd",),
@@ -82,12 +84,13 @@ PEER_MODULES = {
 MUTANT_TESTS = (
     ["packages/core/tests", "--ignore=packages/core/tests/peers"],
     ["packages/dokbox/tests/centre", "--ignore-glob=*browser*"],
+    ["packages/eid/tests/centre", "--ignore-glob=*browser*"],
     ["packages/web/tests", "--ignore-glob=*browser*", "--ignore=packages/web/tests/test_testing.py"],
     ["tests/tenants"],
 )
 
-# Extras without a wheel for Linux, and Debian's packages with which pip compiles them.
-COMPILED = {"pcsc": ("gcc", "libc6-dev", "libpcsclite-dev", "swig")}
+# Extras without a wheel for Linux: tests use Debian's own package.
+COMPILED = {"pcsc"}
 
 # How pytest shares the work: tests wait for browsers and clocks a third of their time, so that there is a process more
 # than processors. A file stays in one process: what it sets up, a database most of all, is set up once.

@@ -23,15 +23,11 @@ TREES: tuple[Kind, ...] = (ServicepunktError, DokboxError, CabinetError, EidErro
 
 def errors() -> list[Kind]:
     """Every error class of the installed packages that has a code, by code."""
-    for module in own_modules():
+    own = frozenset(own_modules())
+    for module in own:
         importlib.import_module(module)
-    found = {kind for tree in TREES for kind in descendants(tree) if is_own(kind)}
+    found = {kind for tree in TREES for kind in descendants(tree) if kind.__module__ in own}
     return sorted(found, key=lambda kind: (kind.code, kind.__name__))
-
-
-def is_own(kind: type) -> bool:
-    """Of the product, and not of its fakes: those are imported or not, as it happens."""
-    return kind.__module__.startswith("servicepunkt.") and ".testing" not in kind.__module__
 
 
 def descendants(kind: type[Any]) -> Iterator[type[Any]]:

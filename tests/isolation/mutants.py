@@ -27,7 +27,7 @@ import pytest
 from isolation.survivors import explanation
 
 SWITCH, GATE = "_mutant_is_on", "_mutant_gate"
-PACKAGES = ("servicepunkt.core.", "servicepunkt.web.", "servicepunkt.dokbox.", "servicepunkt.tenants.")
+PACKAGES = tuple(f"servicepunkt.{name}." for name in ("core", "web", "dokbox", "eid", "tenants"))
 #: Functions whose refusals are locks: modules with the names of functions, all of them where none is named.
 REFUSALS: dict[str, tuple[str, ...]] = {
     "servicepunkt.core.db.guard": (),

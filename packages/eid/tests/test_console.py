@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import date
 
 import pytest
 
@@ -47,6 +48,14 @@ def test_three_wrong_pins() -> None:
 def test_two_new_pins_that_differ() -> None:
     with pytest.raises(ValueError, match="differ"):
         console.change_pin("practice", answers("123456", "654321", "654322"), lambda text: None)
+
+
+@pytest.mark.parametrize(
+    ("day", "born"),
+    [((2026, 11, 30), (2008, 11, 30)), ((2026, 3, 31), (2008, 3, 31)), ((2024, 2, 29), (2006, 2, 28))],
+)
+def test_who_is_of_age_today(day: tuple[int, int, int], born: tuple[int, int, int]) -> None:
+    assert console.years_before(date(*day), 18) == date(*born)
 
 
 def test_only_the_virtual_card_is_read_here(capsys: pytest.CaptureFixture[str]) -> None:

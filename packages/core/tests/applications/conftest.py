@@ -48,6 +48,8 @@ class Door:
 
     name, title, text, level = "door", "Door", "With the card", 3
     comes_with = 3
+    old_enough: bool | None = None
+    lives_there: bool | None = None
 
     def __init__(self) -> None:
         self.wishes: dict[tuple[int, UUID], IdentityWish] = {}
@@ -65,7 +67,13 @@ class Door:
         if self.wishes.pop((tx.tenant_id, key), None) is None:
             return None
         return Identified(
-            provider=self.name, level=self.comes_with, at=tx.now(), proof=f"proof-{key}", attributes=TEST_PERSON
+            provider=self.name,
+            level=self.comes_with,
+            at=tx.now(),
+            proof=f"proof-{key}",
+            attributes=TEST_PERSON,
+            old_enough=self.old_enough,
+            lives_there=self.lives_there,
         )
 
 

@@ -18,16 +18,18 @@ from servicepunkt.core.applications.model import (
     ApplicationGoneError,
     ConnectorError,
     LevelTooLowError,
+    NotEntitledError,
 )
 from servicepunkt.core.applications.service import PAUSES, Draft, Start
 from servicepunkt.core.audit.store import audit_entry
+from servicepunkt.core.db.embedded import Urls
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.doors import DoorFailedError
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
 from servicepunkt.core.keys.store import data_key
 from servicepunkt.core.retention import erase_expired
 from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.core.testing import FixedClock
+from servicepunkt.core.testing import FixedClock, make_tenant
 
 if TYPE_CHECKING:
     from conftest import Door, Register
@@ -177,6 +179,38 @@ async def test_a_door_that_fails_or_says_too_little_lets_nobody_in(desk: Desk, d
     door.level = 1
     with pytest.raises(NotFoundError):
         await service.identify(desk.deployment, desk.ctx, START, door="door", return_path="/back")
+
+
+@pytest.mark.parametrize(
+    ("old_enough", "lives_there", "comes_in"),
+    [(True, True, True), (False, True, False), (True, False, False), (None, True, False), (True, None, False)],
+)
+async def test_only_who_is_old_enough_and_lives_here_comes_in(
+    running: Deployment,
+    urls: Urls,
+    one_form: dict[str, Any],
+    door: Door,
+    old_enough: bool | None,
+    lives_there: bool | None,
+    comes_in: bool,
+) -> None:
+    forms = [one_form | {"age": 16, "community": "0276"}]
+    town = await make_tenant(
+        running, urls.owner, "gamma", plugins=["town"], settings={"applications": {"forms": forms}}
+    )
+    door.old_enough, door.lives_there = old_enough, lives_there
+    path = await service.identify(running, town, START, door="door", return_path="/back")
+    key = UUID(path.partition("?key=")[2])
+    asked = door.wishes[town.id, key]
+    assert (asked.age, asked.community) == (16, "0276")
+    if comes_in:
+        assert await service.take_identity(running, town, COOKIE, key)
+        return
+    with pytest.raises(NotEntitledError):
+        await service.take_identity(running, town, COOKIE, key)
+    draft = await service.draft_of(running, town, COOKIE, "certificate")
+    assert isinstance(draft, Draft)
+    assert (draft.content.person, draft.content.values) == (None, {})
 
 
 # --- submitting -----------------------------------------------------------------------------------------------

@@ -47,6 +47,7 @@ def test_a_form_that_is_right_has_no_mistake(running: Deployment, ctx: TenantCon
         (lambda form: form.update(also=["greeting"]), "forms[0].also[0]", "SP8265"),
         (lambda form: form["fields"][4].update(locked=True), "forms[0].fields[4].locked", "SP8266"),
         (lambda form: form.update(level=0), "forms[0].fields[0].from", "SP8267"),
+        (lambda form: form.update(level=0, age=16), "forms[0].age", "SP8267"),
         (lambda form: form["fields"][4].update(choices=[]), "forms[0].fields[4].choices", "SP8268"),
         (lambda form: form["fields"][4].update(kind="text"), "forms[0].fields[4].choices", "SP8268"),
         (lambda form: form.update(connector="registre"), "forms[0].connector", "SP8269"),

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from servicepunkt.core.notices.channels.smtp import SmtpChannel, smtp_channel
-from servicepunkt.core.notices.model import DeliveryError, Message
+from servicepunkt.core.notices.model import Attachment, DeliveryError, Message
 
 try:
     from aiosmtpd.smtp import SMTP, AuthResult
@@ -66,6 +66,18 @@ async def mailbox() -> AsyncIterator[Mailbox]:
     yield box
     server.close()
     await server.wait_closed()
+
+
+async def test_what_is_attached_arrives_whole(mailbox: Mailbox) -> None:
+    files = (
+        Attachment("7K3M-92XR.json", "application/json", '{"title": "Führungszeugnis"}'.encode()),
+        Attachment("7K3M-92XR.html", "text/html", b"<p>" + b"x" * 100_000 + b"</p>\n"),
+    )
+    await mailbox.channel().send(msgspec.structs.replace(MESSAGE, attachments=files))
+    ((_, _, content),) = mailbox.kept
+    parts = list(message_from_bytes(content, policy=policy.default).iter_attachments())
+    assert [part.get_filename() for part in parts] == [one.name for one in files]
+    assert [part.get_payload(decode=True) for part in parts] == [one.content for one in files]
 
 
 async def test_a_mail_arrives_whole(mailbox: Mailbox) -> None:

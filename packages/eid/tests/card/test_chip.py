@@ -161,6 +161,20 @@ def test_a_card_whose_online_function_is_off(authorities: Authorities) -> None:
 # --- reading ------------------------------------------------------------------------------------------------------
 
 
+def test_an_office_switches_the_online_function_off_and_on(authorities: Authorities) -> None:
+    memory, rights = authorities.card(), {Right.PIN_MANAGEMENT, Right.CAN_ALLOWED}
+    for on in (False, True):
+        with laid_on(Chip(memory)) as card, pytest.raises(CardError):
+            card.switch_pin(on=on)
+        with laid_on(Chip(memory)) as card:
+            card.open(Secrets.CAN, Secret(CAN), chat=Chat.of(rights))
+            office = terminal(authorities, authorities.terminal(rights))
+            card.authenticate(office, compared={}, trusted=[authorities.csca.certificate], at=NOW)
+            card.switch_pin(on=on)
+        with laid_on(Chip(memory)) as card:
+            assert card.status().active is on
+
+
 def test_a_person_is_read(authorities: Authorities) -> None:
     with laid_on(Chip(authorities.card())) as card:
         entered(card, authorities)

@@ -6,12 +6,15 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from servicepunkt.eid.testing.room import Room
+
+DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
 Absent = Callable[[str], None]
 
 
@@ -54,3 +57,17 @@ def peer(absent: Absent) -> ModuleType:
     except OSError as error:
         absent(f"libeac3 is not installed: {error}")
     return module
+
+
+@pytest.fixture
+def readers(program: Callable[[str], str], absent: Absent) -> Iterator[Room]:
+    """A room in which pcscd runs, with vpcd's two readers."""
+    pcscd = program("pcscd")
+    program("ip")
+    if not DRIVER.exists():
+        absent("vsmartcard-vpcd is not installed")
+    if os.geteuid() != 0:
+        absent("a network of its own needs root")
+    with Room() as made:
+        made.start(pcscd, "--foreground", "--config", "/etc/reader.conf.d")
+        yield made

@@ -8,11 +8,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,29 +37,21 @@ NEW_PIN = "654321"
 WRONG = "111111"
 OK = "http://www.bsi.bund.de/ecard/api/1.1/resultmajor#ok"
 Message = dict[str, Any]
-DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
 
 
 @pytest.fixture
-def room(program: Callable[[str], str], absent: Callable[[str], None]) -> Iterator[Room]:
-    pcscd, ausweisapp = program("pcscd"), program("AusweisApp2")
-    program("ip")
-    if not DRIVER.exists():
-        absent("vsmartcard-vpcd is not installed")
-    if os.geteuid() != 0:
-        absent("a network of its own needs root")
-    with Room() as made:
-        home, runtime = made.folder / "home", made.folder / "run"
-        runtime.mkdir(mode=0o700)
-        settings = home / ".config" / "Unknown Organization" / "AusweisApp2.conf"
-        settings.parent.mkdir(parents=True)
-        settings.write_text("[preverification]\nenabled=false\n")  # else it trusts the anchors of the state alone
-        made.start(pcscd, "--foreground", "--config", "/etc/reader.conf.d")
-        made.start(
-            ausweisapp, "--keep", "--no-logfile", "--no-proxy", "--ui", "websocket", "--address", "127.0.0.1",
-            environment={"HOME": str(home), "XDG_RUNTIME_DIR": str(runtime), "QT_QPA_PLATFORM": "offscreen"},
-        )  # fmt: skip
-        yield made
+def room(readers: Room, program: Callable[[str], str]) -> Room:
+    ausweisapp = program("AusweisApp2")
+    home, runtime = readers.folder / "home", readers.folder / "run"
+    runtime.mkdir(mode=0o700)
+    settings = home / ".config" / "Unknown Organization" / "AusweisApp2.conf"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("[preverification]\nenabled=false\n")  # else it trusts the anchors of the state alone
+    readers.start(
+        ausweisapp, "--keep", "--no-logfile", "--no-proxy", "--ui", "websocket", "--address", "127.0.0.1",
+        environment={"HOME": str(home), "XDG_RUNTIME_DIR": str(runtime), "QT_QPA_PLATFORM": "offscreen"},
+    )  # fmt: skip
+    return readers
 
 
 @pytest.fixture(scope="module")

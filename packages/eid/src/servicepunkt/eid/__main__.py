@@ -57,8 +57,7 @@ def run(command: str, reader: str, *, as_json: bool) -> int:
             if as_json:
                 print(msgspec.json.encode(person).decode())
             else:
-                for name in person.held():
-                    print(f"{name.replace('_', ' ')}: {getattr(person, name)}")
+                print("\n".join(console.lines_of(person)))
     return 0
 
 

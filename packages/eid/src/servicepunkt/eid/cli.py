@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from getpass import getpass
+from pathlib import Path
 
 import click
 
@@ -57,8 +59,20 @@ def eid_identify(reader: str, as_json: bool) -> None:  # noqa: ARG001 - there is
     if as_json:
         write_json(person)
         return
-    for name in person.held():
-        click.echo(f"{name.replace('_', ' ')}: {getattr(person, name)}")
+    click.echo("\n".join(console.lines_of(person)))
+
+
+@eid.command("simulate")
+@click.option("--home", required=True, type=click.Path(path_type=Path), help="Where its own keys are kept.")
+@click.option("--secrets", required=True, type=click.Path(path_type=Path), help="The folder of the tenant's secrets.")
+@click.option("--ausweisapp", default=24727, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--service", default=8640, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--port", default=8641, show_default=True, type=click.IntRange(1, 65535), help="Of its pages.")
+def eid_simulate(home: Path, secrets: Path, ausweisapp: int, service: int, port: int) -> None:
+    """Simulate an AusweisApp with a card of the test person, and an eID service, until stopped."""
+    from servicepunkt.eid.simulator import command
+
+    asyncio.run(command.run(home=home, secrets=secrets, ausweisapp=ausweisapp, service=service, port=port))
 
 
 @eid.command("wallet-demo", hidden=True)

@@ -70,9 +70,17 @@ class Practice:
         chain = cvc.path([*self.authorities.chain, own.certificate], start=self.authorities.country.certificate.holder)
         terminal = Terminal(chain=chain, sign=lambda data: cvc.sign(own.key, data))
         today = self.authorities.today
-        compared = auxiliary(born_before=date(today.year - OF_AGE, today.month, min(today.day, 28)), valid_on=today)
+        compared = auxiliary(born_before=years_before(today, OF_AGE), valid_on=today)
         trusted = [self.authorities.csca.certificate]
         self.card.authenticate(terminal, compared=compared, trusted=trusted, at=datetime.now(UTC))
+
+
+def years_before(day: date, years: int) -> date:
+    """The last birthday with which somebody is so old on a day; of 29 February, 28 February of other years."""
+    try:
+        return day.replace(year=day.year - years)
+    except ValueError:
+        return date(day.year - years, 2, 28)
 
 
 def status(reader: str) -> CardStatus:
@@ -117,12 +125,14 @@ def unlock(card: Card, ask: Ask, say: Say, chat: Chat | None = None) -> None:
 
 
 def change_pin(reader: str, ask: Ask, say: Say) -> None:
-    """The present PIN, or the five digits of the letter, become a new one. Raises EidError, ValueError."""
+    """The present PIN, or the five digits of the letter, become a new one; the PUK unblocks it before, where it is
+    needed. Raises EidError, ValueError."""
     with laid_on(reader) as card:
         state = card.status()
         say(tries_left(state))
         if state.is_blocked:
-            raise BlockedError
+            card.unblock(Secret(ask("PUK (10 digits, from the letter): ")))
+            say("The PIN is unblocked and what it was.")
         if state.is_suspended:
             card.open(Secrets.CAN, Secret(ask("Card access number (6 digits, front of the card): ")))
         present = Secret(ask("Present PIN (6 digits, or the 5 of the letter): "))
@@ -140,6 +150,11 @@ def tries_left(state: RetryState) -> str:
     if state.is_suspended:
         return "One try is left; the card wants its access number first."
     return f"The PIN has {state.tries} tries."
+
+
+def lines_of(person: Attributes) -> list[str]:
+    """What was read, a line each."""
+    return [f"{name.replace('_', ' ')}: {getattr(person, name)}" for name in person.held()]
 
 
 def tries_left_of(found: CardStatus) -> str:

@@ -99,7 +99,7 @@ def mistakes(draft: TenantDraft) -> list[Mistake]:
 def _of_forms(ctx: TenantContext, wallet: WalletSettings) -> Iterator[Broken]:
     for form in ctx.section(APPLICATIONS, ApplicationSettings).forms:
         needed, _ = form.asked(ATTRIBUTES)
-        lacking = [name for name in needed if name not in PID]
+        lacking = [*(name for name in needed if name not in PID), *(["community"] if form.community else [])]
         if 0 < form.level <= wallet.level and lacking:
             yield NOT_IN_PID(service=form.service, names=", ".join(lacking))
 

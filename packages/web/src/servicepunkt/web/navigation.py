@@ -69,12 +69,22 @@ def forget_cookies(request: Request[Any, Any, Any], answer: Response[Any], *, ke
                 answer.delete_cookie(name, path=path)
 
 
+def origin_at(public_url: str, own_host: str) -> str:
+    """Scheme, host and port under which people reach a tenant.
+
+    `own_host`: a host name of the tenant; empty where its address has a prefix.
+    """
+    public = urlsplit(public_url)
+    return f"{public.scheme}://{own_host or public.hostname or ''}{f':{public.port}' if public.port else ''}"
+
+
+def origin_of(request: Request[Any, Any, Any]) -> str:
+    """The same for the tenant of a request: it was found by its host name, which therefore is one of its own, and
+    nothing was found by the port, which therefore is not believed."""
+    own = "" if prefix_of(request) else request.headers.get("host", "").partition(":")[0].lower()
+    return origin_at(deployment_of(request).settings.public_url, own)
+
+
 def public_address(request: Request[Any, Any, Any], path: str) -> str:
     """The address under which people outside reach `path` of this tenant."""
-    public = deployment_of(request).settings.public_url.rstrip("/")
-    if prefix := prefix_of(request):
-        return f"{public}{prefix}{path}"
-    parts = urlsplit(public)
-    # The tenant was found by this host name, so it is one of the tenant's own; nothing was found by the port.
-    host = request.headers.get("host", "").partition(":")[0] or parts.hostname or ""
-    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{path}"
+    return f"{origin_of(request)}{prefix_of(request)}{path}"

@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from servicepunkt.core.catalogue.model import Text, pick
 from servicepunkt.core.errors import ConflictError, ServicepunktError
+from servicepunkt.core.identification import Identified
 from servicepunkt.core.mail import ADDRESS
 
 #: The states of an application, and to which it may go from each. A draft whose time is over is deleted; what failed
@@ -74,6 +75,16 @@ class LevelTooLowError(ServicepunktError):
     next_step = "Please choose another way, or ask here at the counter."
 
 
+class NotEntitledError(ServicepunktError):
+    """Somebody is too young, or does not live where the form asks for it, or it could not be found out."""
+
+    code = "SP8255"
+    status = 403
+    citizen = "This application is not for you, as far as your identification shows."
+    staff = "The age or the place of residence does not fit the form, or is not known."
+    next_step = "Please ask here at the counter. Nothing of your identification was stored."
+
+
 class ConnectorError(ServicepunktError):
     """A receiver did not take an application; raised by connectors. Its words quote nobody."""
 
@@ -118,13 +129,17 @@ class FormField(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An application for a service of the catalogue.
 
-    `level`: of assurance (0 to 3, see `identification.LEVELS`). `purpose`: what the answers are for, as it is read
+    `level`: of assurance (0 to 3, see `identification.LEVELS`). `age`: only for those who are so old, `community`: only
+    for those who live where the municipality's key on the card begins so (0276 for Germany, then Land, district and so
+    on); of both nothing but yes or no is asked. `purpose`: what the answers are for, as it is read
     before anybody identifies. `then`: what happens next, and by when. `also`: attributes that plugins need to answer
     fields, beside those that fields name. `keep_days`: how long the answers stay after they were forwarded.
     """
 
     service: str
     level: Annotated[int, Meta(ge=0, le=3)] = 0
+    age: Annotated[int, Meta(ge=1, le=120)] | None = None
+    community: Annotated[str, Meta(pattern=r"^(0276(\d\d){0,5})?\Z")] = ""
     purpose: Text
     consent: Text
     then: Text = {}
@@ -132,6 +147,11 @@ class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     fields: Annotated[tuple[FormField, ...], Meta(min_length=1, max_length=MOST_FIELDS)]
     connector: Annotated[str, Meta(min_length=1, max_length=60)] = "folder"
     keep_days: Annotated[int, Meta(ge=1, le=3660)] = 30
+
+    def is_for(self, identified: Identified) -> bool:
+        """Whether somebody is old enough and lives there, as far as the form asks for it."""
+        old_enough = self.age is None or identified.old_enough is True
+        return old_enough and (not self.community or identified.lives_there is True)
 
     def asked(self, known: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """(required, optional) attributes: those of `known` that fields name; what only may be answered is optional."""

@@ -22,6 +22,7 @@ from servicepunkt.core.applications.model import (
     Content,
     Form,
     LevelTooLowError,
+    NotEntitledError,
     Person,
     Submission,
 )
@@ -122,6 +123,8 @@ async def identify(deployment: Deployment, ctx: TenantContext, start: Start, *, 
         purpose=form.purpose,
         required=required,
         optional=optional,
+        age=form.age,
+        community=form.community,
         level=form.level,
         return_path=return_path,
         device=start.device,
@@ -135,17 +138,20 @@ async def identify(deployment: Deployment, ctx: TenantContext, start: Start, *, 
 async def take_identity(deployment: Deployment, ctx: TenantContext, cookie: str, key: UUID) -> bool:
     """Whether somebody has identified for this draft: the door that was chosen is asked, what is known is filled in.
 
-    Raises ApplicationGoneError, LevelTooLowError, DoorFailedError.
+    Raises ApplicationGoneError, LevelTooLowError, NotEntitledError, DoorFailedError.
     """
     async with deployment.database.tenant(ctx) as tx:
         draft = await _own(deployment, tx, cookie, key)
         door = doors.doors(deployment, ctx, draft.form.level).get(draft.content.door)
         found = await doors.take(deployment, tx, door, key) if door else None
         is_enough = found is not None and found.level >= draft.form.level
-        if found is not None and is_enough:
+        is_entitled = found is not None and draft.form.is_for(found)
+        if found is not None and is_enough and is_entitled:
             await _take(deployment, tx, draft, found)
     if found is not None and not is_enough:
         raise LevelTooLowError
+    if found is not None and not is_entitled:
+        raise NotEntitledError
     return found is not None or draft.content.person is not None
 
 

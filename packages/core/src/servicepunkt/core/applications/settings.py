@@ -36,9 +36,7 @@ NO_ATTRIBUTE = rule(
 LOCKED_ALONE = rule(
     "SP8266", "a locked field needs an attribute that answers it", "Name one with `from`, or unlock the field."
 )
-UNASKED = rule(
-    "SP8267", "nobody identifies for this form, so nothing is known", "Raise `level`, or leave `from` and `also` out."
-)
+UNASKED = rule("SP8267", "nobody identifies for this form, so nothing is known", "Raise `level`, or leave this out.")
 CHOICES = rule("SP8268", "choices and the kind choice need each other", "Name what may be chosen, each value once.")
 NO_CONNECTOR = rule(
     "SP8269", "there is no connector {name!r}; known are {known}", "A plugin that brings one has to be switched on."
@@ -146,6 +144,8 @@ def _of_attributes(draft: TenantDraft, form: Form) -> Iterator[Mistake]:
         {"provider": "", "level": 3, "at": at, "proof": "", "attributes": dict(TEST_PERSON)}, Identified
     )
     known = {*ATTRIBUTES, *draft.plugins.flat(draft.ctx, "identity_attributes", identified=person)}
+    if not form.level:
+        yield from ((place, UNASKED()) for place in ("age", "community") if getattr(form, place))
     named = [(f"fields[{number}].from", field.source) for number, field in enumerate(form.fields) if field.source]
     also = [(f"also[{number}]", name) for number, name in enumerate(form.also)]
     for place, name in (*named, *also):

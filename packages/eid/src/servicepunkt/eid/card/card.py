@@ -164,6 +164,10 @@ class Card:
         self._messaging = self.run(authenticate_chip(protocol, key, ephemeral))
         self._infos = signed
 
+    def switch_pin(self, *, on: bool) -> None:
+        """Switch the online function on or off, for an authority with the right to manage PINs. Raises CardError."""
+        self.run(management.activate_pin() if on else management.deactivate_pin())
+
     def read(self, groups: Iterable[int]) -> dict[int, bytes]:
         """Data groups by their numbers. Raises CardError, also for one that the terminal may not read."""
         self.run(files.select_eid())

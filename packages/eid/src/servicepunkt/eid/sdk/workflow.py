@@ -73,6 +73,8 @@ from servicepunkt.eid.secret import Secret
 AnyMessage = messages.AnyMessage | Unknown
 _AskT = TypeVar("_AskT", AskRights, AskNumber, AskPosition)
 
+#: Where a simulator may have its tasks: nobody listens in.
+ON_THIS_COMPUTER = ("http://127.0.0.1:", "http://localhost:")
 _LENGTHS = {Number.PIN: (6,), Number.CAN: (6,), Number.PUK: (10,), Number.NEW_PIN: (6,)}
 _SET: Mapping[Number, type[SetNumber]] = {
     Number.PIN: messages.SetPin,
@@ -147,9 +149,10 @@ class Workflow:
     def identify(
         cls, tc_token_url: str, *, level: int, developer_mode: bool = False, card: SetCard | None = None
     ) -> Self:
-        """`tc_token_url`: where the eID service has the task for the client, https. `card`: the AusweisApp's invented
-        card, to be laid on where one is needed. Raises RefusedError, LevelError."""
-        if not _is_https(tc_token_url):
+        """`tc_token_url`: where the eID service has the task for the client; https, or on this computer, which the
+        AusweisApp itself does not take. `card`: the AusweisApp's invented card, to be laid on where one is needed.
+        Raises RefusedError, LevelError."""
+        if not _is_https(tc_token_url) and not tc_token_url.startswith(ON_THIS_COMPUTER):
             raise RefusedError(command=tag_of(messages.RunAuth), why="no https address")
         opening = messages.RunAuth(tc_token_url=tc_token_url, developer_mode=developer_mode)
         return cls(IDENTIFY, opening, level=level, card=card)

@@ -108,7 +108,7 @@ class EidService:
         try:
             async with self._http.stream("POST", self._settings.url, content=body, headers=headers) as answer:
                 data = await _bounded(answer)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, ssl.SSLError) as error:  # a refusal of TLS 1.3 comes with the first answer
             raise UnreachableError(why=type(error).__name__) from error
         # A fault comes with status 500 and is an envelope, too; anything else is no answer of the service.
         if answer.status_code not in (200, 500):

@@ -541,9 +541,10 @@ class Conversation:
 
 
 class FakeAusweisApp:
-    """A `Conversation` behind a websocket on a free port of the loopback, for one connection at a time."""
+    """A `Conversation` behind a websocket on the loopback, for one connection at a time; port 0 is any free one."""
 
-    def __init__(self, scenario: Scenario | None = None, *, strict: bool = True) -> None:
+    def __init__(self, scenario: Scenario | None = None, *, strict: bool = True, port: int = 0) -> None:
+        self._port = port
         self._conversation = Conversation(scenario or Scenario())
         self._strict = strict
         self._server: Server | None = None
@@ -573,7 +574,7 @@ class FakeAusweisApp:
         quiet = logging.Logger("quiet")  # what it hears are secrets, though invented ones
         quiet.disabled = True
         self._server = await serve(
-            self._serve, "127.0.0.1", 0, process_request=self._admit, logger=quiet, compression=None
+            self._serve, "127.0.0.1", self._port, process_request=self._admit, logger=quiet, compression=None
         )
         return self
 

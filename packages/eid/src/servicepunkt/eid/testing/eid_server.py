@@ -28,6 +28,9 @@ class Held(msgspec.Struct):
     """A session: what was asked, the number of the last question, and what was read."""
 
     operations: Mapping[str, str]
+    age: int | None = None
+    community: str = ""
+    psk_id: str = ""
     counter: int = 0
     attributes: Attributes | None = None
     answers: Answers = Answers()
@@ -58,6 +61,10 @@ class EidServer:
             self.fault(said)
         return 200, soap.signed(said, self._signer, self._now())
 
+    def find(self, name: str) -> tuple[str, Held] | None:
+        """A session by what a TcToken calls it: its own name, or that of its key."""
+        return next((one for one in self.sessions.items() if name and name in (one[0], one[1].psk_id)), None)
+
     def finish(self, session: str, attributes: Attributes, answers: Answers | None = None) -> None:
         """The card was read."""
         self.sessions[session].attributes, self.sessions[session].answers = attributes, answers or Answers()
@@ -78,11 +85,18 @@ class EidServer:
         if asked & self.denied:
             return _response("useIDResponse", "/useID#missingTerminalRights")
         identity = secrets.token_hex(16)
-        self.sessions[identity] = Held(operations=wanted)
+        age = message.findtext("eid:AgeVerificationRequest/eid:Age", "", NAMES)
+        community = message.findtext("eid:PlaceVerificationRequest/eid:CommunityID", "", NAMES)
+        self.sessions[identity] = Held(
+            operations=wanted,
+            age=int(age) if age else None,
+            community=community,
+            psk_id=secrets.token_hex(16),
+        )
         answer = _response("useIDResponse")
         _put(_put(answer, "Session"), "ID", identity)
         key = _put(answer, "PSK")
-        _put(key, "ID", secrets.token_hex(16))
+        _put(key, "ID", self.sessions[identity].psk_id)
         _put(key, "Key", secrets.token_hex(32))
         return answer
 

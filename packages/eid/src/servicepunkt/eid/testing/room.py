@@ -74,12 +74,16 @@ class Room:
         self._holder.communicate()
         self._folder.cleanup()
 
+    def within(self, *command: str) -> list[str]:
+        """The command that runs another one in the room."""
+        return ["nsenter", f"--target={self._holder.pid}", "--net", "--mount", "--", *command]
+
     def start(self, *command: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """A program in the room; what it says goes to `folder`/<its name>.log."""
         log = self.folder / f"{Path(command[0]).name}.log"
         with log.open("ab") as said:
             process = subprocess.Popen(  # noqa: S603  the caller's own commands
-                ["nsenter", f"--target={self._holder.pid}", "--net", "--mount", "--", *command],  # noqa: S607
+                self.within(*command),
                 env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=said,

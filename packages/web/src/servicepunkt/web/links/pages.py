@@ -23,9 +23,7 @@ from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.web import access
 from servicepunkt.web.forms import convert, typed
 from servicepunkt.web.frame import Frame
-from servicepunkt.web.navigation import cookie, prefix_of, see_other
-from servicepunkt.web.passkeys.model import place_of
-from servicepunkt.web.passkeys.pages import place_of as own_place
+from servicepunkt.web.navigation import cookie, origin_at, origin_of, prefix_of, see_other
 from servicepunkt.web.security import allow_form
 from servicepunkt.web.sessions import model as sessions
 from servicepunkt.web.sessions import service as session_service
@@ -155,7 +153,7 @@ async def leave(
     origin = await host_of(request, there) if there else ""
     kept = deployment.randomness(COOKIE_BYTES).hex()
     # Hosts have no cookie in common: there the browser says from which of our pages it comes.
-    browser = service.digest_of(f"origin {own_place(request).origin}" if origin else f"cookie {kept}")
+    browser = service.digest_of(f"origin {origin_of(request)}" if origin else f"cookie {kept}")
     ticket = await service.begin_switch(
         deployment,
         ctx,
@@ -182,7 +180,7 @@ async def host_of(request: Request[Any, Any, Any], there: TenantContext) -> str:
         return ""
     async with deployment.database.platform("find the host name of a tenant") as connection:
         hosts = await tenants.hosts_of(connection, there.id)
-    return place_of(deployment.settings.public_url, hosts[0]).origin if hosts else ""
+    return origin_at(deployment.settings.public_url, hosts[0]) if hosts else ""
 
 
 def _common(deployment: Deployment, value: str) -> Cookie:

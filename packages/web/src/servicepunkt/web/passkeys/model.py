@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -55,11 +54,3 @@ class PasskeyRefusedError(ServicepunktError):
     citizen = "The passkey was not accepted."
     staff = "The answer of the authenticator was refused."
     next_step = "Start again, or sign in with your password."
-
-
-def place_of(public_url: str, own_host: str) -> Place:
-    """`own_host`: a host name of the tenant by which it was found; empty where its address has a prefix."""
-    public = urlsplit(public_url)
-    host = own_host or public.hostname or ""
-    port = f":{public.port}" if public.port else ""
-    return Place(host, f"{public.scheme}://{host}{port}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -19,7 +20,7 @@ from servicepunkt.web import access
 from servicepunkt.web.forms import convert, typed
 from servicepunkt.web.handshakes import model as handshakes
 from servicepunkt.web.handshakes import service as handshake_service
-from servicepunkt.web.navigation import cookie, prefix_of, see_other
+from servicepunkt.web.navigation import cookie, origin_of, see_other
 from servicepunkt.web.passkeys import model, service, store
 from servicepunkt.web.passkeys.model import Assertion, PasskeyRefusedError, Registration
 from servicepunkt.web.sessions import demand
@@ -50,13 +51,8 @@ class SignInForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def place_of(request: Request[Any, Any, Any]) -> model.Place:
-    """From the deployment's address, or from a host name that is known to be this tenant's: never from another header.
-
-    The port that a browser sends is not believed either.
-    """
-    public = access.deployment_of(request).settings.public_url
-    own = "" if prefix_of(request) else request.headers.get("host", "").partition(":")[0].lower()
-    return model.place_of(public, own)
+    origin = origin_of(request)
+    return model.Place(urlsplit(origin).hostname or "", origin)
 
 
 async def passkeys_page(
