@@ -289,7 +289,7 @@ def test_a_proof_over_something_else(maker: Maker, verify: Verify) -> None:
 
 def test_a_signer_without_the_purpose(maker: Maker, verify: Verify, issuer: FakeIssuer, now: datetime) -> None:
     maker.key, names = ec.generate_private_key(ec.SECP256R1()), (_name("Somebody"), issuer.certificate.subject)
-    other = _certificate(*names, maker.key, issuer._root_key, now, authority=False, host="somebody.example")
+    other = _certificate(*names, maker.key, issuer.root_key, now, authority=False, host="somebody.example")
     maker.unprotected = {33: other.public_bytes(Encoding.DER)}
     with pytest.raises(UntrustedError, match="for something else"):
         verify(maker.make())

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner
-from servicepunkt.eid.sessions.ready import PRACTISING
 
 from servicepunkt.core.clock import SystemClock
 from servicepunkt.core.db.embedded import Urls
@@ -20,7 +19,9 @@ from servicepunkt.core.plugins import PluginHost
 from servicepunkt.core.settings import Settings
 from servicepunkt.core.testing import FixedClock, empty_database, open_deployment
 from servicepunkt.eid.cli import eid
+from servicepunkt.eid.ready import PRACTISING
 from servicepunkt.eid.sessions import party
+from servicepunkt.eid.simulator.command import scan
 from servicepunkt.eid.testing.practice_wallet import practice_issuer, write_practice
 from servicepunkt.web.app import create_app
 from servicepunkt.web.testing import serve
@@ -106,3 +107,10 @@ def test_a_tenant_that_does_not_practise(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("SERVICEPUNKT_HOME", str(tmp_path))
     refused = CliRunner().invoke(eid, ["wallet-demo", "alpha", "openid4vp://?client_id=a"])
     assert (refused.exit_code, "no wallet to practise" in refused.output) == (1, True)
+
+
+@pytest.mark.parametrize("link", ["", "nothing", "openid4vp://?request_uri=file%3A///etc/passwd&client_id=x"])
+def test_what_is_no_link_is_said(tmp_path: Path, link: str) -> None:
+    """At the simulated desk, where anything may be typed."""
+    write_practice(tmp_path, now=SystemClock().now())
+    assert scan(tmp_path, link).startswith("✗")

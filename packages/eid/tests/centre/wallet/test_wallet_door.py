@@ -459,7 +459,7 @@ def test_what_a_wallet_is_asked_for() -> None:
     asked = ask_of(wish(required=("family_names",), optional=("pseudonym", "sex", "email", "phone", "address"), age=18))
     assert asked.optional == ("sex", "email", "phone", "address")
     assert (asked.required, asked.age) == (("family_names",), 18)
-    for impossible in (wish(required=("doctoral_degree",)), wish(age=18, community="06611000"), wish()):
+    for impossible in (wish(required=("doctoral_degree",)), wish(age=18, community="02760611"), wish()):
         with pytest.raises(ValueError, match=r"PID|nothing"):
             ask_of(impossible)
 

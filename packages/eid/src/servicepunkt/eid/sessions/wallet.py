@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
+import structlog
 
 from servicepunkt.core.db.session import Transaction
 from servicepunkt.core.identification import Identified, IdentityWish
@@ -32,6 +33,7 @@ from servicepunkt.eid.wallet.verifier import OVER, KeptSession, PresentationSess
 if TYPE_CHECKING:
     from servicepunkt.core.deployment import Deployment
 
+log = structlog.get_logger("servicepunkt.eid.wallet")
 DOOR: model.Door = "wallet"
 #: The most that a wallet is asked for beside what is needed (`Ask`).
 MOST_OPTIONAL = 4
@@ -213,7 +215,9 @@ async def _checked(session: PresentationSession, body: bytes, now: datetime) -> 
         return error
     except TimeoutError:
         return StatusError(why="out of reach")
-    except Exception:  # noqa: BLE001 - it may quote the answer; nobody may be left waiting for a fault of ours
+    except Exception as error:  # noqa: BLE001 - nobody may be left waiting for a fault of ours
+        # Its kind alone: what it says may quote the answer.
+        log.error("wallet_check_failed", error=type(error).__name__)
         return WalletError()
 
 

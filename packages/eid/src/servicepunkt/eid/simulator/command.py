@@ -17,17 +17,6 @@ from servicepunkt.eid.testing import practice_wallet
 from servicepunkt.eid.testing.eid_server import EidServer
 from servicepunkt.web.server import serving, stop_on_signals
 
-ANSWERED = "✓"
-
-
-def scan(secrets: Path, link: str) -> str:
-    """What the test person's wallet says when it has answered what a terminal shows."""
-    try:
-        practice_wallet.scan(link, secrets, now=datetime.now(UTC))
-    except (OSError, ValueError, KeyError) as error:
-        return f"{type(error).__name__}: {error}"
-    return ANSWERED
-
 
 async def run(*, home: Path, secrets: Path, ausweisapp: int, service: int, port: int) -> None:
     """Until SIGTERM or SIGINT. `secrets` is the folder in which the tenant finds its certificates."""
@@ -44,3 +33,12 @@ async def run(*, home: Path, secrets: Path, ausweisapp: int, service: int, port:
         async with app, serving(create_desk(app, partial(scan, secrets)), host="127.0.0.1", port=port):
             click.echo(f"simulated card: http://127.0.0.1:{port}/, AusweisApp {app.url}, eID service {running.address}")
             await stop.wait()
+
+
+def scan(secrets: Path, link: str) -> str:
+    """The test person's wallet answers a link; how it went."""
+    try:
+        back = practice_wallet.scan(link, secrets, now=datetime.now(UTC))
+    except (OSError, ValueError, KeyError) as error:
+        return f"✗ {error}"
+    return f"✓ {back}"
