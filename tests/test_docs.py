@@ -150,7 +150,7 @@ def of_a_plugin() -> dict[str, Any]:
         async def check(self, *_: Any) -> Any: ...
 
         count = applied = settled = undelivered = send = erase = look = choices = quote = place = cancel = check
-        per_day = begin = take = closed = check
+        per_day = begin = take = forget = closed = check
 
     async def work(deployment: Any, ctx: Any) -> None: ...
 

@@ -121,6 +121,9 @@ class Doors:
         known = {name: TEST_PERSON[name] for name in self.wished.required}
         return Identified(provider=self.name, level=1, at=tx.now(), proof="door 7", attributes=known)
 
+    async def forget(self, deployment: Deployment, tx: Transaction, key: UUID) -> None:
+        """Nothing is kept."""
+
     async def send(self, application: Submission) -> str:
         return f"door-{application.reference}"
 

@@ -76,6 +76,11 @@ class Door:
             lives_there=self.lives_there,
         )
 
+    async def forget(self, deployment: Deployment, tx: Transaction, key: UUID) -> None:
+        if self.failing:
+            raise self.failing
+        self.wishes.pop((tx.tenant_id, key), None)
+
 
 class Register:
     """A receiver that takes an application once, and can go wrong before and after."""

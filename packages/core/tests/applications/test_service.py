@@ -159,6 +159,22 @@ async def test_a_session_that_ends_leaves_nothing(desk: Desk) -> None:
         await service.draft_of(desk.deployment, desk.ctx, COOKIE, "certificate")
 
 
+async def test_a_draft_that_ends_takes_along_what_its_door_has_begun(desk: Desk, door: Door, clock: FixedClock) -> None:
+    for ends in ("forgotten", "expired", "forgotten though the door fails"):
+        path = await service.identify(desk.deployment, desk.ctx, START, door="door", return_path="/back")
+        key = UUID(path.partition("?key=")[2])
+        assert (desk.ctx.id, key) in door.wishes
+        if ends == "expired":
+            clock.instant += DRAFT
+            await service.end.function(desk.deployment, desk.ctx, application_id=str(key))
+        else:
+            door.failing = RuntimeError("down") if "fails" in ends else None
+            await service.forget(desk.deployment, desk.ctx, COOKIE)
+        assert ((desk.ctx.id, key) in door.wishes) is ("fails" in ends)
+        with pytest.raises(ApplicationGoneError):
+            await service.draft_of(desk.deployment, desk.ctx, COOKIE, "certificate")
+
+
 async def test_a_door_that_fails_or_says_too_little_lets_nobody_in(desk: Desk, door: Door) -> None:
     path = await service.identify(desk.deployment, desk.ctx, START, door="door", return_path="/back")
     key = UUID(path.partition("?key=")[2])

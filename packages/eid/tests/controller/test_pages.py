@@ -257,7 +257,7 @@ async def test_whoever_goes_leaves_nothing_behind_and_the_ausweisapp_is_cancelle
     async with place() as here, here.person() as person:
         await to_pin(here, person)
         await person.press("/end")
-        assert person.at.endswith("/t/alpha/k?lang=de&view=plain")
+        assert person.at.endswith("/t/alpha/k/left?lang=de&view=plain")
         await here.settle()
         assert "CANCEL" in here.ausweisapp.received
         assert here.centre.ended == ["cancelled"]

@@ -68,6 +68,9 @@ class Door:
             return None
         return Identified(provider="door", level=3, at=tx.now(), proof="proof-7", attributes=TEST_PERSON)
 
+    async def forget(self, deployment: Deployment, tx: Any, key: UUID) -> None:
+        self.begun.pop((tx.tenant_id, key), None)
+
 
 class Register:
     name = "register"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
@@ -60,6 +61,14 @@ async def take(deployment: Deployment, tx: Transaction, door: Door, key: UUID) -
         deployment, tx, plugin, lambda: provider.take(deployment, tx, key), (Identified, type(None))
     )
     return found
+
+
+async def forget(deployment: Deployment, tx: Transaction, door: Door, key: UUID) -> None:
+    """End what was begun under a key. A door that fails holds nobody up."""
+    plugin, provider = door
+    with suppress(DoorFailedError):
+        async with tx.connection.begin_nested():
+            await _asked(deployment, tx, plugin, lambda: provider.forget(deployment, tx, key), type(None))
 
 
 async def _asked(

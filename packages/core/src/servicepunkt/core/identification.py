@@ -97,6 +97,10 @@ class IdentityProvider(Protocol):
         """What came of it, once: it is forgotten with this. None while nothing did, and where it was given up."""
         ...
 
+    async def forget(self, deployment: Deployment, tx: Transaction, key: UUID) -> None:
+        """Whoever has asked does not ask any more: what was begun under the key is ended, and nothing of it is kept."""
+        ...
+
 
 class IdentificationListener(Protocol):
     """Is told of every identification that has ended, however it did."""

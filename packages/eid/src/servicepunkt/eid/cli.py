@@ -67,14 +67,15 @@ def eid_identify(reader: str, as_json: bool) -> None:  # noqa: ARG001 - there is
 @eid.command("simulate")
 @click.option("--home", required=True, type=click.Path(path_type=Path), help="Where its own keys are kept.")
 @click.option("--secrets", required=True, type=click.Path(path_type=Path), help="The folder of the tenant's secrets.")
+@click.option("--name", default="Stadt Musterhausen", help="Who asks, as the AusweisApp says it.")
 @click.option("--ausweisapp", default=24727, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--service", default=8640, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--port", default=8641, show_default=True, type=click.IntRange(1, 65535), help="Of its pages.")
-def eid_simulate(home: Path, secrets: Path, ausweisapp: int, service: int, port: int) -> None:
+def eid_simulate(home: Path, secrets: Path, name: str, ausweisapp: int, service: int, port: int) -> None:
     """Simulate an AusweisApp with a card of the test person, and an eID service, until stopped."""
     from servicepunkt.eid.simulator import command
 
-    asyncio.run(command.run(home=home, secrets=secrets, ausweisapp=ausweisapp, service=service, port=port))
+    asyncio.run(command.run(home=home, secrets=secrets, name=name, ausweisapp=ausweisapp, service=service, port=port))
 
 
 @eid.command("run")

@@ -131,6 +131,8 @@ async def identify(deployment: Deployment, ctx: TenantContext, start: Start, *, 
     )
     async with deployment.database.tenant(ctx) as tx:
         own = await _own(deployment, tx, start.cookie, draft.id)
+        if own.content.door != door:
+            await _leave(deployment, tx, own.application, own.content.door)
         await _keep(deployment, tx, own.application, msgspec.structs.replace(own.content, door=door))
         return await doors.begin(deployment, tx, chosen, wish)
 
@@ -193,7 +195,7 @@ async def forget(deployment: Deployment, ctx: TenantContext, cookie: str) -> Non
     async with deployment.database.tenant(ctx) as tx:
         for one in await store.of_session(tx, session_of(cookie), lock=True):
             if one.state == "draft":
-                await store.delete(tx, one.id)
+                await _drop(deployment, tx, one)
             else:
                 await store.update(tx, one.id, session=b"")
 
@@ -208,7 +210,19 @@ async def end(deployment: Deployment, ctx: TenantContext, *, application_id: str
         if draft.is_live(tx.now()):
             await _watch(tx, draft.id, draft.ends_at - tx.now())
         else:
-            await store.delete(tx, draft.id)
+            await _drop(deployment, tx, draft)
+
+
+async def _drop(deployment: Deployment, tx: Transaction, draft: Application) -> None:
+    """Delete a draft, and what its door has begun for it."""
+    door = (await _unseal(deployment, tx, draft.id, draft.sealed)).door if draft.sealed else ""
+    await _leave(deployment, tx, draft, door)
+    await store.delete(tx, draft.id)
+
+
+async def _leave(deployment: Deployment, tx: Transaction, draft: Application, door: str) -> None:
+    if (left := doors.doors(deployment, tx.ctx, 0).get(door)) is not None:
+        await doors.forget(deployment, tx, left, draft.id)
 
 
 # --- submitting -----------------------------------------------------------------------------------------------

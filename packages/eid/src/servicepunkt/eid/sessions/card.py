@@ -123,3 +123,6 @@ class CardDoor:
 
     async def take(self, deployment: Deployment, tx: Transaction, key: UUID) -> Identified | None:
         return await service.take(deployment, tx, NAME, key)
+
+    async def forget(self, deployment: Deployment, tx: Transaction, key: UUID) -> None:
+        await service.forget(deployment, tx, NAME, key)

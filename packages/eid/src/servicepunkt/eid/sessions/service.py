@@ -132,6 +132,13 @@ async def refuse(deployment: Deployment, tx: Transaction, own: Session, code: st
     await doors.closed(deployment, tx, own.key, "refused")
 
 
+async def forget(deployment: Deployment, tx: Transaction, door: Door, key: UUID) -> None:
+    """End what whoever has asked does not want any more."""
+    own = await store.by_key(tx, key)
+    if own is not None and own.door == door:
+        await end(deployment, tx, own, "cancelled")
+
+
 async def end(deployment: Deployment, tx: Transaction, own: Session, outcome: doors.Outcome) -> None:
     """Forget it, and tell whoever listens and has not heard yet."""
     await store.delete(tx, own.id)

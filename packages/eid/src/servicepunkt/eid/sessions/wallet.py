@@ -62,6 +62,9 @@ class WalletDoor:
     async def take(self, deployment: Deployment, tx: Transaction, key: UUID) -> Identified | None:
         return await service.take(deployment, tx, DOOR, key)
 
+    async def forget(self, deployment: Deployment, tx: Transaction, key: UUID) -> None:
+        await service.forget(deployment, tx, DOOR, key)
+
 
 def path_of(own: Session) -> str:
     """Of the page that waits, within the tenant."""

@@ -33,8 +33,8 @@ Fetch = Callable[[str], Task]
 class SimulatedConversation(Conversation):
     """`lay_on` and `take_off` say what the AusweisApp would say by itself."""
 
-    def __init__(self, fetch: Fetch) -> None:
-        super().__init__(Scenario(card=None, slow={"STATUS": READING_SECONDS / 2}))
+    def __init__(self, fetch: Fetch, subject: str) -> None:
+        super().__init__(Scenario(card=None, subject=subject, slow={"STATUS": READING_SECONDS / 2}))
         self._fetch = fetch
         self._task: Task | None = None
 
@@ -85,11 +85,11 @@ class SimulatedConversation(Conversation):
 
 
 class SimulatedAusweisApp(FakeAusweisApp):
-    """The websocket on a port of one's own. The last card that was laid on stays the card."""
+    """The websocket on a port of one's own. The last card that was laid on stays the card; `subject` is who asks."""
 
-    def __init__(self, fetch: Fetch, *, port: int) -> None:
+    def __init__(self, fetch: Fetch, *, port: int, subject: str = "Stadt Musterhausen") -> None:
         super().__init__(strict=False, port=port)
-        self._conversation: SimulatedConversation = SimulatedConversation(fetch)
+        self._conversation: SimulatedConversation = SimulatedConversation(fetch, subject)
         self._connection: ServerConnection | None = None
         self._turn = asyncio.Lock()
 

@@ -18,8 +18,9 @@ from servicepunkt.eid.testing.eid_server import EidServer
 from servicepunkt.web.server import serving, stop_on_signals
 
 
-async def run(*, home: Path, secrets: Path, ausweisapp: int, service: int, port: int) -> None:
-    """Until SIGTERM or SIGINT. `secrets` is the folder in which the tenant finds its certificates."""
+async def run(*, home: Path, secrets: Path, name: str, ausweisapp: int, service: int, port: int) -> None:
+    """Until SIGTERM or SIGINT. `secrets` is the folder in which the tenant finds its certificates, `name` what it is
+    called in the certificate of its terminal."""
     certificates.prepare(secrets, home)
     practice_wallet.write_practice(secrets, now=datetime.now(UTC))
     server = EidServer(
@@ -29,7 +30,7 @@ async def run(*, home: Path, secrets: Path, ausweisapp: int, service: int, port:
     )
     stop = stop_on_signals()
     with SimulatedService(server, certificates.server_context(secrets, home), service) as running:
-        app = SimulatedAusweisApp(running.fetch, port=ausweisapp)
+        app = SimulatedAusweisApp(running.fetch, port=ausweisapp, subject=name)
         async with app, serving(create_desk(app, partial(scan, secrets)), host="127.0.0.1", port=port):
             click.echo(f"simulated card: http://127.0.0.1:{port}/, AusweisApp {app.url}, eID service {running.address}")
             await stop.wait()

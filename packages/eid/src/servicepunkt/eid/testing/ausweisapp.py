@@ -113,7 +113,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     reader with a `keypad`, `typed` is what the person enters there, in turn. `happenings`, each once: keyed by the
     name of a command (`"SET_PIN"`), they take the place of its answer, and `Say` comes before it; keyed by the name of
     a message other than READER (`"ENTER_PIN"`, or `"END"` for the last one), they come right after it. `slow`: seconds
-    before a message of that name.
+    before a message of that name. `subject`: who asks.
     """
 
     levels: tuple[int, ...] = (1, 2, 3)
@@ -124,6 +124,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     insertable: bool = False
     card: FakeCard | None = msgspec.field(default_factory=FakeCard)
     card_at: Literal["start", "asked"] = "start"
+    subject: str = "Stadt Musterhausen"
     required: tuple[str, ...] = ("FamilyName", "GivenNames")
     optional: tuple[str, ...] = ("Address", "AgeVerification")
     auxiliary: Mapping[str, str] = {}
@@ -268,7 +269,7 @@ class Conversation:
         description = {
             "issuerName": "Fake DVCA",
             "issuerUrl": "https://dvca.example",
-            "subjectName": "Stadt Musterhausen",
+            "subjectName": self.scenario.subject,
             "subjectUrl": "https://eid.example",
             "termsOfUsage": "Anschrift:\r\nRathausplatz 1\r\n12345 Musterhausen",
             "purpose": "Antrag ausfüllen",

@@ -248,7 +248,7 @@ class Demo:
             f"card/{slug}",
             *("eid", "simulate", "--home", str(place.home / "service"), "--secrets", str(self.home / "secrets" / slug)),
             *("--ausweisapp", str(place.ausweisapp), "--service", str(place.service)),
-            *("--port", str(port_of(place.desk))),
+            *("--port", str(port_of(place.desk)), "--name", stage.ctx.name),
         )
 
     async def _reader(self, stage: Stage, place: ReaderPlace) -> Process:

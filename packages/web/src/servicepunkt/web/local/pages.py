@@ -55,12 +55,12 @@ async def connection(request: WebRequest) -> Response[None]:
 
 @post("/end", status_code=303)
 async def end(request: WebRequest) -> Redirect:
-    """Forget everything that was typed or chosen; the terminal's pages begin in the usual language and view again."""
+    """Forget everything that was typed or chosen, here and at the centre, whose pages begin as usual again."""
     pages = pages_of(request)
     await pages.leave(request)
     ctx: TenantContext | None = request.scope.get(TENANT_KEY)  # type: ignore[assignment]
     usual = {"lang": ctx.locale if ctx else "de", "view": switches.PLAIN}
-    answer = left(pages.to_terminal(request, "/k", usual))
+    answer = left(pages.to_terminal(request, "/k/left", usual))
     forget(request, answer)
     return answer
 

@@ -262,6 +262,16 @@ async def terminal_service(
 @post("/k/end", guards=[access.terminal])
 async def terminal_end(request: Request[Any, Any, Any]) -> Response[Any]:
     """Forget the person: what they began, all cookies but the terminal's own, and what scripts may have stored."""
+    return await _ended(request)
+
+
+@get("/k/left", guards=[access.terminal])
+async def terminal_left(request: Request[Any, Any, Any]) -> Response[Any]:
+    """The same for somebody who has ended at a box or a reader: their own pages lead here, and no form of ours."""
+    return await _ended(request)
+
+
+async def _ended(request: Request[Any, Any, Any]) -> Response[Any]:
     if begun := request.cookies.get(APPLICATION_COOKIE):
         await application_service.forget(access.deployment_of(request), access.tenant_of(request), begun)
     if session := request.cookies.get(sessions.COOKIE):
@@ -292,5 +302,6 @@ HANDLERS = (
     terminal_theme,
     terminal_service,
     terminal_end,
+    terminal_left,
     *switches.HANDLERS,
 )
