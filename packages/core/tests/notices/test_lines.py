@@ -74,8 +74,8 @@ async def centre() -> AsyncIterator[Centre]:
         writer.close()
 
 
-async def town(deployment: Deployment, urls: Urls, centre: Centre, **more: Any) -> TenantContext:
-    folder = deployment.settings.home / "secrets" / "alpha"
+async def town(deployment: Deployment, urls: Urls, centre: Centre, slug: str = "alpha", **more: Any) -> TenantContext:
+    folder = deployment.settings.home / "secrets" / slug
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "password").write_text("geheim")
     provider = {
@@ -83,7 +83,7 @@ async def town(deployment: Deployment, urls: Urls, centre: Centre, **more: Any) 
         "tls": False, "system_id": "punkt", "password": "file:password", **more,
     }  # fmt: skip
     section = {"sms": "centre", "provider": [provider]}
-    return await make_tenant(deployment, urls.owner, "alpha", settings={"notices": section})
+    return await make_tenant(deployment, urls.owner, slug, settings={"notices": section})
 
 
 async def until(true: Any) -> None:
@@ -100,6 +100,16 @@ async def test_a_bind_is_there_before_the_first_message_and_comes_back(
         await until(lambda: centre.binds == 1)
         centre.writers[0].close()
         await until(lambda: centre.binds == 2)
+
+
+async def test_two_towns_with_a_provider_of_one_name_have_a_line_each(
+    deployment: Deployment, urls: Urls, centre: Centre
+) -> None:
+    for slug in ("alpha", "beta"):
+        await town(deployment, urls, centre, slug)
+    for _ in range(2):
+        await deployment.providers.open_lines(deployment)
+        assert centre.binds == 2
 
 
 async def test_a_line_that_cannot_be_opened_stops_no_other(

@@ -146,6 +146,17 @@ async def test_a_code_counts_once_for_ten_minutes_elsewhere(
             assert answer.status_code == 403, "used up by the wrong tenant, and over"
 
 
+async def test_two_accounts_are_linked_once(here: Town, visit: Visit, password: str) -> None:
+    await link(here, visit, password)
+    code = await make_code(visit, password)
+    async with here.client() as there:
+        await there.sign_in("clerk", "/t/beta")
+        answer = await there.submit(B + LINKS, B + LINKS, link_code=code, password=password)
+        assert (answer.status_code, "nicht angenommen" in answer.text) == (403, True)
+    alpha = await account_of(here, here.alpha, "clerk")
+    assert len(await service.others(here.deployment, here.alpha, alpha.id)) == 1
+
+
 async def test_wrong_codes_lock_as_wrong_passwords_do(here: Town) -> None:
     alpha, beta = await account_of(here, here.alpha, "clerk"), await account_of(here, here.beta, "clerk")
     for _ in range(5):
