@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from litestar._parsers import parse_url_encoded_form_data
 from litestar.handlers import HTTPRouteHandler
 
 from servicepunkt.core.deployment import Deployment
@@ -182,6 +183,13 @@ async def test_a_file_in_place_of_text_is_refused(visit: Visit) -> None:
         "/t/alpha/view", data={"_csrf_token": token}, files={"view": ("large", b"large", "text/plain")}
     )
     assert answer.status_code == 422
+
+
+async def test_nothing_that_was_typed_is_kept_beside_its_request(visit: Visit) -> None:
+    kept = parse_url_encoded_form_data.cache_info().currsize
+    answer = await visit.submit("/t/alpha/staff/sign-in", "/t/alpha/staff/sign-in", login="clerk", password="wrong one")
+    assert answer.status_code == 403
+    assert parse_url_encoded_form_data.cache_info().currsize == kept
 
 
 async def test_an_oversized_form_is_refused(visit: Visit) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -27,6 +28,7 @@ from servicepunkt.eid.ready import CardReady
 from servicepunkt.eid.service.model import OPERATIONS, Result
 from servicepunkt.eid.sessions import card, store
 from servicepunkt.eid.sessions.card import CardDoor
+from servicepunkt.eid.testing.heap import digest, on_the_heap, pieces
 from servicepunkt.eid.testing.person import ERIKA
 
 if TYPE_CHECKING:
@@ -150,6 +152,25 @@ async def _nothing_is_kept(house: House, session_id: UUID) -> None:
     assert [entry.action for entry in entries] == ["identification.begun", "identification.identified"]
     assert all(entry.actor.startswith("device:") for entry in entries)
     assert {entry.details for entry in entries} == {'{"door":"card","point":"north"}'}
+
+
+async def test_nothing_of_somebody_is_on_the_heap_after_the_end(
+    house: House, terminal: Visit, reader: Visit, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wanted = await somebody_was_here(house, terminal, reader)
+    assert on_the_heap(wanted, 12) == []
+    assert not any(digest(piece) == wanted for piece in pieces("".join(capfd.readouterr()), 12))
+
+
+async def somebody_was_here(house: House, terminal: Visit, reader: Visit) -> str:
+    """The digest of their name, which consists of digits."""
+    name = "".join(secrets.choice("0123456789") for _ in range(12))
+    here = await read(house, terminal, reader)
+    house.bought.server.finish(house.bought.session, msgspec.structs.replace(ERIKA, family_names=name))
+    answer = await terminal.get((await terminal.get(f"{here}/back")).headers["location"])
+    assert name in (await terminal.get(answer.headers["location"])).text
+    assert (await terminal.submit("/t/alpha/k", "/t/alpha/k/end")).status_code == 303
+    return digest(name.encode())
 
 
 async def test_a_ticket_serves_once_at_its_point_and_in_its_town(
