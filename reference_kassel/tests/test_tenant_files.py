@@ -113,7 +113,7 @@ def test_the_package_says_that_it_is_a_tenant_pack() -> None:
 def test_the_tenant_is_kassel_in_hesse(tenant: dict[str, Any]) -> None:
     assert tenant["schema"] == 1
     lists = {"hosts", "points", "partners", "themes"}
-    assert set(tenant) == {"schema", "tenant", "notices", "line115", "house", "dokbox", "applications"} | lists
+    assert set(tenant) == {"schema", "tenant", "notices", "line115", "house", "dokbox", "eid", "applications"} | lists
     assert tenant["tenant"]["ags"] == "06611000"
     assert tenant["tenant"]["subdivision"] == "HE"
     assert tenant["tenant"]["state"] == "rehearsal"

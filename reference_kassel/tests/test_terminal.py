@@ -73,7 +73,7 @@ def test_pages_of_the_terminal(terminal: Terminal) -> None:
         page.context.add_cookies([{"name": "sp_view", "value": view, "url": f"{base}"}])
         page.set_viewport_size(size)
         page.goto(f"{base}/k")
-        assert page.locator(".sp-tile").count() == 8
+        assert page.locator(".sp-tile").count() == 9
         assert not scrolls(page), (at, size, view)
         assert axe_violations(page) == []
     clock.instant = OPEN

@@ -37,7 +37,7 @@ class Link:
     connected = False
 
 
-@get(["/t/alpha/k", "/t/alpha/k/help"], media_type="text/html")
+@get(["/t/alpha/k", "/t/alpha/k/left", "/t/alpha/k/help"], media_type="text/html")
 async def terminal_page(request: Request[Any, Any, Any]) -> str:
     """The terminal's pages, as far as a box knows them."""
     return f"<title>Terminal</title><p id=asked>{request.url.path}?{request.url.query}</p>"
@@ -344,7 +344,7 @@ async def test_end_and_the_time_out_lead_to_the_terminal_and_forget_the_view(ben
         await page.goto(f"{base}/number")
         assert await page.get_attribute("body", "data-idle") == "120"
         await page.click("form#end button")
-        await page.wait_for_url(f"{terminal}?lang=de&view=plain")
+        await page.wait_for_url(f"{terminal}/left?lang=de&view=plain")
         link.connected = False
         await page.goto(f"{base}/?lang=en&view=large")
         await page.goto(f"{base}/number")
@@ -354,7 +354,7 @@ async def test_end_and_the_time_out_lead_to_the_terminal_and_forget_the_view(ben
         link.connected = True
         await page.add_init_script(SOONER)
         await page.goto(f"{base}/?lang=en&view=large")
-        await page.wait_for_url(f"{terminal}?lang=de&view=plain", timeout=60_000)
+        await page.wait_for_url(f"{terminal}/left?lang=de&view=plain", timeout=60_000)
         await browser.close()
     assert found == []
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from servicepunkt.tenants.demo import processes, supervisor
 from servicepunkt.tenants.demo.processes import Process
-from servicepunkt.tenants.demo.supervisor import BoxPlace
+from servicepunkt.tenants.demo.supervisor import BoxPlace, ReaderPlace
 
 TERMINAL = "http://127.0.0.1:8601/terminal/a-town-with-a-long-name/a-point-with-a-long-name"
 
@@ -23,7 +23,10 @@ def demo(home: str = "/somewhere/" + "deep/" * 20) -> Any:
         "box-1", "a-point-with-a-long-name", 4, "http://127.0.0.1:8610", "http://127.0.0.1:8611", Path(), Path()
     )
     town = SimpleNamespace(slug="a-town-with-a-long-name", name="Stadt [bold]Seeburg")
-    stage = SimpleNamespace(ctx=town, boxes=[place], passwords={"clerk": "0000-1111-2222-3333"})
+    reader = ReaderPlace(
+        "reader-1", "a-point-with-a-long-name", "http://localhost:8612", "http://127.0.0.1:8613", 8614, 8615, Path()
+    )
+    stage = SimpleNamespace(ctx=town, boxes=[place], readers=[reader], passwords={"clerk": "0000-1111-2222-3333"})
     return SimpleNamespace(desk="http://127.0.0.1:8601", centre="http://127.0.0.1:8600", home=home, stages=[stage])
 
 

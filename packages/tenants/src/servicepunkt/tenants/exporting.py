@@ -12,6 +12,7 @@ import msgspec
 from servicepunkt.core import toml
 from servicepunkt.core.catalogue.model import Catalogue
 from servicepunkt.core.catalogue.records import KINDS
+from servicepunkt.core.secrets import tenant_prefix
 from servicepunkt.tenants.areas import LANDS, Area, municipalities
 from servicepunkt.tenants.model import MAIN, SCHEMA, TenantFile, TenantPart
 
@@ -121,6 +122,7 @@ def _names(file: TenantFile, area: Area | None) -> dict[str, str]:
     """What names the town, and what stands in its place."""
     town = area.name if area else file.tenant.name.removeprefix("Stadt ").removeprefix("Gemeinde ")
     found = {file.tenant.name: f"Stadt {EXAMPLE}", town: EXAMPLE, file.tenant.slug: EXAMPLE.lower()}
+    found[tenant_prefix(file.tenant.slug)] = tenant_prefix(EXAMPLE.lower())
     catalogue = file.catalogue
     counted = {"authority": 0}
     for partner in catalogue.partners:
