@@ -32,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (EidError, ValueError) as error:
         print(console.refused(error), file=sys.stderr)
         return 1
+    except (KeyboardInterrupt, EOFError):
+        print("Aborted.", file=sys.stderr)
+        return 1
 
 
 def run(command: str, reader: str, *, as_json: bool) -> int:

@@ -23,6 +23,8 @@ PRACTICE = "practice"
 #: What the practice asks for: names, day of birth, address, and whether somebody is of age.
 GROUPS = (4, 5, 8, 17)
 OF_AGE = 18
+PRACTISING = "PRACTICE: a virtual card of the test person. The PIN is 123456, the CAN 500540."
+CAN_ASKED = "Card access number (6 digits, front of the card): "
 Ask = Callable[[str], str]
 Say = Callable[[str], None]
 
@@ -94,7 +96,7 @@ def identify(ask: Ask, say: Say) -> Attributes:
     """The practice of identifying: what is asked for is shown first, then the PIN is asked. Raises EidError."""
     practice = Practice()
     chat = Chat.of({*reading(*GROUPS), Right.AGE_VERIFICATION})
-    say("PRACTICE: a virtual card of the test person. The PIN is 123456, the CAN 500540.")
+    say(PRACTISING)
     say("Asked for: given names, family names, day of birth, address; whether the person is of age.")
     with practice.card as card:
         unlock(card, ask, say, chat)
@@ -110,8 +112,8 @@ def unlock(card: Card, ask: Ask, say: Say, chat: Chat | None = None) -> None:
         state = card.status()
         if state.is_blocked:
             raise BlockedError
-        can = Secret(ask("Card access number (6 digits, front of the card): ")) if state.is_suspended else None
-        pin = Secret(ask("PIN (6 digits): "))
+        can = digits(ask, say, CAN_ASKED, 6) if state.is_suspended else None
+        pin = digits(ask, say, "PIN (6 digits): ", 6)
         try:
             if can is None:
                 card.open(Secrets.PIN, pin, chat=chat)
@@ -127,19 +129,30 @@ def unlock(card: Card, ask: Ask, say: Say, chat: Chat | None = None) -> None:
 def change_pin(reader: str, ask: Ask, say: Say) -> None:
     """The present PIN, or the five digits of the letter, become a new one; the PUK unblocks it before, where it is
     needed. Raises EidError, ValueError."""
+    if reader == PRACTICE:
+        say(PRACTISING)
     with laid_on(reader) as card:
         state = card.status()
         say(tries_left(state))
         if state.is_blocked:
-            card.unblock(Secret(ask("PUK (10 digits, from the letter): ")))
+            card.unblock(digits(ask, say, "PUK (10 digits, from the letter): ", 10))
             say("The PIN is unblocked and what it was.")
         if state.is_suspended:
-            card.open(Secrets.CAN, Secret(ask("Card access number (6 digits, front of the card): ")))
-        present = Secret(ask("Present PIN (6 digits, or the 5 of the letter): "))
-        new, again = Secret(ask("New PIN (6 digits): ")), ask("New PIN once more: ")
+            card.open(Secrets.CAN, digits(ask, say, CAN_ASKED, 6))
+        present = digits(ask, say, "Present PIN (6 digits, or the 5 of the letter): ", 5, 6)
+        new, again = digits(ask, say, "New PIN (6 digits): ", 6), ask("New PIN once more: ")
         if new.reveal() != again.encode():
             raise ValueError("the two new PINs differ")
         card.change_pin(present, new)
+
+
+def digits(ask: Ask, say: Say, question: str, *lengths: int) -> Secret:
+    """Asked until it has so many digits: what is mistyped never reaches the card, which would take a try for it."""
+    while True:
+        typed = ask(question)
+        if typed.isascii() and typed.isdigit() and len(typed) in lengths:
+            return Secret(typed)
+        say(f"{' or '.join(map(str, lengths))} digits, please. No try was lost.")
 
 
 def tries_left(state: RetryState) -> str:

@@ -73,7 +73,8 @@ class Desk:
 
     def require_free(self, name: str) -> None:
         """Raises ReaderInUseError while somebody else is here."""
-        if self._visit is not None and not self._visit.is_over and self._visit.name != name:
+        visit = self._visit
+        if visit is not None and visit.name != name and not (visit.is_over or visit.is_deserted):
             raise ReaderInUseError()
 
     def begin(self, kind: Kind, *, before: str = "", claimed: wire.Claimed | None = None, back: str = "") -> Visit:

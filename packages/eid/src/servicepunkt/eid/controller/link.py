@@ -19,7 +19,7 @@ from servicepunkt.eid.sdk.workflow import is_token_address
 from servicepunkt.web.frame import local_path
 
 log = structlog.get_logger("servicepunkt.eid")
-CONFIG_SECONDS, RETRY_SECONDS = 60.0, 5.0
+CONFIG_SECONDS, RETRY_SECONDS, REACH_SECONDS = 60.0, 5.0, 4.0
 #: Bytes of an answer.
 MAX_ANSWER = 64 * 1024
 #: How often it is tried to say how it ended; without it the centre gives it up by itself.
@@ -62,6 +62,15 @@ class Link:
         if status != 200:
             raise CentreAwayError(status=status)
         self.config, self._etag = _read(body, wire.ReaderConfig), etag
+
+    async def reaches(self) -> bool:
+        """Whether the centre answers at this moment."""
+        try:
+            async with asyncio.timeout(REACH_SECONDS):
+                status, _, _ = await self._call("GET", "/api/v1/eid/config", headers={"if-none-match": self._etag})
+        except (CentreAwayError, CentreMessageError, TimeoutError):
+            return False
+        return status in (200, 304)
 
     async def claim(self, ticket: str) -> wire.Claimed:
         """What is to be done for a ticket. Raises TicketRefusedError, CentreAwayError, CentreMessageError."""

@@ -178,7 +178,10 @@ async def show_visit(request: WebRequest) -> Response[Any]:
     visit = pages.visit(request)
     centre = pages.centre_address(request, visit)
     if visit.screen is Screen.DONE and visit.kind is Kind.IDENTIFY and centre:
-        pages.desk.leave(visit.name)
+        if not await pages.link.reaches():
+            return pages.shown(request, "eid/reader_away.html", visit)
+        # The visit stays until the centre has answered; meanwhile the page before asks nothing that would lead away.
+        visit.leaving = True
         return Redirect(centre, status_code=303)
     template = f"eid/reader_{TEMPLATES.get(visit.screen, 'wait')}.html"
     return pages.shown(request, template, visit, centre=centre, **_said(visit))
@@ -216,7 +219,9 @@ def _named(name: str) -> tuple[str, dict[str, str]]:
 async def changed(request: WebRequest, seen: FromQuery[int]) -> Response[None]:
     """Asked by every page of a visit: nothing, or the order to show the next screen."""
     visit = pages_of(request).visit(request)
-    return Response(None, status_code=204, headers={"hx-redirect": "/visit"} if visit.step != seen else None)
+    visit.heard()
+    is_new = visit.step != seen and not visit.leaving
+    return Response(None, status_code=204, headers={"hx-redirect": "/visit"} if is_new else None)
 
 
 @get("/stay", status_code=204)

@@ -21,6 +21,7 @@ from servicepunkt.eid.secret import Secret
 
 _Answer = Secret | tuple[str, ...] | bool | None
 NEW_PIN_DIGITS = 6
+DESERTED_SECONDS = 15.0
 
 
 class Visit:
@@ -42,12 +43,14 @@ class Visit:
         self.notice: Notice | None = None
         self.different = False
         self.progress = 0
+        self.leaving = False
         self.card: Card | None = None
         self.lies = False
         self.found: tuple[tuple[str, str], ...] = ()
         self.error: EidError | None = None
         self._clock = clock
         self._begun = self._touched = self._since = clock()
+        self._heard: float | None = None
         self._answer: asyncio.Future[_Answer] | None = None
         self._asked: Event | None = None
         self._first: Secret | None = None
@@ -58,6 +61,15 @@ class Visit:
     @property
     def is_over(self) -> bool:
         return self.screen in OVER
+
+    def heard(self) -> None:
+        """The page has asked for news."""
+        self._heard = self._clock()
+
+    @property
+    def is_deserted(self) -> bool:
+        """The page asked for news each second, and does so no more: its browser has ended."""
+        return self._heard is not None and self._clock() - self._heard > DESERTED_SECONDS
 
     @property
     def mistake(self) -> Mistake | None:
