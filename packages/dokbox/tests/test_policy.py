@@ -44,6 +44,13 @@ def test_a_new_kind_is_a_block_of_toml() -> None:
         ({"steps": ["phone", "code", "pin_letter", "pin_letter", "open", "close"]}, "twice"),
         ({"steps": ["phone", "code", "old_document", "old_document_chip", "open", "close"]}, "asked for once"),
         ({"without_old_document": "birth_date"}, "takes the place"),
+        ({"without_identity": "staff_check"}, "takes the place of the step identify"),
+        (
+            {"without_identity": "staff_check", "steps": ["phone", "code", "staff_check", "identify", "open", "close"]},
+            "takes the place of the step identify",
+        ),
+        ({"steps": ["phone", "identify", "code", "open", "close"]}, "second step"),
+        ({"steps": ["phone", "code", "open", "identify", "close"]}, "last steps"),
         (
             {
                 "without_old_document": "birth_date",

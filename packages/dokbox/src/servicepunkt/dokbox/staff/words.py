@@ -35,6 +35,7 @@ ALERT_WORDS = {
     "declined_pin_letter": "The citizen has not received the PIN letter. Please hand over at the counter.",
     "declined_old_document": "The citizen did not have the old document.",
     "declined_in_person": "Somebody came to collect for another person. Please tell him the way to the counter.",
+    "declined_identify": "The citizen could not identify at the terminal. Please hand over at the counter.",
     "declined_staff_check": "Face and document did not fit. Please speak with the person.",
     "staff_wanted": "Somebody waits at the box for you to look at face and document.",
     "old_document_unclear": "The old document went into the slot; nobody knows whether it was made void. Please look.",
