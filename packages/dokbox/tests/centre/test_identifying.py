@@ -564,12 +564,13 @@ async def faults(page: Page, name: str) -> list[str]:
     return found
 
 
+@pytest.mark.parametrize("view", ["plain", "contrast-large"])
 async def test_the_whole_way_in_a_browser(
-    line: Wire, channel: RecordingChannel, practice: Any, bench: Bench, shots: Any
+    line: Wire, channel: RecordingChannel, practice: Any, bench: Bench, shots: Any, view: str
 ) -> None:
     require_chromium()
     _, token = await terminal_at(line.deployment, line.ctx)
-    await line.told(kind="card", family_name=NAME, birth_date=BORN)
+    row = await line.told(kind="card", family_name=NAME, birth_date=BORN)
     code, found = line.code_in(channel), list[str]()
     practice.door.person = {**TEST_PERSON, "family_names": "Other"}
     app: Litestar = create_app(line.deployment)  # type: ignore[assignment]
@@ -606,10 +607,10 @@ async def test_the_whole_way_in_a_browser(
 
         async def look(name: str) -> None:
             found.extend(await faults(page, name))
-            await shots(page, name)
+            await shots(page, f"{view} {name}")
 
         await moved()
-        await page.goto(f"{centre}/k/box/box-1")
+        await page.goto(f"{centre}/k/box/box-1?lang=de&view={view}")
         await page.wait_for_url(f"{box}/")
         await page.click("a[href='/number']")
         await page.fill("#number", PHONE.replace("0151 ", "+49151"))
@@ -648,7 +649,8 @@ async def test_the_whole_way_in_a_browser(
         await page.wait_for_selector("h1:has-text('Einen Moment: wir vergleichen')")
         await moved(down=True)
         await page.click("form[action='/open'] button")
-        await page.wait_for_selector("text=/Tür/")
+        await page.wait_for_url(f"{box}/door")
+        assert bench.state(str(row.id)) in ("releasing", "taking")
         await browser.close()
     assert found == []
 
