@@ -38,7 +38,7 @@ from servicepunkt.core.hosts.space import model as space_model
 from servicepunkt.core.hours import words as hours_words
 from servicepunkt.core.rules import RULES, Rule, Term
 from servicepunkt.core.texts import Texts
-from servicepunkt.dokbox import health
+from servicepunkt.dokbox import health, identify_pages, identifying
 from servicepunkt.dokbox.controller import pages as box_pages
 from servicepunkt.dokbox.staff import words
 from servicepunkt.eid.controller import words as reader_words
@@ -143,6 +143,8 @@ def in_tables() -> Iterator[Said]:
         applications_seen: (applications_seen.CONSENT_NEEDED, applications_seen.CHANGED),
         figures: [sentence for pair in figures.UNITS.values() for sentence in pair],
         content: [*content.CAPABILITIES.values(), *content.CHANNELS.values()],
+        identifying: (identifying.PURPOSE,),
+        identify_pages: identify_pages.NOTES.values(),
         box_pages: [sentence for pair in box_pages.QUESTIONS.values() for sentence in pair],
         reader_words: [
             *(said for name, table in vars(reader_words).items() if name.isupper() for said in flat(table)),

@@ -90,8 +90,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "A no before the door is taken for a yes.",
         (
             VISITS,
-            "        if answer:\n            self._done(visit, step)\n        elif step in",
-            "        if True:\n            self._done(visit, step)\n        elif step in",
+            "        if answer:\n            self._done(visit, step)\n        elif (other",
+            "        if True:\n            self._done(visit, step)\n        elif (other",
         ),
     ),
     # --- steps -------------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "Who has no old document need not prove himself in another way.",
         (
             VISITS,
-            'visit.asked = tuple("birth_date" if asked == step else asked for asked in visit.asked)',
+            "visit.asked = tuple(other if asked == step else asked for asked in visit.asked)",
             "visit.asked = tuple(asked for asked in visit.asked if asked != step)",
         ),
     ),
@@ -512,7 +512,7 @@ MUTANTS: tuple[Mutant, ...] = (
     mutant(
         "visit_never_ends",
         "A visit that somebody walked away from goes on.",
-        (VISITS, "            if now - visit.last_seen > seconds:\n", "            if now - visit.last_seen > 1e9:\n"),
+        (VISITS, "> (identifying if visit.identifying else seconds):\n", "> 1e9:\n"),
     ),
     mutant(
         "dark_start_is_done",

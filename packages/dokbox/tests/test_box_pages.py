@@ -548,6 +548,73 @@ async def test_the_pages_of_every_step(bench: Bench) -> None:
     assert found == []
 
 
+IDENTIFY = msgspec.structs.replace(STEPS, steps=("phone", "code", "identify", "open", "close"), channel="sms")
+
+
+@asynccontextmanager
+async def at_identify(bench: Bench, *, connected: bool = True, lang: str = "lang=en&view=large") -> AsyncIterator[Any]:
+    """A browser at the step identify, as (client, answer of the step's page); it came from the terminal, if `lang`."""
+    async with centre(bench):
+        config = bench.controller.config
+        assert config is not None
+        bench.controller.configure(msgspec.structs.replace(config, policies=(IDENTIFY,)))
+        _, code = await bench.load(D1, birth_date=date(1964, 8, 12), identifiable=True)
+        link = Link()
+        link.connected = connected
+        async with served(bench, link) as base, httpx.AsyncClient(base_url=base, follow_redirects=True) as client:
+            await client.get(f"/?{lang}")
+            form = csrf_of((await client.get("/number")).text)
+            form = csrf_of((await client.post("/number", data={**form, "number": NUMBER})).text)
+            yield client, await client.post("/code", data={**form, "code": code})
+
+
+async def test_the_step_identify_leads_to_the_terminal(bench: Bench) -> None:
+    async with at_identify(bench) as (client, page):
+        assert "Please identify yourself" in page.text
+        client.follow_redirects = False
+        away = await client.post("/identify", data=csrf_of(page.text))
+        [visit] = bench.controller._visits
+        assert away.status_code == 303
+        asked = f"/t/alpha/k/box/box-1/identify?ticket={visit.identifying.ticket}&lang=en&view=large"
+        assert away.headers["location"].endswith(asked)
+        back = await client.get("/identified?sent=1&lang=de&view=plain")
+        assert back.headers["location"] == "/confirm?sent=1"
+        assert "Einen Moment: wir vergleichen" in (await client.get("/confirm?sent=1")).text
+        assert "Bitte weisen Sie sich aus" in (await client.get("/confirm")).text
+        form = csrf_of((await client.get("/number")).text)
+        answer = await client.post("/number", data={**form, "number": NUMBER})
+        assert re.search("sp_box_visit=[^;]+;.*SameSite=lax", answer.headers["set-cookie"], re.IGNORECASE)
+
+
+@pytest.mark.parametrize("where", [{"connected": False}, {"lang": ""}])
+async def test_without_the_centre_or_a_terminal_the_page_says_what_to_do(bench: Bench, where: Any) -> None:
+    async with at_identify(bench, **where) as (client, page):
+        assert {"not possible here at the moment", "ist hier im Moment nicht möglich"} & set(
+            re.findall(r"not possible here at the moment|ist hier im Moment nicht möglich", page.text)
+        )
+        form = csrf_of(page.text)
+        again = await client.post("/identify", data=form)
+        assert "identity_wanted" not in [entry.event for entry in bench.journal.entries()]
+        assert again.url.path == "/confirm"
+        declined = await client.post("/confirm", data={**form, "step": "identify", "answer": "no"})
+        assert re.search("at the counter|am Schalter", declined.text)
+    assert bench.state(D1) == "notified"
+
+
+async def test_a_visit_that_a_wrong_person_ended_says_so(bench: Bench) -> None:
+    async with at_identify(bench) as (client, page):
+        client.follow_redirects = False
+        for _ in range(5):
+            await client.post("/identify", data=csrf_of(page.text))
+            [visit] = bench.controller._visits
+            await bench.command("identified", deposit=D1, answer=False, call=visit.identifying.entry)
+            page = await client.get("/confirm?sent=1")
+            if bench.state(D1) == "presented":
+                assert "This document cannot be handed out to this person." in page.text
+    assert bench.state(D1) == "locked_out"
+    assert "Identifying took too long, or this document cannot be handed out to this person." in page.text
+
+
 async def test_wrong_birth_dates_end_at_a_page_that_says_so(bench: Bench) -> None:
     require_chromium()
     policy = msgspec.structs.replace(STEPS, steps=("pickup_number", "code", "birth_date", "open", "close"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 
 from servicepunkt.dokbox.policy import DocumentPolicy
 
+HOW_TO = Path(__file__).parents[3] / "docs" / "how-to"
 BOCHUM_LIKE = """
 type = "passport"
 name.de = "Reisepass"
@@ -32,6 +34,14 @@ def test_a_new_kind_is_a_block_of_toml() -> None:
     assert found.notice_template == "pickup-code"
 
 
+def test_the_how_to_for_its_owner_alone_is_one() -> None:
+    [block] = tomllib.loads((HOW_TO / "only-for-its-owner.toml").read_text("utf-8"))["dokbox"]["documents"]
+    found = msgspec.convert(block, DocumentPolicy)
+    assert found.asked == ("identify",)
+    assert found.needs_name
+    assert found.needs_birth_date
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
@@ -44,6 +54,13 @@ def test_a_new_kind_is_a_block_of_toml() -> None:
         ({"steps": ["phone", "code", "pin_letter", "pin_letter", "open", "close"]}, "twice"),
         ({"steps": ["phone", "code", "old_document", "old_document_chip", "open", "close"]}, "asked for once"),
         ({"without_old_document": "birth_date"}, "takes the place"),
+        ({"without_identity": "staff_check"}, "takes the place of the step identify"),
+        (
+            {"without_identity": "staff_check", "steps": ["phone", "code", "staff_check", "identify", "open", "close"]},
+            "takes the place of the step identify",
+        ),
+        ({"steps": ["phone", "identify", "code", "open", "close"]}, "second step"),
+        ({"steps": ["phone", "code", "open", "identify", "close"]}, "last steps"),
         (
             {
                 "without_old_document": "birth_date",

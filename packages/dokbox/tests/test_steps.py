@@ -257,6 +257,159 @@ async def test_what_staff_said_of_one_visit_does_not_count_for_the_next(bench: B
     assert again.next_question == "staff_check"
 
 
+# --- identify -------------------------------------------------------------------------------------------------------
+
+IDENTIFY = ("phone", "code", "identify", "open", "close")
+
+
+async def identifying(bench: Bench, **fields: Any) -> tuple[int, str, Any]:
+    """A visit that has reached the step: compartment, code, visit."""
+    with_policy(bench, steps=IDENTIFY, **fields)
+    compartment, code = await bench.load(D1, birth_date=BORN, identifiable=True)
+    return compartment, code, await bench.controller.present(NUMBER, code)
+
+
+async def test_the_centre_says_that_it_is_the_right_person(bench: Bench) -> None:
+    compartment, _, visit = await identifying(bench)
+    with pytest.raises(VisitOverError):
+        await bench.controller.confirm(visit.token, "identify", answer=True)
+    with pytest.raises(RefusedError):
+        await bench.controller.prove(visit.token, "identify", "MUSTERMANN")
+    call = await bench.controller.begin_identifying(visit.token)
+    with pytest.raises(VisitOverError):
+        await bench.controller.release(visit.token)
+    await bench.command("identified", deposit=D1, answer=True, call=call.entry, actor="device:1")
+    await finish(bench, visit.token, compartment)
+    assert bench.last_state(D1) == "done"
+    [done] = [entry for entry in bench.journal.entries() if entry.event == "step_done"]
+    assert (done.data["step"], done.data["actor"]) == ("identify", "device:1")
+
+
+async def test_the_entry_holds_a_hash_of_the_ticket_and_nothing_of_a_person(bench: Bench) -> None:
+    _, _, visit = await identifying(bench)
+    call = await bench.controller.begin_identifying(visit.token)
+    [entry] = [entry for entry in bench.journal.entries() if entry.event == "identity_wanted"]
+    assert entry.data == {"step": "identify", "ticket": wire.ticket_hash(call.ticket)}
+    assert len(call.ticket) == 32
+    assert call.ticket not in entry.data["ticket"]  # type: ignore[operator]
+
+
+async def test_nobody_is_identified_without_a_call_or_by_an_earlier_one(bench: Bench) -> None:
+    _, code, visit = await identifying(bench)
+    await bench.command("identified", deposit=D1, answer=True)
+    await bench.command("identified", deposit=D1, answer=True, call=bench.controller.ledger.box.seq)
+    first = await bench.controller.begin_identifying(visit.token)
+    second = await bench.controller.begin_identifying(visit.token)
+    await bench.command("identified", deposit=D1, answer=True, call=first.entry)
+    await bench.controller.leave(visit.token)
+    again = await bench.controller.present(NUMBER, code)
+    await bench.command("identified", deposit=D1, answer=True, call=second.entry)
+    await bench.controller.begin_identifying(again.token)
+    await bench.command("identified", deposit=D1, answer=True, call=second.entry)
+    assert again.next_question == "identify"
+    assert "step_done" not in events(bench)
+
+
+async def test_a_late_answer_counts_for_nobody(bench: Bench) -> None:
+    _, _, visit = await identifying(bench)
+    call = await bench.controller.begin_identifying(visit.token)
+    order = wire.Command(
+        seq=99, kind="identified", deposit=D1, answer=True, call=call.entry, valid_until=bench.clock.now()
+    )
+    bench.clock.forward(seconds=1)
+    await bench.controller.handle(order)
+    await bench.controller.handle(msgspec.structs.replace(order, seq=100, valid_until=None))
+    assert visit.next_question == "identify"
+
+
+async def test_an_answer_counts_once(bench: Bench) -> None:
+    _, _, visit = await identifying(bench)
+    call = await bench.controller.begin_identifying(visit.token)
+    await bench.command("identified", deposit=D1, answer=False, call=call.entry)
+    await bench.command("identified", deposit=D1, answer=True, call=call.entry)
+    await bench.command("identified", deposit=D1, answer=False, call=call.entry)
+    assert visit.next_question == "identify"
+    assert events(bench).count("proof_wrong") == 1
+    assert deposit(bench).attempts == 1
+
+
+async def test_wrong_people_lock_like_wrong_codes_and_a_known_code_buys_no_more(bench: Bench) -> None:
+    _, code, visit = await identifying(bench)
+    pulses = bench.doors.pulses.copy()
+    for tried in range(1, 6):
+        call = await bench.controller.begin_identifying(visit.token)
+        await bench.command("identified", deposit=D1, answer=False, call=call.entry)
+        if tried == 2:
+            assert visit.wrong
+            await bench.controller.leave(visit.token)
+            visit = await bench.controller.present(NUMBER, code)
+    assert bench.state(D1) == "locked_out"
+    with pytest.raises(VisitOverError):
+        bench.controller.visit(visit.token)
+    assert bench.doors.pulses == pulses
+    wrong = [entry.data for entry in bench.journal.entries() if entry.event == "proof_wrong"]
+    assert [data["attempt"] for data in wrong] == [1, 2, 3, 4, 5]
+    assert all(data["command"] for data in wrong), "each names its order, so that none is carried out twice"
+
+
+async def test_a_visit_waits_while_its_person_is_at_the_terminal(bench: Bench) -> None:
+    _, _, visit = await identifying(bench)
+    call = await bench.controller.begin_identifying(visit.token)
+    bench.clock.forward(minutes=9)
+    bench.controller.tick()
+    await bench.command("identified", deposit=D1, answer=True, call=call.entry)
+    assert visit.next_question is None
+    bench.clock.forward(minutes=4)
+    bench.controller.tick()
+    assert bench.state(D1) == "notified", "answered, it waits no longer than others"
+
+
+async def test_a_visit_ends_whose_person_does_not_come_back(bench: Bench) -> None:
+    _, _, visit = await identifying(bench)
+    await bench.controller.begin_identifying(visit.token)
+    bench.clock.forward(minutes=11)
+    bench.controller.tick()
+    assert bench.state(D1) == "notified"
+
+
+async def test_who_cannot_identify_goes_to_the_counter(bench: Bench) -> None:
+    _, code, visit = await identifying(bench)
+    await bench.controller.confirm(visit.token, "identify", answer=False)
+    assert bench.state(D1) == "notified"
+    assert list(bench.journal.entries())[-1].data["reason"] == "identify:no"
+    assert (await bench.controller.present(NUMBER, code)).next_question == "identify"
+
+
+async def test_who_cannot_identify_is_looked_at_by_staff_where_the_policy_says_so(bench: Bench) -> None:
+    compartment, _, visit = await identifying(bench, without_identity="staff_check")
+    call = await bench.controller.begin_identifying(visit.token)
+    await bench.controller.confirm(visit.token, "identify", answer=False)
+    assert visit.next_question == "staff_check"
+    await bench.command("identified", deposit=D1, answer=True, call=call.entry)
+    assert visit.next_question == "staff_check", "what was begun before counts no longer"
+    await bench.controller.call_staff(visit.token)
+    await bench.command("attest", deposit=D1, answer=True, call=visit.called)
+    await finish(bench, visit.token, compartment)
+    assert bench.last_state(D1) == "done"
+
+
+async def test_the_way_out_is_that_of_the_day_on_which_it_was_announced(bench: Bench) -> None:
+    _, code, visit = await identifying(bench)
+    await bench.controller.leave(visit.token)
+    with_policy(bench, steps=IDENTIFY, without_identity="staff_check")
+    await bench.restart()
+    visit = await bench.controller.present(NUMBER, code)
+    await bench.controller.confirm(visit.token, "identify", answer=False)
+    assert bench.state(D1) == "notified"
+
+
+async def test_a_document_is_declined_whose_person_the_centre_could_not_compare(bench: Bench) -> None:
+    with_policy(bench, steps=IDENTIFY)
+    await bench.reserve(D1, birth_date=BORN)
+    assert bench.state(D1) is None
+    assert list(bench.journal.entries())[-1].data["reason"] == "person_lacks"
+
+
 # --- loading --------------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +126,30 @@ async def deployment(urls: Urls, plugins: PluginHost, clock: FixedClock, tmp_pat
         yield made
 
 
-async def with_boxes(deployment: Deployment, urls: Urls, slug: str) -> TenantContext:
-    ctx = await make_tenant(
-        deployment, urls.owner, slug, settings={"dokbox": msgspec.to_builtins(SETTINGS)}, plugins=["web", "dokbox"]
-    )
+@pytest.fixture
+def section() -> DokboxSettings:
+    """What the tenants' files say in [dokbox]."""
+    return SETTINGS
+
+
+@pytest.fixture
+def enabled() -> list[str]:
+    """The plugins of the tenants."""
+    return ["web", "dokbox"]
+
+
+@pytest.fixture
+def make(
+    deployment: Deployment, urls: Urls, section: DokboxSettings, enabled: list[str]
+) -> Callable[[str], Awaitable[TenantContext]]:
+    return partial(with_boxes, deployment, urls, section, enabled)
+
+
+async def with_boxes(
+    deployment: Deployment, urls: Urls, section: DokboxSettings, enabled: list[str], slug: str
+) -> TenantContext:
+    settings = {"dokbox": msgspec.to_builtins(section)}
+    ctx = await make_tenant(deployment, urls.owner, slug, settings=settings, plugins=enabled)
     async with deployment.database.tenant(ctx) as tx:
         await catalogue.publish(tx, CATALOGUE, at=deployment.clock.now(), actor="test")
         await SyncBoxes().applied(tx)
@@ -136,13 +157,14 @@ async def with_boxes(deployment: Deployment, urls: Urls, slug: str) -> TenantCon
 
 
 @pytest.fixture
-async def tenant(deployment: Deployment, urls: Urls) -> TenantContext:
-    return await with_boxes(deployment, urls, "alpha")
+async def tenant(make: Callable[[str], Awaitable[TenantContext]]) -> TenantContext:
+    return await make("alpha")
 
 
 @pytest.fixture
-async def other(deployment: Deployment, urls: Urls, tenant: TenantContext) -> TenantContext:
-    return await with_boxes(deployment, urls, "beta")
+async def other(make: Callable[[str], Awaitable[TenantContext]], tenant: TenantContext) -> TenantContext:
+    assert tenant
+    return await make("beta")
 
 
 @pytest.fixture

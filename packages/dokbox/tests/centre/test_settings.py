@@ -116,6 +116,7 @@ def test_a_text_of_somebody_else_is_checked_in_every_language() -> None:
 
 POINT, SHOP = TOWN["points"][0], TOWN["hosts"][0]
 CHECKED = PASSPORT | {"steps": ["phone", "code", "staff_check", "open", "close"]}
+IDENTIFIED = PASSPORT | {"steps": ["phone", "code", "identify", "open", "close"]}
 HANDED_IN = PASSPORT | {"steps": ["phone", "code", "old_document", "open", "close"]}
 
 
@@ -146,6 +147,11 @@ HANDED_IN = PASSPORT | {"steps": ["phone", "code", "old_document", "open", "clos
         ),
         ({"boxes": [BOX], "documents": [HANDED_IN | {"old_document": {"de": "In den Schlitz"}}]},
          {"points": [POINT | {"staffed": "Su 10:00-12:00"}]}, set()),
+        (
+            {"boxes": [BOX], "documents": [IDENTIFIED]}, {},
+            {"documents.passport.identify_level: no plugin that is on identifies at the level high, and the step "
+             "identify needs it"},
+        ),
         (GOOD, {"hosts": [SHOP | {"hours": "off"}]},
          {"boxes.box-1.point: 'p' is never open: nothing could be collected"}),
     ],

@@ -42,6 +42,7 @@ AUDITED = frozenset(str(event) for event in Event) - {Event.ATTEMPT, Event.ATTEM
     "inventory_begun",
     "person_corrected",
     "staff_wanted",
+    "identity_wanted",
     "started",
 }
 
@@ -283,7 +284,7 @@ def _declined(found: DepositRow, facts: Facts) -> dict[str, Any]:
         return {"state": str(ended), "alert": facts.reason or ""}
     if facts.kind in ("notice_accepted", "notice_failed"):  # nobody asked for these
         return {}
-    if facts.kind == "attest":  # whoever called stands there no longer, or may be looked at again
+    if facts.kind in ("attest", "identified"):  # whoever called stands there no longer, or may be looked at again
         return {} if found.state == State.PRESENTED else {"alert": ""}
     return {} if found.alert == store.STAFF_WANTED else {"alert": facts.reason or ""}
 

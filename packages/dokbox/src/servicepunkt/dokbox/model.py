@@ -185,8 +185,8 @@ class Deposit(msgspec.Struct, frozen=True, kw_only=True):
 
     `done` are steps that stay done although the visit ended, such as an old document that was made void.
     `code_digits`: how many digits its code has, `code_checked`: the last of them being a check digit. `steps` are those
-    of the day on which it was reserved, `without_old_document` where who has none goes on: what the tenant file says
-    later holds for later documents.
+    of the day on which it was reserved, `without_old_document` where who has none goes on and `without_identity` where
+    who cannot identify does: what the tenant file says later holds for later documents.
     """
 
     id: str
@@ -211,6 +211,7 @@ class Deposit(msgspec.Struct, frozen=True, kw_only=True):
     code_checked: bool = False
     steps: tuple[Step, ...] = ()
     without_old_document: str = "counter"
+    without_identity: str = "counter"
 
     @property
     def asked(self) -> tuple[Step, ...]:
@@ -325,6 +326,7 @@ def _deposit(before: Deposit | None, event: Event, entry: Entry, *, at: datetime
             announced_by=str(entry.data.get("actor") or ""),
             steps=_steps(str(entry.data.get("steps") or "")),
             without_old_document=str(entry.data.get("without_old_document") or "counter"),
+            without_identity=str(entry.data.get("without_identity") or "counter"),
         )
     changed: dict[str, object] = {"state": state}
     match event:

@@ -10,12 +10,11 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from servicepunkt.core.deployment import Deployment
-from servicepunkt.core.errors import NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.dokbox.settings import settings_of
+from servicepunkt.dokbox import identify_pages
+from servicepunkt.dokbox.identify_pages import address_of, box_beside
 from servicepunkt.dokbox.staff import attest, boxes, care, deposits, new_deposit, renewal
 from servicepunkt.web import access
-from servicepunkt.web.devices import service as devices
 from servicepunkt.web.devices.model import Device
 from servicepunkt.web.frame import Frame
 from servicepunkt.web.terminal.switches import with_choices
@@ -30,13 +29,10 @@ async def to_the_box(
     device: NamedDependency[Device],
 ) -> Response[Any]:
     """From the terminal to the box's own pages, as far as the box has said where they are."""
+    wanted = box_beside(ctx, box_id)
     async with deployment.database.tenant(ctx) as tx:
-        found = await devices.active(tx, "box", box_id)
-    wanted = settings_of(ctx).box(box_id)
-    if wanted is None:
-        raise NotFoundError
-    address = (found.info.get("url", "") if found else "") or wanted.local_url
-    if wanted.point == device.target and address.startswith(("http://", "https://")):
+        address = await address_of(tx, wanted)
+    if wanted.point == device.target and address:
         return Redirect(with_choices(request, address), status_code=303)
     frame: Frame = request.app.state["frame"]
     return frame.page(request, "dokbox/box_elsewhere.html", box=wanted)
@@ -50,4 +46,5 @@ HANDLERS = (
     *boxes.HANDLERS,
     *renewal.HANDLERS,
     to_the_box,
+    *identify_pages.HANDLERS,
 )

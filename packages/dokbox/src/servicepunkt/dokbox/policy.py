@@ -22,6 +22,7 @@ Step = Literal[
     "old_document",  # the citizen says that the old one was handed in
     "old_document_chip",  # the slot reads the old one's chip, keeps it and makes it void
     "staff_check",  # staff compare face and document, and say so on their page
+    "identify",  # the online ID or the wallet at the terminal beside the box says whose document it is
     "open",
     "removal",  # where no sensor can tell, the citizen says that the document was taken
     "close",
@@ -29,7 +30,7 @@ Step = Literal[
 LOCATORS: tuple[Step, ...] = ("phone", "pickup_number")
 QUESTIONS: tuple[Step, ...] = ("in_person", "pin_letter", "old_document")
 PROOFS: tuple[Step, ...] = ("birth_date", "fresh_code")
-BEFORE_THE_DOOR: tuple[Step, ...] = (*QUESTIONS, *PROOFS, "old_document_chip", "staff_check")
+BEFORE_THE_DOOR: tuple[Step, ...] = (*QUESTIONS, *PROOFS, "old_document_chip", "staff_check", "identify")
 #: What stays done when the visit ends: the old document is gone for good.
 LASTING: tuple[Step, ...] = ("old_document_chip",)
 OLD_DOCUMENT: tuple[Step, ...] = ("old_document", "old_document_chip")
@@ -47,6 +48,7 @@ SENTENCES = {
     "SP3106": "birth_date takes the place of the step old_document",
     "SP3107": "a code by e-mail goes with pickup_number",
     "SP3108": "reminders are days in rising order, before the hold period is over",
+    "SP3109": "staff_check takes the place of the step identify",
 }
 
 
@@ -71,6 +73,8 @@ class DocumentPolicy(Settings, frozen=True, kw_only=True):
     `hold_days`: how long it lies ready, counted from the message; the last day is one on which the point is open.
     `reminders`: days after the message. `extension_days`: by how much staff may prolong, 0 for not at all.
     `without_old_document`: where who has none goes on: at the counter, or with the date of birth.
+    `identify_level`: the level of assurance that the step identify needs, from 1 (low) to 3 (high). `without_identity`:
+    where who cannot identify goes on: at the counter, or with staff who come and look.
     `old_document`: says in each language where the old one goes; without it, to a member of staff. `proxy`: what
     somebody reads who collects for somebody else. `four_eyes`: who lays it in is not who announced it.
     `fresh_minutes`: how long a fresh code is good for.
@@ -89,6 +93,8 @@ class DocumentPolicy(Settings, frozen=True, kw_only=True):
     reminders: tuple[Annotated[int, Meta(ge=1, le=89)], ...] = ()
     extension_days: Annotated[int, Meta(ge=0, le=30)] = 0
     without_old_document: Literal["counter", "birth_date"] = "counter"
+    identify_level: Annotated[int, Meta(ge=1, le=3)] = 3
+    without_identity: Literal["counter", "staff_check"] = "counter"
     old_document: LocalText = {}
     proxy: LocalText = {}
     four_eyes: bool = False
@@ -122,7 +128,12 @@ class DocumentPolicy(Settings, frozen=True, kw_only=True):
     @property
     def needs_birth_date(self) -> bool:
         """Whether the date of birth has to be known of each deposit."""
-        return asks_birth_date(self.steps, self.without_old_document)
+        return self.needs_name or asks_birth_date(self.steps, self.without_old_document)
+
+    @property
+    def needs_name(self) -> bool:
+        """Whether the family name has to be known of each deposit."""
+        return "identify" in self.steps
 
     @property
     def typed_digits(self) -> int:
@@ -151,6 +162,8 @@ def mistakes(policy: DocumentPolicy) -> list[tuple[str, str]]:
         found.append(("steps", "SP3105"))
     if policy.without_old_document == "birth_date" and ("birth_date" in steps or "old_document" not in steps):
         found.append(("without_old_document", "SP3106"))
+    if policy.without_identity == "staff_check" and ("staff_check" in steps or "identify" not in steps):
+        found.append(("without_identity", "SP3109"))
     if policy.channel == "email" and policy.locator == "phone":
         found.append(("channel", "SP3107"))
     if list(policy.reminders) != sorted({day for day in policy.reminders if day < policy.hold_days}):

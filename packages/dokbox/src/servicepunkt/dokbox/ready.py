@@ -10,20 +10,31 @@ from servicepunkt.core.tenancy.model import TenantContext
 from servicepunkt.dokbox import store
 from servicepunkt.dokbox.health import BoxesSeen
 from servicepunkt.dokbox.settings import settings_of
+from servicepunkt.web.devices import service as devices
+from servicepunkt.web.devices.model import TERMINAL
 
 NOT_WELL = rule("SP3501", "{box!r}: {why}")
 NOT_REHEARSED = rule("SP3502", "nothing was ever collected from {box!r}", "Lay something in, collect it, and look.")
+NO_TERMINAL = rule(
+    "SP3505",
+    "no terminal stands at {point!r}, and the step identify needs one beside {box!r}",
+    "Enrol the terminal on the devices page.",
+)
 STILL_INSIDE = rule("SP3503", "{count} documents are in {box!r}", "Take them back first: staff → boxes → return.")
 NOT_FINISHED = rule("SP3504", "{count} deposits of {box!r} are not finished", "Collect them, or take them back.")
 
 
 class BoxesReady:
-    """Each box of the file reports, and a hand-over was rehearsed from beginning to end."""
+    """Each box of the file reports, a hand-over was rehearsed from beginning to end, and a terminal stands beside it
+    where documents need one."""
 
     title = "Boxes"
 
     def __init__(self, ctx: TenantContext) -> None:
-        self._boxes = [box.id for box in settings_of(ctx).boxes]
+        settings = settings_of(ctx)
+        self._boxes = [box.id for box in settings.boxes]
+        identifies = any("identify" in policy.steps for policy in settings.documents)
+        self._beside_terminals = settings.boxes if identifies else ()
 
     async def look(self, tx: Transaction) -> Sequence[Broken]:
         found = []
@@ -33,6 +44,9 @@ class BoxesReady:
                 found.append(NOT_WELL(box=box, why=Term(sentence)))
             if not await store.ever_handed_over(tx, box):
                 found.append(NOT_REHEARSED(box=box))
+        for beside in self._beside_terminals:
+            if await devices.active(tx, TERMINAL.name, beside.point) is None:
+                found.append(NO_TERMINAL(point=beside.point, box=beside.id))
         return found
 
 

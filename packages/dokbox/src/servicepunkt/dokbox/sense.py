@@ -10,6 +10,7 @@ from servicepunkt.core.catalogue.checks import NO_SUCH
 from servicepunkt.core.catalogue.model import Catalogue, is_valid, point_hours, staff_hours
 from servicepunkt.core.declarations import TenantDraft
 from servicepunkt.core.hours.model import Calendar, Span, midnight, spans
+from servicepunkt.core.identification import LEVELS
 from servicepunkt.core.rules import Broken, Term, closest, rule
 from servicepunkt.dokbox.plan import Demand, line
 from servicepunkt.dokbox.policy import DocumentPolicy, Step
@@ -45,6 +46,12 @@ NOBODY_THERE = rule(
     warns=True,
 )
 NEVER_THERE = rule("SP3126", "the step {step} needs somebody, and nobody is ever at {point!r}")
+NO_DOOR = rule(
+    "SP3128",
+    "no plugin that is on identifies at the level {level}, and the step identify needs it",
+    "People are sent to the counter, or to staff, until one does.",
+    warns=True,
+)
 NO_LAST_DAY = rule("SP3127", "{point!r} is never open: nothing could be collected")
 
 
@@ -57,6 +64,7 @@ def mistakes(draft: TenantDraft) -> Found:
             yield f"boxes.{box.id}.point", NO_SUCH(kind=Term("point"), name=box.point, near=closest(box.point, known))
     yield from _collectable(settings, catalogue, draft.day)
     yield from _capacity(settings)
+    yield from _doors(settings, draft)
     for box in settings.boxes:
         yield from _presence(box, settings, draft)
 
@@ -71,6 +79,14 @@ def _collectable(settings: DokboxSettings, catalogue: Catalogue, day: date) -> F
             yield "boxes", NO_BOX(service=offer.service, point=offer.point)
         if not settings.documents and offer.point in boxed:
             yield "documents", NO_POLICY(service=offer.service)
+
+
+def _doors(settings: DokboxSettings, draft: TenantDraft) -> Found:
+    """Somebody can identify as the documents need it."""
+    highest = max((door.level for door in draft.plugins.flat(draft.ctx, "identity_providers")), default=0)
+    for policy in settings.documents:
+        if "identify" in policy.steps and policy.identify_level > highest:
+            yield f"documents.{policy.type}.identify_level", NO_DOOR(level=Term(LEVELS[policy.identify_level]))
 
 
 def _capacity(settings: DokboxSettings) -> Found:

@@ -20,7 +20,7 @@ from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundE
 from servicepunkt.core.ids import new_id
 from servicepunkt.core.phone import NumberRefused, mobile_number
 from servicepunkt.core.tenancy.model import TenantContext
-from servicepunkt.dokbox import model, store, wakeups, wire
+from servicepunkt.dokbox import identity, model, store, wakeups, wire
 from servicepunkt.dokbox.model import Event, State
 from servicepunkt.dokbox.policy import DocumentPolicy
 from servicepunkt.dokbox.settings import countries_of, settings_of
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 DOCUMENT_NUMBER = re.compile(r"^[A-Z0-9][A-Z0-9/.-]{3,29}$")
 REFERENCE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 EARLIEST_BIRTH = date(1900, 1, 1)
+LONGEST_NAME = 120  # longer than any in a document
 
 
 class Personal(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +46,7 @@ class Personal(msgspec.Struct, frozen=True, kw_only=True):
     email: str = ""
     birth_date: str = ""
     old_document: str = ""
+    family_name: str = ""
 
     def __repr__(self) -> str:
         return "Personal()"
@@ -77,8 +79,9 @@ class SecondPersonError(ServicepunktError):
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     """What a clerk says of a document that shall go into a box. What the kind does not need stays empty.
 
-    `birth_date`: of the person who collects, as YYYY-MM-DD or DD.MM.YYYY. `old_document`: number of the old one, where
-    the slot reads it. `low`: a compartment that can be reached from a wheelchair.
+    `birth_date`: of the person who collects, as YYYY-MM-DD or DD.MM.YYYY. `family_name`: as it stands on the identity
+    document. `old_document`: number of the old one, where the slot reads it. `low`: a compartment that can be reached
+    from a wheelchair.
     """
 
     box: str
@@ -88,6 +91,7 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     email: str = ""
     birth_date: str = ""
     old_document: str = ""
+    family_name: str = ""
     low: bool = False
     locale: str
 
@@ -102,6 +106,7 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
     email: str = ""
     birth_date: str = ""
     old_document: str = ""
+    family_name: str = ""
 
     def __repr__(self) -> str:
         return "Correction()"
@@ -182,7 +187,7 @@ def personal_from(
     mistakes: list[tuple[str, str]],
 ) -> Personal:
     """What is kept of the person, as far as the kind needs it; what is wrong is added to `mistakes`."""
-    phone = email = birth_date = old_document = ""
+    phone = email = birth_date = old_document = family_name = ""
     if policy is None or policy.needs_phone:
         try:
             phone = mobile_number(wanted.phone, countries)
@@ -202,8 +207,25 @@ def personal_from(
         old_document = wanted.old_document.strip().upper()
         if not DOCUMENT_NUMBER.match(old_document):
             mistakes.append(("old_document", "Type the number of the old document, which is in its chip."))
+    if policy is not None and policy.needs_name:
+        family_name = " ".join(wanted.family_name.split())
+        if not is_name(family_name):
+            mistakes.append(("family_name", "Type the family name as it stands on the identity document."))
     number = wanted.document_number.strip().upper() if isinstance(wanted, Announcement) else ""
-    return Personal(document_number=number, phone=phone, email=email, birth_date=birth_date, old_document=old_document)
+    return Personal(
+        document_number=number,
+        phone=phone,
+        email=email,
+        birth_date=birth_date,
+        old_document=old_document,
+        family_name=family_name,
+    )
+
+
+def is_name(text: str) -> bool:
+    """Whether this can stand as a family name in the machine readable zone of a document."""
+    found = identity.letters(text)
+    return len(text) <= LONGEST_NAME and text.isprintable() and found != "" and found.isascii()
 
 
 def read_date(text: str) -> date | None:
@@ -231,6 +253,7 @@ def sealed_person(public_key: bytes, personal: Personal, tenant: int, box: str, 
         phone=personal.phone,
         birth_date=date.fromisoformat(personal.birth_date) if personal.birth_date else None,
         old_document=personal.old_document,
+        identifiable=bool(personal.family_name and personal.birth_date),
     )
     return seal_to(
         public_key, msgspec.json.encode(person), context=wire.person_context(tenant, box, str(deposit))

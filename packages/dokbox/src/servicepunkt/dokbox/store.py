@@ -32,6 +32,7 @@ NEEDS_STAFF = (*sorted(map(str, model.NEEDS_STAFF)), str(State.RECALLING))
 
 # Alerts that are asked for: the citizen waits for somebody to look; an old document went into the slot, end unknown.
 STAFF_WANTED, OLD_DOCUMENT_UNCLEAR = "staff_wanted", "old_document_unclear"
+IDENTITY_WANTED = "identity_wanted"  # somebody goes to the terminal beside the box to identify
 
 box = tenant_table(
     "box",

@@ -9,6 +9,7 @@ opens nothing that nobody stands in front of.
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date, datetime
 from typing import Annotated, Literal
 
@@ -25,6 +26,7 @@ MAX_COMMANDS = 100
 MAX_PEPPERS = 50
 OPENING_TTL_SECONDS = 90
 CONDITION_TTL_SECONDS = 60
+IDENTIFY_SECONDS = 600.0  # how long somebody may take to identify at the terminal
 CODE, FRESH = "dokbox-code/1", "dokbox-fresh/1"
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2199  # a box without a battery believes that it is 1970
 
@@ -38,6 +40,7 @@ CommandKind = Literal[
     "new_person",
     "extend",
     "attest",
+    "identified",
     "old_document_void",
     "recall",
     "taken_back",
@@ -58,7 +61,7 @@ NONCE = "servicepunkt-nonce"  # header of a request: 32 random hexadecimal digit
 Purpose = Literal["events", "commands", "config", "peppers", "condition"]
 OPENS_A_DOOR: frozenset[str] = frozenset({"open_for_load", "recall"})
 #: What is meant for whoever stands at the box at this moment.
-SHORT_LIVED: frozenset[str] = OPENS_A_DOOR | {"attest"}
+SHORT_LIVED: frozenset[str] = OPENS_A_DOOR | {"attest", "identified"}
 
 
 class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,7 +73,8 @@ class Command(Strict, frozen=True, kw_only=True):
 
     `sealed` holds a `Person`, sealed to the box (reserve, new_person). `low`: a compartment that can be reached from a
     wheelchair. `until`: the last day that the citizen was told of (notice_accepted, extend). `answer`: what staff say
-    of the person who stands at the box and called them with the entry `call` (attest).
+    of the person who stands at the box and called them with the entry `call` (attest), or whether who identified there
+    is the person to whom the document belongs (identified).
     """
 
     seq: int
@@ -98,11 +102,13 @@ class Person(Strict, frozen=True, kw_only=True):
     """By what the box knows who may collect; it keeps no more than keyed hashes of it.
 
     `phone` in E.164; `birth_date` where the policy asks for it; `old_document`: the number in the old one's chip.
+    `identifiable`: the centre knows enough to compare who identifies; what it knows it keeps to itself.
     """
 
     phone: str = ""
     birth_date: date | None = None
     old_document: str = ""
+    identifiable: bool = False
 
     def __repr__(self) -> str:
         return "Person()"
@@ -252,6 +258,11 @@ def fresh_context(tenant: int, box: str, deposit: str, version: int) -> str:
 def pepper_context(tenant: int, box: str) -> str:
     """HPKE info of peppers on their way to the box."""
     return f"dokbox-peppers/1|{tenant}|{box}"
+
+
+def ticket_hash(ticket: str) -> str:
+    """What an entry says of the ticket with which a visit goes on at the terminal: SHA-256 in hexadecimal."""
+    return hashlib.sha256(f"dokbox-ticket/1|{ticket}".encode()).hexdigest()
 
 
 def signed(purpose: Purpose, *, tenant: int, box: str, body: bytes, nonce: str = "") -> bytes:

@@ -267,8 +267,11 @@ def located_by(deposit: Deposit, policy: DocumentPolicy) -> Step:
 
 def lacks(person: wire.Person, steps: tuple[Step, ...], without_old_document: str) -> bool:
     """Whether something will be asked of this person that nobody has told the box."""
-    needs_date = asks_birth_date(steps, without_old_document)
-    return (needs_date and person.birth_date is None) or ("old_document_chip" in steps and not person.old_document)
+    return (
+        (asks_birth_date(steps, without_old_document) and person.birth_date is None)
+        or ("old_document_chip" in steps and not person.old_document)
+        or ("identify" in steps and not person.identifiable)
+    )
 
 
 def proofs_of(person: wire.Person) -> dict[Step, str]:

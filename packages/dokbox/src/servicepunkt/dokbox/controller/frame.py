@@ -62,10 +62,15 @@ class BoxPages(LocalPages):
         status = 422 if refused else 200
         return self.page(request, "dokbox/box_code.html", idle=IDLE_FORM, status=status, refused=refused, digits=digits)
 
-    def declined(self, request: WebRequest, step: str, visit: Visit) -> Response[str]:
-        """The document stays here; what the person can do about it."""
+    def way_out(self, visit: Visit) -> str:
+        """Where who cannot identify goes on: the counter, or staff_check."""
+        deposit = self.controller.ledger.deposit(visit.deposit)
+        return deposit.without_identity if deposit else "counter"
+
+    def declined(self, request: WebRequest, step: str, kind: str = "") -> Response[str]:
+        """The document, of this kind where it is known, stays here; what the person can do about it."""
         self.screens.forget(request)
-        policy = next((policy for policy in self.policies if policy.type == visit.kind), None)
+        policy = next((policy for policy in self.policies if policy.type == kind), None)
         return self.page(request, "dokbox/box_declined.html", idle=IDLE_CONTENT, step=step, policy=policy)
 
     async def leave(self, request: WebRequest) -> None:

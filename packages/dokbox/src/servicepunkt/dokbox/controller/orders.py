@@ -78,6 +78,9 @@ class Orders:
             case "attest":
                 deposit = self._commanded(command)
                 self._visits.attest(deposit, call=command.call, answer=command.answer, data=ordered(command))
+            case "identified":
+                deposit = self._commanded(command)
+                self._visits.identified(deposit, call=command.call, answer=command.answer, data=ordered(command))
             case "old_document_void":
                 self._visits.old_document_void(self._commanded(command), data=ordered(command))
             case "taken_back":
@@ -140,6 +143,7 @@ class Orders:
                 "hold_days": policy.hold_days,
                 "steps": ",".join(policy.steps),
                 "without_old_document": policy.without_old_document,
+                "without_identity": policy.without_identity,
             },
             also=partial(self._know, command.deposit, person, policy.locator),
         )

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import structlog
 from litestar import Response, get, post
+from litestar.params import QueryParameter
 from litestar.response import Redirect
 from litestar.types import ASGIApp
 
@@ -30,6 +31,7 @@ from servicepunkt.web.local import origin
 from servicepunkt.web.local.app import create_local_app
 from servicepunkt.web.local.frame import IDLE_CONTENT, IDLE_FORM, IDLE_RESULT, LocalFrame, WebRequest
 from servicepunkt.web.local.pages import arrived
+from servicepunkt.web.terminal import switches
 
 log = structlog.get_logger("servicepunkt.dokbox")
 
@@ -133,7 +135,8 @@ async def take_number(request: WebRequest) -> Response[Any]:
     scanned = SCANNED.fullmatch(form.number)
     screen.number = scanned.group(1) if scanned else form.number[:40]
     answer = await _present(request, screen, scanned.group(2)) if scanned else Redirect("/code", status_code=303)
-    answer.set_cookie(key=COOKIE, value=name, httponly=True, samesite="strict", secure=pages.secure, path="/")
+    # Not strict: who identifies comes back from the terminal's pages, which may be another site.
+    answer.set_cookie(key=COOKIE, value=name, httponly=True, samesite="lax", secure=pages.secure, path="/")
     return answer
 
 
@@ -176,15 +179,24 @@ def visit_of(request: WebRequest) -> Visit:
 
 
 @get("/confirm")
-async def ask_question(request: WebRequest) -> Response[Any]:
-    """One question a page; then the door."""
-    visit = visit_of(request)
+async def ask_question(request: WebRequest, sent: Annotated[bool, QueryParameter()] = False) -> Response[Any]:
+    """One question a page; then the door. `sent`: the terminal's pages have led back here, an answer is on its way."""
+    screen = pages_of(request).screens.of(request)
+    try:
+        visit = visit_of(request)
+    except VisitOverError:
+        if screen.identifies:
+            return pages_of(request).declined(request, "identify_ended")
+        raise
     if visit.state not in ASKED:
         return Redirect("/door", status_code=303)
     pages = pages_of(request)
     config = pages.controller.config
     shown: dict[str, Any] = {"idle": IDLE_FORM, "visit": visit, "policy": config.policy(visit.kind) if config else None}
     step = visit.next_question
+    screen.identifies = step == "identify" and screen.identifies
+    if step == "identify":
+        shown |= {"sent": sent, "can_identify": _to_identify(request, "") is not None, "way_out": pages.way_out(visit)}
     if step is None:
         return pages.page(request, "dokbox/box_open.html", **shown)
     if step not in QUESTIONS:
@@ -208,7 +220,7 @@ async def answer_question(request: WebRequest) -> Response[Any]:
         with suppress(VisitOverError):  # something else may take the step's place
             pages.controller.visit(visit.token)
             return Redirect("/confirm", status_code=303)
-        return pages.declined(request, step, visit)
+        return pages.declined(request, step, visit.kind)
     return Redirect("/confirm", status_code=303)
 
 
@@ -225,7 +237,7 @@ async def take_proof(request: WebRequest) -> Response[Any]:
         try:
             pages.controller.visit(visit.token)
         except VisitOverError:
-            return pages.declined(request, "locked", visit)
+            return pages.declined(request, "locked", visit.kind)
     return Redirect("/confirm", status_code=303)
 
 
@@ -243,6 +255,36 @@ async def hand_in(request: WebRequest) -> Redirect:
     with suppress(VisitOverError):
         await pages_of(request).controller.hand_in(visit_of(request).token)
     return Redirect("/confirm", status_code=303)
+
+
+@post("/identify", status_code=303)
+async def identify(request: WebRequest) -> Redirect:
+    """Over to the terminal's pages, where the person identifies."""
+    with suppress(VisitOverError):
+        if _to_identify(request, "") is not None:
+            visit = visit_of(request)
+            call = await pages_of(request).controller.begin_identifying(visit.token)
+            pages_of(request).screens.of(request).identifies = True
+            return _to_identify(request, call.ticket) or Redirect("/confirm", status_code=303)
+    return Redirect("/confirm", status_code=303)
+
+
+def _to_identify(request: WebRequest, ticket: str) -> Redirect | None:
+    """The way to the terminal's page where one identifies; None where no terminal or no centre is there."""
+    pages = pages_of(request)
+    config = pages.controller.config
+    path = f"/k/box/{config.box}/identify?ticket={ticket}" if config else ""
+    return pages.to_terminal(request, path, switches.choices(request)) if path else None
+
+
+@get("/identified")
+async def identified(request: WebRequest, sent: Annotated[bool, QueryParameter()] = False) -> Redirect:
+    """Back from the terminal's pages; language and view may have changed there."""
+    pages = pages_of(request)
+    answer = Redirect("/confirm?sent=1" if sent else "/confirm", status_code=303)
+    languages = pages.tenant.languages if pages.tenant else ()
+    origin.keep(answer, origin.arrived(request, languages) or {}, secure=pages.secure)
+    return answer
 
 
 @post("/staff", status_code=303)
@@ -309,6 +351,8 @@ HANDLERS = (
     take_proof,
     send_fresh,
     hand_in,
+    identify,
+    identified,
     call_staff,
     open_door,
     door,

@@ -20,7 +20,7 @@ from servicepunkt.dokbox.controller.doors import Doors
 from servicepunkt.dokbox.controller.ledger import Clock, Ledger
 from servicepunkt.dokbox.controller.orders import Orders
 from servicepunkt.dokbox.controller.peppers import DEFAULT_LIFE, Peppers
-from servicepunkt.dokbox.controller.visits import Visit, Visits
+from servicepunkt.dokbox.controller.visits import Call, Visit, Visits
 from servicepunkt.dokbox.errors import (
     ClosedError,
     DiskError,
@@ -52,11 +52,13 @@ class Timing(doors.Timing, frozen=True, kw_only=True):
     """Seconds. `refusal`: every refusal is answered this long after it was asked, so that its time says nothing.
 
     `first_sight`: how long a command that opens a door waits for the doors to be seen, right after the start.
-    `visit_idle` is longer than the screen waits and warns, so that "Go on" never comes too late.
+    `visit_idle` is longer than the screen waits and warns, so that "Go on" never comes too late; `visit_identifying` is
+    how long somebody may be away on the terminal's pages.
     """
 
     first_sight: float = 5.0
     visit_idle: float = 180.0
+    visit_identifying: float = wire.IDENTIFY_SECONDS
     refusal: float = 1.0
     refusal_longest: float = 16.0
     refusal_window: float = 600.0
@@ -303,6 +305,11 @@ class Controller:
         async with self._lock:
             return self._visits.call_staff(token)
 
+    async def begin_identifying(self, token: str) -> Call:
+        """Somebody goes to the terminal's pages to identify; what comes of it comes from the centre."""
+        async with self._lock:
+            return self._visits.begin_identifying(token)
+
     async def release(self, token: str) -> Visit:
         """Spend the code, then open the door: in this order, each once, whatever fails in between.
 
@@ -382,7 +389,7 @@ class Controller:
 
     def tick(self) -> None:
         """What time alone brings about; the caller holds the lock."""
-        self._visits.end_idle(self._timing.visit_idle)
+        self._visits.end_idle(self._timing.visit_idle, identifying=self._timing.visit_identifying)
         self.doors.tick(self._monotonic())
         self._expire()
         self.peppers.tick(self._monotonic())

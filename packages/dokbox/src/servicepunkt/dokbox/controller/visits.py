@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -21,12 +21,20 @@ from servicepunkt.dokbox.policy import Step
 MOST_FRESH_CODES = 3
 
 
+class Call(NamedTuple):
+    """That somebody identifies at the terminal beside the box: the entry that says so, and the secret that the
+    terminal's browser shows the centre; the entry has a hash of it."""
+
+    entry: int
+    ticket: str
+
+
 class Visit(msgspec.Struct):
     """A citizen in front of the box, from the right code to the closed door.
 
     `asked` are the steps before the door in their order, `confirmed` those that are done. `called`: the entry by which
-    somebody was asked to come, 0 without. `fresh`: keyed hash of a fresh code and the monotonic second at which it
-    ends. `slot`: why the old document was not taken in.
+    somebody was asked to come, 0 without. `identifying`: while the centre's answer is awaited. `fresh`: keyed hash of a
+    fresh code and the monotonic second at which it ends. `slot`: why the old document was not taken in.
     """
 
     token: str
@@ -40,6 +48,7 @@ class Visit(msgspec.Struct):
     confirmed: tuple[Step, ...] = ()
     left_open: bool = False
     called: int = 0
+    identifying: Call | None = None
     fresh: tuple[bytes, float] | None = None
     fresh_sent: int = 0
     wrong: bool = False
@@ -112,11 +121,11 @@ class Visits:
         if deposit is not None and deposit.state is State.PRESENTED:
             self._ledger.record(Event.WITHDRAW, deposit, data={"reason": reason})
 
-    def end_idle(self, seconds: float) -> None:
-        """Forget whom nobody heard of for so long."""
+    def end_idle(self, seconds: float, *, identifying: float) -> None:
+        """Forget whom nobody heard of for so long; who identifies does so on pages of the centre."""
         now = self._monotonic()
         for visit in self:
-            if now - visit.last_seen > seconds:
+            if now - visit.last_seen > (identifying if visit.identifying else seconds):
                 self.end(visit.token, "idle")
 
     def heard(self, entry: Entry, deposit: Deposit) -> None:
@@ -146,12 +155,13 @@ class Visits:
     def confirm(self, token: str, step: Step, *, answer: bool) -> Visit:
         """Answer a question. "No" ends the visit and leaves the code valid, or leads to what takes the step's place."""
         visit, deposit = self.presented(token, step)
-        if step not in policy.QUESTIONS:
+        if step not in policy.QUESTIONS and (step != "identify" or answer):
             raise VisitOverError
         if answer:
             self._done(visit, step)
-        elif step in policy.OLD_DOCUMENT and deposit.without_old_document == "birth_date":
-            visit.asked = tuple("birth_date" if asked == step else asked for asked in visit.asked)
+        elif (other := _in_place_of(step, deposit)) is not None:
+            visit.asked = tuple(other if asked == step else asked for asked in visit.asked)
+            visit.identifying, visit.wrong = None, False
         else:
             self.end(token, f"{step}:no")
         return visit
@@ -169,14 +179,18 @@ class Visits:
             self._ledger.record(Event.STEP_DONE, counted, data={"step": step, "counted": True})
             self._done(visit, step)
             return True
+        self._wrong(visit, counted, {"step": step})
+        return False
+
+    def _wrong(self, visit: Visit, counted: Deposit, data: Details) -> None:
+        """Journal that a counted try was wrong; the last one locks."""
         events: list[tuple[Event, Deposit, Details]] = [
-            (Event.PROOF_WRONG, counted, {"step": step, "attempt": counted.attempts})
+            (Event.PROOF_WRONG, counted, {**data, "attempt": counted.attempts})
         ]
-        if counted.attempts >= limit:
+        if counted.attempts >= self._config().max_attempts:
             events.append((Event.LOCK, counted, {}))
         visit.wrong = True
         self._ledger.record_all(events)
-        return False
 
     def send_fresh(self, token: str) -> Visit:
         """Make a code that is good for minutes, and send it where the first one went. Raises VisitOverError."""
@@ -214,6 +228,30 @@ class Visits:
         else:
             self._ledger.record(Event.WITHDRAW, deposit, data={**data, "reason": "staff_check:no"})
 
+    def begin_identifying(self, token: str) -> Call:
+        """Tell the centre that this person identifies now. What was begun before counts no longer."""
+        visit, deposit = self.presented(token, "identify")
+        ticket = self._randomness(16).hex()
+        data = {"step": "identify", "ticket": wire.ticket_hash(ticket)}
+        self._ledger.note("identity_wanted", deposit_id=deposit.id, compartment=deposit.compartment, data=data)
+        visit.identifying, visit.wrong = Call(self._ledger.box.seq, ticket), False
+        return visit.identifying
+
+    def identified(self, deposit: Deposit, *, call: int, answer: bool, data: Details) -> None:
+        """Take in whether who identified is the person to whom the document belongs; a wrong one counts like a wrong
+        proof. Raises VisitOverError if it is not the visit any more that began with the entry `call`.
+        """
+        found = next((visit for visit in self if visit.deposit == deposit.id), None)
+        if found is None or found.identifying is None or found.identifying.entry != call:
+            raise VisitOverError
+        self.presented(found.token, "identify")
+        found.identifying = None
+        if answer:
+            self._ledger.record(Event.STEP_DONE, deposit, data={**data, "step": "identify"})
+            self._done(found, "identify")
+        elif (counted := self._ledger.record(Event.ATTEMPT, deposit)) is not None:
+            self._wrong(found, counted, {**data, "step": "identify"})
+
     def old_document_void(self, deposit: Deposit, *, data: Details) -> None:
         """Staff have looked into the slot: the old document, of which the box did not hear the end, is void."""
         if "old_document_chip" not in self._asked(deposit) or any(visit.deposit == deposit.id for visit in self):
@@ -249,3 +287,10 @@ class Visits:
     def _is_fresh(self, visit: Visit, typed: str) -> bool:
         expected, ends = visit.fresh or (b"", 0.0)
         return pins.same(expected, self._hash(typed)) and self._monotonic() < ends
+
+
+def _in_place_of(step: Step, deposit: Deposit) -> Step | None:
+    """What the deposit asks instead of a step to which somebody says no; None where it is the counter."""
+    if step in policy.OLD_DOCUMENT and deposit.without_old_document == "birth_date":
+        return "birth_date"
+    return "staff_check" if step == "identify" and deposit.without_identity == "staff_check" else None

@@ -40,6 +40,7 @@ class DepositForm(PersonalForm, frozen=True, kw_only=True):
     email: str = ""
     birth_date: str = ""
     old_document: str = ""
+    family_name: str = ""
     low: str = ""
     box: str = ""
     locale: str = ""
@@ -85,6 +86,7 @@ def wanted_fields(settings: DokboxSettings, locale: str) -> dict[str, list[str]]
     needs = {
         "phone": [policy for policy in settings.documents if policy.needs_phone],
         "email": [policy for policy in settings.documents if policy.channel == "email"],
+        "family_name": [policy for policy in settings.documents if policy.needs_name],
         "birth_date": [policy for policy in settings.documents if policy.needs_birth_date],
         "old_document": [policy for policy in settings.documents if "old_document_chip" in policy.steps],
     }
