@@ -152,7 +152,7 @@ class Person:
             if self.screen in screens or ("centre" in screens and "/t/alpha" in self.at):
                 return self.page
             await asyncio.sleep(0.005)
-        raise AssertionError(f"{self.screen or self.at} instead of {screens}")
+        raise AssertionError(f"{self.screen or self.at} instead of {screens}: {self.page[:300]}")
 
     async def _follow(self, answer: Any) -> str:
         for _ in range(5):

@@ -6,8 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from litestar import Response
 
 from servicepunkt.eid.controller.model import GONE_SECONDS, TAKE_SECONDS, UNTOUCHED
+from servicepunkt.eid.controller.visit import DESERTED_SECONDS
 from servicepunkt.eid.testing.ausweisapp import (
     Claim,
     Fail,
@@ -21,6 +23,7 @@ from servicepunkt.eid.testing.ausweisapp import (
     TakeCard,
 )
 
+TICKET = "a" * 64
 BACK = "/t/alpha/k/apply/conduct?lang=en&view=large"
 
 
@@ -225,6 +228,42 @@ async def test_where_the_ausweisapp_waits_for_ever_after_the_card_it_is_cancelle
         assert "CANCEL" in here.ausweisapp.received
         await here.settle()
         assert here.centre.ended == ["refused"]
+
+
+async def test_who_has_identified_waits_for_the_centre(place: Any) -> None:
+    async with place() as here, here.person() as person:
+        await to_pin(here, person)
+        await person.type("123456")
+        await person.until("take")
+        here.centre.answers["config"] = lambda: Response(None, status_code=503)
+        here.ausweisapp._conversation._lies = False
+        page = await person.until("away")
+        assert "Your card was read" in page
+        assert 'content="5;url=/visit"' in page
+        del here.centre.answers["config"]
+        await person.until("centre")
+        # While the centre thinks, the page before must not lead anywhere else; and a second look leads there again.
+        answer = await person.client.get("/changed", params={"seen": "0"})
+        assert (answer.status_code, answer.headers.get("hx-redirect")) == (204, None)
+        await person.go("/visit")
+        assert person.at.endswith(BACK)
+
+
+async def test_a_reader_whose_browser_has_ended_is_free_again(place: Any) -> None:
+    async with place() as here, here.person() as person, here.person() as another:
+        await to_pin(here, person)
+        here.centre.tickets.add(TICKET)
+        await person.client.get("/changed", params={"seen": "0"})
+        await another.go("/identify", ticket=TICKET)
+        assert "Somebody else is using the card reader." in another.page
+        here.clock.now += DESERTED_SECONDS + 1
+        await another.go("/identify", ticket=TICKET)
+        await another.until("rights")
+
+
+async def test_other_hosts_are_refused(place: Any) -> None:
+    async with place() as here, here.person() as person:
+        assert (await person.client.get("/", headers={"host": "elsewhere.example"})).status_code == 400
 
 
 async def test_a_card_that_lies_badly_is_laid_anew(place: Any) -> None:

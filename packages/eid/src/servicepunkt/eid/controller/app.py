@@ -72,7 +72,7 @@ async def _serve(reader: ReaderProcess, link: Link, clock: Clock, *, form_secret
         clock=time.monotonic,
         today=lambda: clock.now().date(),
     )
-    app = create_reader_app(desk, link, form_secret=form_secret, secure_cookies=reader.secure_cookies)
+    app = create_reader_app(desk, link, form_secret=form_secret, secure_cookies=reader.secure_cookies, url=reader.url)
     stop = stop_on_signals()
     watchdog = Watchdog(os.environ, asyncio.sleep)
     async with serving(app, host=HOST, port=reader.port):

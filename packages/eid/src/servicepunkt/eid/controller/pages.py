@@ -6,6 +6,7 @@ What a person types lives in the memory of this process until the AusweisApp has
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 import structlog
@@ -35,6 +36,7 @@ from servicepunkt.web.local.frame import IDLE_CONTENT, LocalFrame, WebRequest
 from servicepunkt.web.local.pages import arrived, left
 from servicepunkt.web.terminal import switches
 
+LOOPBACK = ("localhost", "127.0.0.1")
 log = structlog.get_logger("servicepunkt.eid")
 Step = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 RIGHT = "right-"
@@ -327,12 +329,17 @@ def refused(request: WebRequest, error: EidError) -> Response[Any]:
     )
 
 
-def create_reader_app(desk: Desk, link: Link, *, form_secret: str, secure_cookies: bool) -> ASGIApp:
-    """The ASGI application of a card reader: its own pages and static files, nothing else."""
+def create_reader_app(desk: Desk, link: Link, *, form_secret: str, secure_cookies: bool, url: str = "") -> ASGIApp:
+    """The ASGI application of a card reader: its own pages and static files, nothing else. `url`: as the terminal's
+    browser calls them."""
     plugins = PluginHost()
     plugins.load_installed()
     frame = LocalFrame(plugins, config=lambda: link.config, connected=lambda: link.connected)
     pages = ReaderPages(desk, link, frame, secure=secure_cookies)
     return create_local_app(
-        pages, HANDLERS, form_secret=form_secret, refusals={VisitOverError: start_again, EidError: refused}
+        pages,
+        HANDLERS,
+        form_secret=form_secret,
+        refusals={VisitOverError: start_again, EidError: refused},
+        hosts=[*LOOPBACK, *filter(None, [urlsplit(url).hostname])],
     )

@@ -8,6 +8,7 @@ from typing import Any
 from litestar import Litestar
 from litestar.config.csrf import CSRFConfig
 from litestar.exceptions import HTTPException
+from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp, ExceptionHandlersMap, Receive, Scope, Send
 
 from servicepunkt.core.errors import ServicepunktError
@@ -34,6 +35,22 @@ class OneTenant:
         await self._app(scope, receive, send)
 
 
+class KnownHosts:
+    """Refuses what is called by another name; without names every one is known."""
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._hosts and str(scope["type"]) == "http":
+            named = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
+            if named.partition(":")[0].lower() not in self._hosts:
+                await ASGIResponse(status_code=400, body=b"unknown host", media_type="text/plain")(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
 class Headers:
     """The headers of every answer. Where the centre is comes with the configuration, so it is asked each time."""
 
@@ -53,9 +70,11 @@ def create_local_app(
     *,
     form_secret: str,
     refusals: ExceptionHandlersMap,
+    hosts: Sequence[str] = (),
 ) -> ASGIApp:
     """`handlers` beside those that every computer has. `form_secret`: the same after a restart, because a browser keeps
-    its token. `refusals`: how the area's own errors are answered."""
+    its token. `refusals`: how the area's own errors are answered. `hosts`: by which names the pages may be called; for
+    any other one somebody else's page has had its name lead to this computer."""
     problems = Problems(pages.frame)
 
     async def startup(app: Litestar) -> None:
@@ -86,4 +105,4 @@ def create_local_app(
         openapi_config=None,
         logging_config=None,
     )
-    return Headers(OneTenant(app, pages), pages)
+    return Headers(KnownHosts(OneTenant(app, pages), frozenset(hosts)), pages)
