@@ -218,6 +218,7 @@ async def test_a_token_is_fetched_once_and_by_who_knows_it(house: House, termina
         assert (await app.get(path)).status_code == 410
         assert len(house.bought.server.sessions) == 1
         refused = [(await app.get(path)).status_code for _ in range(25)]
+        assert (await app.get(path.replace("alpha", "beta"))).status_code == 410, "another town counts for itself"
     assert refused[0] == 410
     assert refused[-1] == 429
 

@@ -17,7 +17,7 @@ from servicepunkt.core.catalogue.formats.model import Change, Delete, Format, Li
 from servicepunkt.core.catalogue.layers import Layer
 from servicepunkt.core.catalogue.model import Catalogue, Service, Theme
 from servicepunkt.core.catalogue.sources import current, importing, store
-from servicepunkt.core.catalogue.sources.importing import BATCH, LossError, Outcome, Wanted, import_files
+from servicepunkt.core.catalogue.sources.importing import BATCH, KEPT_RUNS, LossError, Outcome, Wanted, import_files
 from servicepunkt.core.deployment import Deployment
 from servicepunkt.core.errors import ConflictError, InvalidInputError, NotFoundError
 from servicepunkt.core.tenancy.model import TenantContext
@@ -79,6 +79,14 @@ async def test_a_whole_file_is_all_that_its_source_says(
     third = await take(deployment, tenant, path, "+ c C")
     assert third.counts == {"unchanged": 1, "deleted": 2}
     assert await names(deployment, tenant) == {"c": "C"}
+
+
+async def test_reports_of_old_runs_are_dropped(deployment: Deployment, tenant: TenantContext, path: Path) -> None:
+    for number in range(KEPT_RUNS + 2):
+        await take(deployment, tenant, path, f"+ a {number}")
+    async with deployment.database.tenant(tenant) as tx:
+        told = [bool(await store.report(tx, one.run)) for one in await store.runs(tx, source="town")]
+    assert told == [True] * KEPT_RUNS + [False] * 2
 
 
 async def test_a_part_says_itself_what_is_gone(deployment: Deployment, tenant: TenantContext, path: Path) -> None:

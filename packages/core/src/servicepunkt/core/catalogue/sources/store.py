@@ -303,12 +303,6 @@ async def counts(tx: Transaction, number: int) -> dict[str, int]:
     return {row.decision: row._mapping["count"] for row in await tx.execute(query)}
 
 
-async def last_report(tx: Transaction, number: int) -> int:
-    table = catalogue_report
-    query = sa.select(sa.func.max(table.c.number)).where(table.c.tenant_id == tx.tenant_id, table.c.run == number)
-    return int(await tx.scalar(query) or 0)
-
-
 async def drop_report(tx: Transaction, number: int) -> None:
     table = catalogue_report
     await tx.execute(sa.delete(table).where(table.c.tenant_id == tx.tenant_id, table.c.run == number))
