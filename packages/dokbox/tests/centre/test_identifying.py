@@ -88,6 +88,9 @@ class Door:
             return None
         return Identified(provider="card", level=self.reached, at=tx.now(), proof="p-7", attributes=self.person)
 
+    async def forget(self, deployment: Deployment, tx: Any, key: UUID) -> None:
+        """Whoever comes back later finds nothing."""
+
 
 class Weak(Door):
     """A door that reaches too little."""
