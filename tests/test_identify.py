@@ -226,7 +226,7 @@ def test_with_the_wallet(town: Town, screen: Screen) -> None:
     screen.apply("wallet")
     screen.sees("Wallet")
     screen.judge()
-    link = screen.page.locator("#says").text_content()
+    link = screen.page.locator("#says").get_attribute("href")
     httpx.post(f"{town.desk}/wallet", data={"link": link}, timeout=30)
     screen.fills_in()
     screen.ends()

@@ -69,7 +69,7 @@ async def test_the_form_is_filled_in(towns: Any, listener: Any, kind: str, caplo
 async def test_a_page_says_what_is_asked_by_whom_and_why(towns: Any) -> None:
     hand, path, _ = await begun(towns)
     text = (await hand.get(path)).text
-    for said in ("Alpha", "Nachname", "Vornamen", "Geburtsdatum", "freiwillig", "Führungszeugnis", "10 Minuten"):
+    for said in ("Alpha", "Familienname", "Vornamen", "Geburtsdatum", "freiwillig", "Führungszeugnis", "10 Minuten"):
         assert said in text, said
     assert "<noscript><meta http-equiv" in text
     digest = "open-10"

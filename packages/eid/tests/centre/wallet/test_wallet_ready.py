@@ -69,7 +69,7 @@ def test_a_form_that_needs_what_no_pid_says(form: dict[str, Any], source: str, e
 
 def test_a_form_for_people_of_a_municipality(form: dict[str, Any]) -> None:
     forms = {"forms": [form | {"community": "02760611"}], "email": "office@example.org"}
-    assert wrong(applications=msgspec.convert(forms, ApplicationSettings)) == [("wallet", "SP4445")]
+    assert wrong(applications=msgspec.convert(forms, ApplicationSettings)) == [("wallet", "SP4431")]
 
 
 def test_a_library_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

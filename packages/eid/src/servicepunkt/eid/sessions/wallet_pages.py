@@ -76,7 +76,7 @@ def _values(request: Request[Any, Any, Any], found: Seen) -> dict[str, Any]:
         "age": asked.age,
         "code": qr_once(found.code) if found.code else "",
         "link": "" if place_of(request) else found.link,
-        # Whoever rehearses has no wallet that knows this town.
+        # Whoever rehearses has no wallet that knows this town: the code is a link, whose address can be copied.
         "says": found.code if access.tenant_of(request).state == "rehearsal" else "",
         "refused_by": found.own.refused_by,
         "refusal": title,
